@@ -1,0 +1,109 @@
+/**
+ * Argument lists of the ssh calls we make. Pure; nothing here is ever given to a shell.
+ * Source: remote-access.md 2, decisions.md 34.
+ */
+import { sshDestination, type SshTarget } from "./ssh_target.ts";
+
+/** Local end of a forward. */
+export type LocalEnd =
+  /** A unix socket in a 0700 folder of ours, so that no other user can take its place (decision 34). */
+  | { readonly kind: "unix"; readonly path: string }
+  /** A loopback port, where unix sockets cannot be had. */
+  | { readonly kind: "port"; readonly port: number };
+
+/** How host keys are checked: `strict` refuses unknown keys, `openssh` leaves it to the ssh configuration. */
+export type HostKeyPolicy = "strict" | "openssh";
+
+/** Facts of one forward. */
+export interface ForwardFacts {
+  readonly target: SshTarget;
+  readonly local: LocalEnd;
+  /** Port of the gateway on the remote loopback. */
+  readonly remotePort: number;
+  readonly hostKeyPolicy: HostKeyPolicy;
+  /** Private key file; `undefined` leaves it to ssh. */
+  readonly identity?: string;
+  /** Extra `-F` configuration file, used by tests with a throw-away sshd. */
+  readonly configFile?: string;
+}
+
+/** Options every call shares: never ask, never hang, notice a dead peer within 45 s. */
+function commonOptions(policy: HostKeyPolicy): string[] {
+  const hostKeys = policy === "strict"
+    ? ["-o", "StrictHostKeyChecking=yes", "-o", "UpdateHostKeys=yes"]
+    : [];
+  return [
+    "-o",
+    "ExitOnForwardFailure=yes",
+    "-o",
+    "BatchMode=yes",
+    ...hostKeys,
+    "-o",
+    "ConnectTimeout=5",
+    "-o",
+    "ServerAliveInterval=15",
+    "-o",
+    "ServerAliveCountMax=3",
+  ];
+}
+
+function place(facts: { target: SshTarget; identity?: string; configFile?: string }): string[] {
+  return [
+    ...(facts.configFile === undefined ? [] : ["-F", facts.configFile]),
+    ...(facts.target.port === undefined ? [] : ["-p", String(facts.target.port)]),
+    ...(facts.identity === undefined ? [] : ["-i", facts.identity]),
+  ];
+}
+
+/** The managed forward: `ssh -N -L … -- [user@]host`. */
+export function forwardArgs(facts: ForwardFacts): string[] {
+  const local = facts.local.kind === "unix"
+    ? facts.local.path
+    // The address keeps GatewayPorts in somebody's configuration from opening the port to the network.
+    : `127.0.0.1:${facts.local.port}`;
+  const unixOptions = facts.local.kind === "unix"
+    ? ["-o", "StreamLocalBindUnlink=yes", "-o", "StreamLocalBindMask=0177"]
+    : [];
+  return [
+    "-N",
+    "-L",
+    `${local}:127.0.0.1:${facts.remotePort}`,
+    ...commonOptions(facts.hostKeyPolicy),
+    ...unixOptions,
+    ...place(facts),
+    "--",
+    sshDestination(facts.target),
+  ];
+}
+
+/** `ssh -G`: prints the effective configuration without connecting. */
+export function configQueryArgs(
+  facts: { target: SshTarget; identity?: string; configFile?: string },
+): string[] {
+  return ["-G", ...place(facts), "--", sshDestination(facts.target)];
+}
+
+/** What `ssh -G` says of a target. */
+export interface SshEffective {
+  readonly user: string | undefined;
+  readonly hostName: string | undefined;
+  readonly port: number | undefined;
+  /** First identity file other than `none`. */
+  readonly identityFile: string | undefined;
+}
+
+/** Reads the output of `ssh -G`. */
+export function readSshConfig(output: string): SshEffective {
+  const first = (name: string) =>
+    output.split("\n").map((line) => line.trim())
+      .filter((line) => line.toLowerCase().startsWith(`${name} `))
+      .map((line) => line.slice(name.length + 1).trim())
+      .find((value) => value !== "" && value !== "none");
+  const port = Number(first("port"));
+  return {
+    user: first("user"),
+    hostName: first("hostname"),
+    port: Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined,
+    identityFile: first("identityfile"),
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * The script a Windows scheduled task runs, and the arguments that register it. Pure; `schtasks.ts` runs them.
+ * Source: remote-access.md 4.4.
+ */
+import { OpenclawError } from "../lib/errors.ts";
+import { quoted } from "../lib/text.ts";
+import { checkPlan, type ServicePlan } from "./plan.ts";
+
+/**
+ * One word of a batch file line. `cmd.exe` expands `%NAME%` and, inside quotes, cannot escape `"`;
+ * a word that holds a quote, an exclamation mark or a caret cannot be written safely and is refused (N39, X43).
+ * Throws `INVALID_SERVICE_VALUE`.
+ */
+export function batchWord(word: string): string {
+  if (/["!^]/.test(word)) {
+    throw new OpenclawError(
+      "INVALID_SERVICE_VALUE",
+      `Cannot put ${
+        quoted(word)
+      } into a batch file: quotes, "!" and "^" have no safe spelling there`,
+    );
+  }
+  const text = word.replaceAll("%", "%%");
+  return /^[A-Za-z0-9_.\\/:=,@+-]+$/.test(text) ? text : `"${text}"`;
+}
+
+/** The `.cmd` script with CRLF line ends. */
+export function renderTaskScript(plan: ServicePlan): string {
+  checkPlan(plan);
+  return [
+    "@echo off",
+    `rem ${plan.description.replaceAll("%", "%%").replace(/[&|<>^]/g, " ")}`,
+    ...(plan.workingDirectory ? [`cd /d ${batchWord(plan.workingDirectory)}`] : []),
+    ...Object.entries(plan.environment)
+      .filter(([name]) => name.toUpperCase() !== "PATH")
+      .map(([name, value]) => `set "${name}=${bare(value)}"`),
+    plan.program.map(batchWord).join(" "),
+    "",
+  ].join("\r\n");
+}
+
+function bare(value: string): string {
+  const word = batchWord(value);
+  return word.startsWith('"') ? word.slice(1, -1) : word;
+}
+
+/** Arguments of `schtasks.exe` that register the task for the logged-on user, without a visible window. */
+export function createTaskArgs(taskName: string, scriptPath: string, user?: string): string[] {
+  return [
+    "/Create",
+    "/F",
+    "/SC",
+    "ONLOGON",
+    "/RL",
+    "LIMITED",
+    "/TN",
+    taskName,
+    "/TR",
+    `"${scriptPath}"`,
+    ...(user ? ["/RU", user, "/NP", "/IT"] : []),
+  ];
+}
+
+/** What `schtasks /Query /V /FO LIST` says about a task, whatever its language says around the number. */
+export function readTaskState(listing: string): "running" | "stopped" | "unknown" {
+  // 0x41301 = running, 0x41303 = has not run yet; both may be printed in decimal.
+  const codes = [...listing.matchAll(/:\s*(0x[0-9a-fA-F]+|-?\d{1,10})\s*$/gm)].map((m) =>
+    Number(m[1])
+  );
+  if (codes.includes(0x41301)) return "running";
+  return codes.length > 0 ? "stopped" : "unknown";
+}
