@@ -1,0 +1,95 @@
+/**
+ * Error codes of the wire, both directions, and the way to throw one from a handler.
+ * How an error becomes a response frame is `gateway/dispatch.ts`. Source: gateway-protocol.md 7.
+ */
+import { OpenclawError } from "../lib/errors.ts";
+
+/** Top-level codes. `FORBIDDEN` becomes `INVALID_REQUEST` on a protocol 3 connection. */
+export const WIRE_CODES = [
+  "INVALID_REQUEST",
+  "UNAVAILABLE",
+  "NOT_PAIRED",
+  "NOT_LINKED",
+  "AGENT_TIMEOUT",
+  "APPROVAL_NOT_FOUND",
+  "FORBIDDEN",
+] as const;
+
+/** One of {@linkcode WIRE_CODES}. */
+export type WireCode = typeof WIRE_CODES[number];
+
+/** Finer codes, in `details.code`. */
+export const DETAIL = {
+  protocolMismatch: "PROTOCOL_MISMATCH",
+  missingScope: "MISSING_SCOPE",
+  pairingRequired: "PAIRING_REQUIRED",
+  pairingChanged: "PAIRING_CHANGED",
+  notConnected: "NOT_CONNECTED",
+  deviceIdentityRequired: "DEVICE_IDENTITY_REQUIRED",
+  controlUiDeviceIdentityRequired: "CONTROL_UI_DEVICE_IDENTITY_REQUIRED",
+  controlUiOriginNotAllowed: "CONTROL_UI_ORIGIN_NOT_ALLOWED",
+  deviceIdMismatch: "DEVICE_AUTH_DEVICE_ID_MISMATCH",
+  signatureExpired: "DEVICE_AUTH_SIGNATURE_EXPIRED",
+  nonceRequired: "DEVICE_AUTH_NONCE_REQUIRED",
+  nonceMismatch: "DEVICE_AUTH_NONCE_MISMATCH",
+  signatureInvalid: "DEVICE_AUTH_SIGNATURE_INVALID",
+  publicKeyInvalid: "DEVICE_AUTH_PUBLIC_KEY_INVALID",
+  authRequired: "AUTH_REQUIRED",
+  authUnauthorized: "AUTH_UNAUTHORIZED",
+  authRateLimited: "AUTH_RATE_LIMITED",
+  authDeviceTokenMismatch: "AUTH_DEVICE_TOKEN_MISMATCH",
+  authScopeMismatch: "AUTH_SCOPE_MISMATCH",
+  authTokenMismatch: "AUTH_TOKEN_MISMATCH",
+  approvalNotFound: "APPROVAL_NOT_FOUND",
+} as const;
+
+/** Errors after which a client stops reconnecting. Source: 7.5. */
+export const TERMINAL_DETAIL_CODES: ReadonlySet<string> = new Set([
+  "AUTH_TOKEN_MISSING",
+  "AUTH_PASSWORD_MISSING",
+  "AUTH_PASSWORD_MISMATCH",
+  "AUTH_BOOTSTRAP_TOKEN_INVALID",
+  "AUTH_RATE_LIMITED",
+  "AUTH_DEVICE_TOKEN_MISMATCH",
+  "AUTH_SCOPE_MISMATCH",
+  "AUTH_IDENTITY_HEADER_REQUIRED",
+  "AUTH_VERIFIED_USER_REQUIRED",
+  "PAIRING_REQUIRED",
+  "DEVICE_IDENTITY_REQUIRED",
+  "CONTROL_UI_DEVICE_IDENTITY_REQUIRED",
+  "CONTROL_UI_BUILD_MISMATCH",
+  "CLIENT_VERSION_MISMATCH",
+  "PROTOCOL_MISMATCH",
+]);
+
+/** The error object of a response frame. */
+export interface WireError {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number;
+}
+
+/** Optional parts of {@linkcode refusal}. */
+export interface RefusalFacts {
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number;
+}
+
+/** The error a handler throws to answer with exactly this top-level code, message and details. */
+export function refusal(
+  code: WireCode,
+  message: string,
+  facts: RefusalFacts = {},
+): OpenclawError {
+  return new OpenclawError(code, message, facts);
+}
+
+/** `missing scope: <scope>`; protocol 3 connections get it without details (7.4). */
+export function missingScopeError(scope: string): OpenclawError {
+  return refusal("FORBIDDEN", `missing scope: ${scope}`, {
+    details: { code: DETAIL.missingScope, missingScope: scope, requiredScopes: [scope] },
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * The three frame shapes: types, reading one from text, building one as text.
+ * Depth and size are checked before by `json_scan.ts`. Source: gateway-protocol.md 1.1.
+ */
+import type { WireError } from "./errors.ts";
+
+/** A call. `id` is opaque to the receiver. */
+export interface RequestFrame {
+  readonly type: "req";
+  readonly id: string;
+  readonly method: string;
+  readonly params?: unknown;
+  readonly traceparent?: string;
+  readonly expectedProfileId?: string;
+}
+
+/** An answer; a two-phase request gets two with the same id. */
+export interface ResponseFrame {
+  readonly type: "res";
+  readonly id: string;
+  readonly ok: boolean;
+  readonly payload?: unknown;
+  readonly error?: WireError;
+}
+
+/** Counters that come with state events. */
+export interface StateVersion {
+  readonly presence: number;
+  readonly health: number;
+}
+
+/** Something that happened. */
+export interface EventFrame {
+  readonly type: "event";
+  readonly event: string;
+  readonly payload?: unknown;
+  readonly seq?: number;
+  readonly stateVersion?: StateVersion;
+}
+
+/** What {@linkcode readRequest} found. `id` is what an answer to a bad frame should carry. */
+export type ReadRequest =
+  | { readonly kind: "request"; readonly frame: RequestFrame }
+  | { readonly kind: "not-json" }
+  | { readonly kind: "invalid"; readonly id: string; readonly detail: string };
+
+const REQUEST_KEYS: ReadonlySet<string> = new Set([
+  "type",
+  "id",
+  "method",
+  "params",
+  "traceparent",
+  "expectedProfileId",
+]);
+
+/** Reads a request frame; closed shape, checked by hand because every frame passes here. */
+export function readRequest(text: string): ReadRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: "not-json" };
+  }
+  const detail = requestProblem(value);
+  if (detail === undefined) return { kind: "request", frame: value as RequestFrame };
+  const id = isPlain(value) && typeof value.id === "string" && value.id.length > 0
+    ? value.id
+    : "invalid";
+  return { kind: "invalid", id, detail };
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function requestProblem(value: unknown): string | undefined {
+  if (!isPlain(value)) return "at root: must be object";
+  for (const key in value) {
+    if (!REQUEST_KEYS.has(key)) return `at root: unexpected property '${key.slice(0, 64)}'`;
+  }
+  if (value.type !== "req") return "at /type: must be equal to constant";
+  return textProblem(value, "id", 1, 256) ?? textProblem(value, "method", 1, 256) ??
+    (value.traceparent === undefined ? undefined : textProblem(value, "traceparent", 0, 128)) ??
+    (value.expectedProfileId === undefined
+      ? undefined
+      : textProblem(value, "expectedProfileId", 0, 256));
+}
+
+function textProblem(
+  value: Record<string, unknown>,
+  key: string,
+  min: number,
+  max: number,
+): string | undefined {
+  const text = value[key];
+  if (text === undefined) return `must have required property '${key}'`;
+  if (typeof text !== "string") return `at /${key}: must be string`;
+  if (text.length < min) return `at /${key}: must NOT have fewer than ${min} characters`;
+  return text.length > max ? `at /${key}: must NOT have more than ${max} characters` : undefined;
+}
+
+/** Text of a successful response. `undefined` payload is left out, `null` is sent. */
+export function responseText(id: string, payload: unknown): string {
+  const body = payload === undefined ? undefined : JSON.stringify(payload);
+  const head = `{"type":"res","id":${JSON.stringify(id)},"ok":true`;
+  return body === undefined ? head + "}" : `${head},"payload":${body}}`;
+}
+
+/** Text of a failed response. */
+export function errorText(id: string, error: WireError): string {
+  return `{"type":"res","id":${JSON.stringify(id)},"ok":false,"error":${JSON.stringify(error)}}`;
+}
+
+/** Text of an event without a sequence number (addressed to one connection). */
+export function eventText(event: string, payload: unknown): string {
+  const body = JSON.stringify(payload);
+  return body === undefined
+    ? `{"type":"event","event":"${event}"}`
+    : `{"type":"event","event":"${event}","payload":${body}}`;
+}
