@@ -1,0 +1,143 @@
+/**
+ * mDNS on the wire: browsing for gateways and announcing one. Records are made and read in `discovery_records.ts`.
+ * Uses `node:dgram`, because Deno's own datagram sockets still need an unstable flag. Source: RFC 6762, remote-access.md 5.
+ */
+import { OpenclawError } from "../lib/errors.ts";
+import { decodeDns, DNS_TYPE, type DnsRecord, encodeDns, sameName } from "./dns_message.ts";
+import {
+  type AnnounceFacts,
+  announceRecords,
+  type Beacon,
+  beaconsOf,
+  SERVICE_TYPE,
+} from "./discovery_records.ts";
+
+const GROUP = "224.0.0.251";
+/** IPv4 address of the interface to use; tests use loopback. `undefined` leaves it to the system. */
+type Interface = string | undefined;
+
+/** Options shared by both sides. */
+export interface MulticastOptions {
+  readonly interfaceAddress?: string;
+  /** UDP port, default 5353. */
+  readonly port?: number;
+}
+
+interface Socket {
+  send(message: Uint8Array): void;
+  close(): Promise<void>;
+}
+
+async function openSocket(
+  options: MulticastOptions,
+  onMessage: (bytes: Uint8Array) => void,
+): Promise<Socket> {
+  const { createSocket } = await import("node:dgram");
+  const port = options.port ?? 5353;
+  const through: Interface = options.interfaceAddress;
+  const socket = createSocket({ type: "udp4", reuseAddr: true });
+  socket.on("message", (data: Uint8Array) => onMessage(data));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind(port, () => resolve());
+    });
+    socket.addMembership(GROUP, through);
+    if (through) socket.setMulticastInterface(through);
+    socket.setMulticastTTL(255);
+    socket.setMulticastLoopback(true);
+  } catch (cause) {
+    socket.close();
+    throw new OpenclawError(
+      "DISCOVERY_UNAVAILABLE",
+      `Cannot listen for multicast DNS on port ${port}`,
+      { cause },
+    );
+  }
+  // A send may fail when an interface goes away; the next one tries again.
+  socket.on("error", () => {});
+  return {
+    send: (message) => socket.send(message, port, GROUP),
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}
+
+/**
+ * Listens for `timeoutMs` (default 2000) and returns the gateways heard, in order of arrival. Asks three times, since a
+ * datagram may be lost. Throws `DISCOVERY_UNAVAILABLE` when multicast cannot be had.
+ */
+export async function browseGateways(
+  options: MulticastOptions & { readonly timeoutMs?: number } = {},
+): Promise<Beacon[]> {
+  const timeoutMs = options.timeoutMs ?? 2000;
+  const heard: DnsRecord[] = [];
+  const socket = await openSocket(options, (bytes) => {
+    const message = decodeDns(bytes);
+    // A bound on memory: a flood of records cannot grow the heap beyond this (N28).
+    if (message?.response && heard.length < 4096) heard.push(...message.records);
+  });
+  const question = encodeDns({
+    id: 0,
+    response: false,
+    questions: [{ name: SERVICE_TYPE, type: DNS_TYPE.PTR }],
+    records: [],
+  });
+  socket.send(question);
+  const timers = [0.2, 0.5].map((part) =>
+    setTimeout(() => socket.send(question), timeoutMs * part)
+  );
+  await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+  timers.forEach(clearTimeout);
+  await socket.close();
+  return beaconsOf(heard);
+}
+
+/** A running announcement. */
+export interface Announcement {
+  /** Name in use: ` (2)` and so on is appended when another gateway has the wanted one. */
+  readonly instanceName: string;
+  /** Says goodbye (TTL 0) and closes the socket. */
+  stop(): Promise<void>;
+}
+
+/** Announces a gateway until stopped. Throws `DISCOVERY_UNAVAILABLE`. */
+export async function announceGateway(
+  facts: AnnounceFacts,
+  options: MulticastOptions & { readonly probeMs?: number } = {},
+): Promise<Announcement> {
+  const displayName = await freeName(facts, options);
+  const own = { ...facts, displayName };
+  const records = announceRecords(own);
+  const answer = (list: DnsRecord[]) =>
+    encodeDns({ id: 0, response: true, questions: [], records: list });
+  const socket = await openSocket(options, (bytes) => {
+    const message = decodeDns(bytes);
+    if (!message || message.response) return;
+    const asked = message.questions.some((q) => records.some((r) => sameName(q.name, r.name)));
+    if (asked) socket.send(answer(records));
+  });
+  socket.send(answer(records));
+  const again = setTimeout(() => socket.send(answer(records)), 1000);
+  return {
+    instanceName: displayName,
+    async stop() {
+      clearTimeout(again);
+      socket.send(answer(announceRecords(own, { host: 0, other: 0 })));
+      await socket.close();
+    },
+  };
+}
+
+async function freeName(
+  facts: AnnounceFacts,
+  options: MulticastOptions & { readonly probeMs?: number },
+): Promise<string> {
+  const others = await browseGateways({ ...options, timeoutMs: options.probeMs ?? 300 });
+  const taken = new Set(
+    others.filter((b) => b.port !== facts.port || !facts.addresses.includes(b.host))
+      .map((b) => b.instanceName.toLowerCase()),
+  );
+  let name = facts.displayName;
+  for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${facts.displayName} (${n})`;
+  return name;
+}

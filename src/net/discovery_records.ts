@@ -1,0 +1,151 @@
+/**
+ * What a gateway announces and what a browser makes of the records it hears. Pure.
+ * Everything here is a hint from an unauthenticated network: an address to try, never a reason to trust (N28).
+ * Source: remote-access.md 5.
+ */
+import { DNS_TYPE, type DnsName, type DnsRecord, sameName } from "./dns_message.ts";
+
+/** DNS-SD service type. */
+export const SERVICE_TYPE: DnsName = ["_openclaw-gw", "_tcp", "local"];
+
+/** Facts of a gateway that announces itself. */
+export interface AnnounceFacts {
+  /** Instance name shown to people. */
+  readonly displayName: string;
+  /** Host label without `.local`. */
+  readonly hostLabel: string;
+  readonly port: number;
+  readonly addresses: readonly string[];
+  /** Fingerprint of the TLS certificate; `undefined` without TLS. */
+  readonly tlsFingerprint: string | undefined;
+  /** Whether the bind is reachable from other machines. */
+  readonly directReachable: boolean;
+  /** Only announced in mode `full`. */
+  readonly full?: {
+    readonly tailnetDns?: string;
+    readonly sshPort?: number;
+    readonly cliPath?: string;
+  };
+}
+
+/** A host label that DNS accepts; anything else becomes `openclaw`. */
+export function hostLabelOf(name: string): string {
+  const label = name.split(".")[0]?.toLowerCase() ?? "";
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? label : "openclaw";
+}
+
+/** The records of one gateway. TTL 120 s for what changes with the host, 4500 s for the rest (RFC 6762 section 10). */
+export function announceRecords(
+  facts: AnnounceFacts,
+  ttl = { host: 120, other: 4500 },
+): DnsRecord[] {
+  const instance: DnsName = [facts.displayName, ...SERVICE_TYPE];
+  const host: DnsName = [facts.hostLabel, "local"];
+  const txt = [
+    "role=gateway",
+    "transport=gateway",
+    `displayName=${facts.displayName}`,
+    `lanHost=${facts.hostLabel}.local`,
+    `gatewayPort=${facts.port}`,
+    ...(facts.tlsFingerprint ? ["gatewayTls=1", `gatewayTlsSha256=${facts.tlsFingerprint}`] : []),
+    ...(facts.directReachable ? ["gatewayDirectReachable=1"] : []),
+    ...(facts.full?.tailnetDns ? [`tailnetDns=${facts.full.tailnetDns}`] : []),
+    ...(facts.full?.sshPort ? [`sshPort=${facts.full.sshPort}`] : []),
+    ...(facts.full?.cliPath ? [`cliPath=${facts.full.cliPath}`] : []),
+  ];
+  return [
+    { name: SERVICE_TYPE, type: DNS_TYPE.PTR, ttlSeconds: ttl.other, target: instance },
+    { name: instance, type: DNS_TYPE.SRV, ttlSeconds: ttl.host, port: facts.port, target: host },
+    { name: instance, type: DNS_TYPE.TXT, ttlSeconds: ttl.other, strings: txt },
+    ...facts.addresses.map((address): DnsRecord => ({
+      name: host,
+      type: address.includes(":") ? DNS_TYPE.AAAA : DNS_TYPE.A,
+      ttlSeconds: ttl.host,
+      address,
+    })),
+  ];
+}
+
+/** A gateway somebody announced. `undefined` members were not announced. */
+export interface Beacon {
+  readonly domain: string;
+  readonly instanceName: string;
+  readonly displayName: string | undefined;
+  /** Address from the A/AAAA record of the SRV target, else the target's name. */
+  readonly host: string;
+  /** Port of the SRV record. */
+  readonly port: number;
+  readonly lanHost: string | undefined;
+  readonly tailnetDns: string | undefined;
+  readonly gatewayPort: number | undefined;
+  readonly sshPort: number | undefined;
+  readonly cliPath: string | undefined;
+  readonly gatewayTls: boolean;
+  /** Claimed fingerprint: shown for comparison, never used as a pin by itself. */
+  readonly gatewayTlsFingerprintSha256: string | undefined;
+  readonly txt: Readonly<Record<string, string>>;
+  readonly wsUrl: string;
+}
+
+function txtMap(strings: readonly string[]): Record<string, string> {
+  const map: Record<string, string> = Object.create(null);
+  for (const text of strings) {
+    const at = text.indexOf("=");
+    if (at > 0) map[text.slice(0, at)] ??= text.slice(at + 1);
+  }
+  return map;
+}
+
+function portNumber(text: string | undefined): number | undefined {
+  const port = Number(text);
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+}
+
+/** Puts together every complete gateway in a heap of heard records; routing comes from SRV and A/AAAA only. */
+export function beaconsOf(records: readonly DnsRecord[]): Beacon[] {
+  const instances = records.flatMap((r) =>
+    r.type === DNS_TYPE.PTR && sameName(r.name, SERVICE_TYPE) && r.ttlSeconds > 0 ? [r.target] : []
+  );
+  const seen = new Set<string>();
+  return instances.flatMap((instance) => {
+    const label = instance[0] ?? "";
+    if (seen.has(label.toLowerCase())) return [];
+    seen.add(label.toLowerCase());
+    const srv = records.find((r) => r.type === DNS_TYPE.SRV && sameName(r.name, instance));
+    if (srv?.type !== DNS_TYPE.SRV) return [];
+    const txtRecord = records.find((r) => r.type === DNS_TYPE.TXT && sameName(r.name, instance));
+    const txt = txtMap(txtRecord?.type === DNS_TYPE.TXT ? txtRecord.strings : []);
+    const addresses = records.flatMap((r) =>
+      (r.type === DNS_TYPE.A || r.type === DNS_TYPE.AAAA) && sameName(r.name, srv.target)
+        ? [r.address]
+        : []
+    );
+    return [beaconOf(label, srv, addresses, txt)];
+  });
+}
+
+function beaconOf(
+  label: string,
+  srv: { readonly port: number; readonly target: DnsName },
+  addresses: readonly string[],
+  txt: Readonly<Record<string, string>>,
+): Beacon {
+  const host = addresses.find((a) => !a.includes(":")) ?? addresses[0] ?? srv.target.join(".");
+  const tls = txt["gatewayTls"] === "1";
+  return {
+    domain: "local.",
+    instanceName: label,
+    displayName: txt["displayName"],
+    host,
+    port: srv.port,
+    lanHost: txt["lanHost"],
+    tailnetDns: txt["tailnetDns"],
+    gatewayPort: portNumber(txt["gatewayPort"]),
+    sshPort: portNumber(txt["sshPort"]),
+    cliPath: txt["cliPath"],
+    gatewayTls: tls,
+    gatewayTlsFingerprintSha256: txt["gatewayTlsSha256"],
+    txt,
+    wsUrl: `${tls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${srv.port}`,
+  };
+}
