@@ -24,6 +24,21 @@ export function showable(text: string): string {
   return text.replace(HIDDEN, escapeOne);
 }
 
+/**
+ * Finished JSON text with every control, invisible and reordering character inside its strings written as
+ * `\uXXXX`: the same document, safe on a terminal. JSON's own line breaks stay.
+ */
+export function showableJson(json: string): string {
+  return json.replace(
+    HIDDEN,
+    (char) =>
+      char === "\n" ? char : Array.from(
+        { length: char.length },
+        (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`,
+      ).join(""),
+  );
+}
+
 /** {@linkcode showable}, cut to `maxBytes` UTF-8 bytes with `…` at the end when something was cut. */
 export function showableWithin(text: string, maxBytes: number): string {
   return cutBytes(

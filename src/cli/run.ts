@@ -1,0 +1,88 @@
+/**
+ * The command line from argv to exit code: parse, help, version, run, errors. The only caller is `main.ts`;
+ * tests call it with their own streams.
+ */
+import { isOpenclawError, messageOf } from "../lib/errors.ts";
+import { TREE } from "./commands/mod.ts";
+import { helpLines } from "./help.ts";
+import type { Env } from "./io.ts";
+import { Output, processStreams, ReaderGone, type Streams } from "./output.ts";
+import { type Globals, parseCommandLine } from "./parse.ts";
+import { type Prompt, terminalPrompt } from "./prompt.ts";
+import { OWN_VERSION } from "../protocol/versions.ts";
+
+/** Exit codes (decisions.md 17). */
+export const EXIT = { ok: 0, failed: 1, usage: 2, config: 78, interrupted: 130, readerGone: 141 };
+
+/** What a run of the command line may use. */
+export interface World {
+  readonly env: Env;
+  readonly streams: Streams;
+  readonly prompt: Prompt;
+}
+
+/** Runs one command line and returns the exit code. Never throws for an expected failure. */
+export async function runCli(argv: readonly string[], env: Env): Promise<number> {
+  return await runIn(argv, { env, streams: processStreams(), prompt: terminalPrompt() });
+}
+
+/** {@linkcode runCli} in a given world. */
+export async function runIn(argv: readonly string[], world: World): Promise<number> {
+  let out = new Output(world.streams, {
+    json: wantsJson(argv),
+    colour: colourWanted(world.env, argv.includes("--no-color")),
+  });
+  try {
+    const parsed = parseCommandLine(argv, TREE);
+    out = new Output(world.streams, {
+      json: parsed.kind === "run" && parsed.values.json === true,
+      colour: colourWanted(world.env, parsed.globals.noColor),
+    });
+    if (parsed.kind === "version") {
+      out.text(`openclaw ${OWN_VERSION}`);
+      return EXIT.ok;
+    }
+    if (parsed.kind === "help") {
+      out.lines(helpLines(parsed.command, TREE));
+      return EXIT.ok;
+    }
+    const io = { out, prompt: world.prompt, env: withGlobals(world.env, parsed.globals) };
+    const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
+    return (await run(parsed.values as Parameters<typeof run>[0], io)) ?? EXIT.ok;
+  } catch (error) {
+    return report(error, out, world.env);
+  }
+}
+
+function report(error: unknown, out: Output, env: Env): number {
+  if (error instanceof ReaderGone) return EXIT.readerGone;
+  const expected = isOpenclawError(error);
+  try {
+    if (expected) out.failure(error, env.OPENCLAW_DEBUG === "1");
+    else out.failure(new Error(`Unexpected failure: ${messageOf(error)}`, { cause: error }));
+    if (!expected && env.OPENCLAW_DEBUG === "1" && error instanceof Error) {
+      for (const line of (error.stack ?? "").split("\n")) out.note(line);
+    }
+  } catch (nested) {
+    if (!(nested instanceof ReaderGone)) throw nested;
+  }
+  return expected ? error.exitCode : EXIT.failed;
+}
+
+/** Before the command is known: `--json` anywhere before `--` asks for JSON errors. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+}
+
+function colourWanted(env: Env, noColor: boolean): boolean {
+  return !noColor && !env.NO_COLOR;
+}
+
+/** `--profile` and `--dev` act as their environment variables do. */
+function withGlobals(env: Env, globals: Globals): Env {
+  if (globals.dev) {
+    return { OPENCLAW_GATEWAY_PORT: "19001", ...env, OPENCLAW_PROFILE: globals.profile ?? "dev" };
+  }
+  return globals.profile === undefined ? env : { ...env, OPENCLAW_PROFILE: globals.profile };
+}
