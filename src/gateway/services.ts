@@ -1,0 +1,58 @@
+/**
+ * What methods can use, composed once in `server.ts`. Types only.
+ */
+import type { StatePaths } from "../config/paths.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/log.ts";
+import type { ApprovalDesk } from "./approval_types.ts";
+import type { ConfigHolder } from "./config_holder.ts";
+import type { EventHub } from "./events.ts";
+import type { HealthMonitor } from "./health.ts";
+import type { Invoker } from "./invoke_desk.ts";
+import type { JoinDesk } from "./join_desk.ts";
+import type { LogFile } from "./log_file.ts";
+import type { PairingDesk } from "./pairing_desk.ts";
+import type { Presence } from "./presence.ts";
+import type { Registry } from "./registry.ts";
+
+/** The gateway's own identity, for `gateway.identity.get`. */
+export interface GatewayIdentity {
+  readonly deviceId: string;
+  /** Raw Ed25519 key, base64url without padding. */
+  readonly publicKey: string;
+}
+
+/** Facts of this run that do not change. */
+export interface GatewayFacts {
+  readonly bootId: string;
+  /** Monotonic clock at start. */
+  readonly startedAtMs: number;
+  readonly host: string;
+  readonly pid: number;
+  readonly port: number;
+  /** `ws://…` or `wss://…` of the first listener. */
+  readonly url: string;
+  /** SHA-256 of the certificate, 64 hex digits; absent without TLS. */
+  readonly fingerprint: string | undefined;
+}
+
+/** Everything a method handler may use besides its params and its caller. */
+export interface GatewayServices {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly paths: StatePaths;
+  readonly config: ConfigHolder;
+  readonly registry: Registry;
+  readonly events: EventHub;
+  readonly presence: Presence;
+  readonly health: HealthMonitor;
+  readonly logs: LogFile;
+  readonly identity: GatewayIdentity;
+  readonly facts: GatewayFacts;
+  readonly pairing: PairingDesk;
+  readonly invoker: Invoker;
+  readonly approvals: ApprovalDesk;
+  readonly joins: JoinDesk;
+  /** Auth mode in force: `token`, `password`, `trusted-proxy` or `none`. */
+  readonly authMode: () => string;
+}
