@@ -1,0 +1,47 @@
+/**
+ * Which machine this is: system, family, architecture, name and home. Everything else takes these as values.
+ * Source: gateway-protocol.md 2.2, decisions.md 9.
+ */
+
+/** The system as the wire spells it since protocol 4. */
+export type PlatformName = "linux" | "macos" | "windows";
+
+/** `linux`, `macos` or `windows`; other Unix systems count as `linux`. */
+export function platformName(): PlatformName {
+  if (Deno.build.os === "darwin") return "macos";
+  return Deno.build.os === "windows" ? "windows" : "linux";
+}
+
+/** The family next to {@linkcode platformName} on the wire. Source: node-host.md 2. */
+export function deviceFamily(): "Linux" | "Mac" | "Windows" {
+  return ({ linux: "Linux", macos: "Mac", windows: "Windows" } as const)[platformName()];
+}
+
+/** The spelling protocol 3 uses (`process.platform` of Node). */
+export function legacyPlatformName(): "linux" | "darwin" | "win32" {
+  return ({ linux: "linux", macos: "darwin", windows: "win32" } as const)[platformName()];
+}
+
+/** Processor architecture: `x86_64` or `aarch64`. */
+export function arch(): "x86_64" | "aarch64" {
+  return Deno.build.arch;
+}
+
+/** The machine's name without its domain; `localhost` when the system will not tell. */
+export function hostName(): string {
+  try {
+    const name = Deno.hostname().split(".")[0]?.trim();
+    return name || "localhost";
+  } catch {
+    return "localhost"; // uname(2) denied by a sandbox: a name is a label, not a reason to stop
+  }
+}
+
+/** The user's home folder from an environment record; `undefined` when it names none. */
+export function homeDir(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const home = platformName() === "windows" ? env["USERPROFILE"] || env["HOME"] : env["HOME"];
+  return home?.trim() || undefined;
+}
+
+/** PATH of a process whose environment has none. Source: node-host.md 2. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

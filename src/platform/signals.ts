@@ -1,0 +1,29 @@
+/**
+ * Signals that ask this process to stop. The order of what is stopped belongs to the caller.
+ */
+
+/** A request to stop. `SIGBREAK` is Ctrl-Break and the end of a console on Windows. */
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGBREAK";
+
+const STOP_SIGNALS: readonly StopSignal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * Calls `handler` for every stop signal with how many came so far (1 = drain, 2 = stop now).
+ * The returned function removes the listeners.
+ */
+export function onStopSignals(handler: (signal: StopSignal, count: number) => void): () => void {
+  let count = 0;
+  const listeners = STOP_SIGNALS.map((signal) => {
+    const listener = () => handler(signal, ++count);
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  });
+  return () => listeners.splice(0).forEach((remove) => remove());
+}
+
+/** Exit code of a process ended by this signal, as shells report it. */
+export function exitCodeOf(signal: StopSignal): number {
+  return 128 + ({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15, SIGBREAK: 21 } as const)[signal];
+}
