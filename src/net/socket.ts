@@ -64,14 +64,3 @@ export interface PeerInfo {
   /** Whether the socket speaks TLS. */
   readonly encrypted: boolean;
 }
-
-const MAX_REASON_BYTES = 123;
-
-/** Cuts a close reason to what fits into a close frame, on a character border. */
-export function fitReason(reason: string): string {
-  const bytes = new TextEncoder().encode(reason);
-  if (bytes.length <= MAX_REASON_BYTES) return reason;
-  let end = MAX_REASON_BYTES;
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return new TextDecoder().decode(bytes.subarray(0, end));
-}
