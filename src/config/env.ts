@@ -4,6 +4,7 @@
  */
 import { join } from "@std/path";
 import { type Secret, secretOf } from "../lib/secret.ts";
+import { homeDir } from "../platform/os.ts";
 
 /** A process environment as a plain record. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -39,7 +40,7 @@ export function readEnv(env: Env): EnvSettings {
   const text = (name: string) => env[name]?.trim() || undefined;
   const flag = (name: string) => /^(1|true|yes|on)$/i.test(text(name) ?? "");
   const kind = text("OPENCLAW_SERVICE_KIND");
-  const home = expandHome(text("OPENCLAW_HOME") ?? "~", userHome(env));
+  const home = expandHome(text("OPENCLAW_HOME") ?? "~", homeDir(env) ?? "/");
   return {
     home,
     stateDir: text("OPENCLAW_STATE_DIR"),
@@ -60,10 +61,6 @@ export function readEnv(env: Env): EnvSettings {
     serviceKind: kind === "gateway" || kind === "node" ? kind : undefined,
     debug: flag("OPENCLAW_DEBUG"),
   };
-}
-
-function userHome(env: Env): string {
-  return env.HOME?.trim() || env.USERPROFILE?.trim() || "/";
 }
 
 /** `~` and `~/…` with the home in front; any other text unchanged. */
