@@ -1,0 +1,85 @@
+/**
+ * What the upgrade request tells about the peer, judged once: direct or through a proxy, local or remote.
+ * Attacks stopped: N05 (a direct peer claims to be loopback), N07/N09 (identity headers from strangers).
+ * Source: gateway-protocol.md 5.1, 5.2; config-and-credentials.md 9.
+ */
+import { canonicalIp, ipInRange, isLoopbackIp } from "./address.ts";
+
+/** Headers by lower-case name. */
+export type Headers = Readonly<Record<string, string | undefined>>;
+
+/** How the client's address was found out. */
+export type Attribution = "direct-local" | "direct-remote" | "trusted-proxy" | "unattributable";
+
+/** Judged facts of one upgrade. */
+export interface PeerFacts {
+  readonly attribution: Attribution;
+  /** Direct loopback socket and no proxy header. */
+  readonly local: boolean;
+  /** Address of the client: of the socket, or what a trusted proxy says. Throttling counts by it. */
+  readonly clientAddress: string;
+  /** Address at the other end of the socket. */
+  readonly socketAddress: string;
+  readonly origin: string | undefined;
+  readonly host: string | undefined;
+  readonly headers: Headers;
+}
+
+/** Configuration this needs: `gateway.trustedProxies`, `gateway.allowRealIpFallback`. */
+export interface ProxyPolicy {
+  readonly trustedProxies: readonly string[];
+  readonly allowRealIpFallback: boolean;
+}
+
+/** Whether any header says a proxy stood in between. */
+export function hasProxyHeaders(headers: Headers): boolean {
+  for (const name in headers) {
+    if (headers[name] === undefined) continue;
+    if (name === "forwarded" || name === "x-real-ip") return true;
+    if (name.startsWith("x-forwarded-") || name.startsWith("tailscale-")) return true;
+  }
+  return false;
+}
+
+/** Judges one upgrade. */
+export function judgePeer(
+  socketAddress: string,
+  headers: Headers,
+  policy: ProxyPolicy,
+): PeerFacts {
+  const socket = canonicalIp(socketAddress) ?? socketAddress;
+  const proxied = hasProxyHeaders(headers);
+  const base = { socketAddress: socket, origin: headers.origin, host: headers.host, headers };
+  const trusted = (ip: string) => policy.trustedProxies.some((range) => ipInRange(ip, range));
+  if (!proxied) {
+    const local = isLoopbackIp(socket);
+    const attribution = local ? "direct-local" : "direct-remote";
+    return { ...base, attribution, local, clientAddress: socket };
+  }
+  const client = trusted(socket) ? forwardedClient(headers, trusted, policy) : undefined;
+  return client === undefined
+    ? { ...base, attribution: "unattributable", local: false, clientAddress: socket }
+    : { ...base, attribution: "trusted-proxy", local: false, clientAddress: client };
+}
+
+/** The nearest hop in `X-Forwarded-For`, from the right, that is neither loopback nor a trusted proxy. */
+function forwardedClient(
+  headers: Headers,
+  trusted: (ip: string) => boolean,
+  policy: ProxyPolicy,
+): string | undefined {
+  const hops = (headers["x-forwarded-for"] ?? "").split(",").slice(-32);
+  for (const hop of hops.reverse()) {
+    const ip = canonicalIp(withoutPort(hop.trim()));
+    if (ip === undefined) break; // an unreadable hop hides who came before it
+    if (!isLoopbackIp(ip) && !trusted(ip)) return ip;
+  }
+  if (!policy.allowRealIpFallback) return undefined;
+  const real = canonicalIp((headers["x-real-ip"] ?? "").trim());
+  return real !== undefined && !isLoopbackIp(real) ? real : undefined;
+}
+
+function withoutPort(hop: string): string {
+  const match = /^(\[[^\]]+\]|[0-9.]+):[0-9]+$/.exec(hop);
+  return match?.[1] ?? hop;
+}
