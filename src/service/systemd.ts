@@ -1,0 +1,215 @@
+/**
+ * Drives `systemctl`, for units of the user or of the machine. The unit's text is made in `systemd_render.ts`.
+ * Source: remote-access.md 4.2.
+ */
+import { join } from "@std/path";
+import { OpenclawError } from "../lib/errors.ts";
+import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
+import { findTool, mustRunTool, runTool, type ServiceHost } from "./host.ts";
+import type { Availability, ServiceManager, ServiceStatus } from "./manager.ts";
+import type { ServiceNames, ServicePlan } from "./plan.ts";
+import {
+  readSystemdUnit,
+  type ReadUnit,
+  renderSystemdUnit,
+  type SystemdScope,
+} from "./systemd_render.ts";
+
+const MAX_UNIT_BYTES = 256 * 1024;
+
+/** The systemd manager for one scope. */
+export function systemdManager(host: ServiceHost, scope: SystemdScope): ServiceManager {
+  const system = new Systemd(host, scope);
+  return {
+    label: "systemd",
+    loadedText: "enabled",
+    notLoadedText: "disabled",
+    available: () => system.available(),
+    preview: (plan, names) => ({
+      path: system.unitPath(names),
+      text: renderSystemdUnit(plan, scope),
+    }),
+    install: (plan, names) => system.install(plan, names),
+    uninstall: (names) => system.uninstall(names),
+    start: (names) => system.act("start", names),
+    stop: (names) => system.act("stop", names),
+    restart: (names) => system.act("restart", names),
+    status: (names) => system.status(names),
+  };
+}
+
+class Systemd {
+  constructor(readonly host: ServiceHost, readonly scope: SystemdScope) {}
+
+  unitPath(names: ServiceNames): string {
+    if (this.scope.kind === "system") return join("/etc/systemd/system", names.systemdUnit);
+    const config = this.host.env["XDG_CONFIG_HOME"] || join(this.host.home, ".config");
+    return join(config, "systemd", "user", names.systemdUnit);
+  }
+
+  #args(args: readonly string[]): string[] {
+    return this.scope.kind === "user" ? ["--user", ...args] : [...args];
+  }
+
+  async available(): Promise<Availability> {
+    const what = this.scope.kind === "user" ? "systemd user services" : "systemd";
+    const missing = (found: string): Availability => ({
+      ok: false,
+      reason: `${what} are not available here: ${found}`,
+      hints: [
+        {
+          kind: "systemd-unavailable",
+          text: "Run in the foreground instead: openclaw node run (or openclaw gateway run)",
+        },
+        {
+          kind: "container-foreground",
+          text:
+            "In a container or CI job, let its own supervisor start that command and restart it",
+        },
+        {
+          kind: "print-unit",
+          text: "openclaw node install --print shows the unit for use elsewhere",
+        },
+      ],
+    });
+    if (!await findTool(this.host, "systemctl")) return missing("systemctl is not installed");
+    const result = await runTool(this.host, "systemctl", this.#args(["show-environment"]));
+    return result.exitCode === 0
+      ? { ok: true }
+      : missing(result.stderr.trim().split("\n")[0] ?? "");
+  }
+
+  async install(plan: ServicePlan, names: ServiceNames): Promise<readonly string[]> {
+    const path = this.unitPath(names);
+    const text = renderSystemdUnit(plan, this.scope);
+    const old = await readUnitText(path);
+    await ensureDir(join(path, ".."), 0o755);
+    if (old !== undefined && old !== text) await writeAtomic(`${path}.bak`, old);
+    await writeAtomic(path, text);
+    await this.#checkWritten(path, plan);
+    await mustRunTool(this.host, "systemctl", this.#args(["daemon-reload"]));
+    await mustRunTool(this.host, "systemctl", this.#args(["enable", names.systemdUnit]));
+    await mustRunTool(this.host, "systemctl", this.#args(["restart", names.systemdUnit]));
+    return await this.#warnings();
+  }
+
+  /** N39: what systemd will read must be what was meant. */
+  async #checkWritten(path: string, plan: ServicePlan): Promise<void> {
+    const read = readSystemdUnit(await readUnitText(path) ?? "");
+    const wanted: ReadUnit = {
+      program: plan.program,
+      environment: plan.environment,
+      environmentFile: plan.environmentFile,
+      workingDirectory: plan.workingDirectory,
+    };
+    if (JSON.stringify(sorted(read)) === JSON.stringify(sorted(wanted))) return;
+    await Deno.remove(path);
+    throw new OpenclawError(
+      "UNIT_MISMATCH",
+      `Removed ${path} again: read back, it does not say what was meant`,
+    );
+  }
+
+  async #warnings(): Promise<string[]> {
+    if (this.scope.kind === "system") return [];
+    const user = this.host.userName;
+    if (!await findTool(this.host, "loginctl")) return [];
+    const result = await runTool(this.host, "loginctl", ["show-user", user, "-p", "Linger"]);
+    if (!/^Linger=no/m.test(result.stdout)) return [];
+    return [
+      `The service stops when ${user} logs out; to keep it: sudo loginctl enable-linger ${user}`,
+    ];
+  }
+
+  async uninstall(names: ServiceNames): Promise<void> {
+    const path = this.unitPath(names);
+    if (await readUnitText(path) === undefined) return;
+    await mustRunTool(this.host, "systemctl", this.#args(["disable", "--now", names.systemdUnit]));
+    await Deno.remove(path);
+    await mustRunTool(this.host, "systemctl", this.#args(["daemon-reload"]));
+  }
+
+  async act(verb: "start" | "stop" | "restart", names: ServiceNames): Promise<void> {
+    // A unit that ran into its start limit (F30) starts again only after its failures are forgotten.
+    if (verb !== "stop") {
+      await runTool(this.host, "systemctl", this.#args(["reset-failed", names.systemdUnit]));
+    }
+    await mustRunTool(this.host, "systemctl", this.#args([verb, names.systemdUnit]));
+  }
+
+  async status(names: ServiceNames): Promise<ServiceStatus> {
+    const path = this.unitPath(names);
+    const text = await readUnitText(path);
+    if (text === undefined) {
+      return {
+        installed: false,
+        loaded: false,
+        command: null,
+        runtime: { status: "unknown", missingUnit: true },
+      };
+    }
+    const unit = readSystemdUnit(text);
+    const command = {
+      programArguments: unit.program,
+      environment: unit.environment,
+      sourcePath: path,
+      ...(unit.workingDirectory ? { workingDirectory: unit.workingDirectory } : {}),
+    };
+    if (!await findTool(this.host, "systemctl")) {
+      return {
+        installed: true,
+        loaded: false,
+        command,
+        runtime: { status: "unknown", detail: "systemctl is not installed" },
+      };
+    }
+    const enabled = await runTool(
+      this.host,
+      "systemctl",
+      this.#args(["is-enabled", names.systemdUnit]),
+    );
+    const shown = await runTool(
+      this.host,
+      "systemctl",
+      this.#args([
+        "show",
+        names.systemdUnit,
+        "-p",
+        "ActiveState,SubState,MainPID,ExecMainStatus,Result",
+      ]),
+    );
+    return {
+      installed: true,
+      loaded: enabled.stdout.trim() === "enabled",
+      command,
+      runtime: runtimeOf(shown.stdout),
+    };
+  }
+}
+
+function sorted(unit: ReadUnit): unknown {
+  return {
+    ...unit,
+    environment: Object.entries(unit.environment).sort(([a], [b]) => a < b ? -1 : 1),
+  };
+}
+
+async function readUnitText(path: string): Promise<string | undefined> {
+  const file = await readOwned(path, { maxBytes: MAX_UNIT_BYTES });
+  return file === undefined ? undefined : new TextDecoder().decode(file.bytes);
+}
+
+function runtimeOf(show: string): ServiceStatus["runtime"] {
+  const value = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(show)?.[1] ?? "";
+  const pid = Number(value("MainPID"));
+  if (value("ActiveState") === "active" && pid > 0) return { status: "running", pid };
+  if (value("ActiveState") === "") return { status: "unknown" };
+  const exit = value("ExecMainStatus");
+  const refused = exit === "78"
+    ? ": its configuration was refused (exit 78), so it is not started again"
+    : "";
+  return {
+    status: "stopped",
+    detail: `${value("ActiveState")} (${value("SubState")}), last exit ${exit}${refused}`,
+  };
+}
