@@ -1,0 +1,33 @@
+/**
+ * Commands that are one call: connect, call, show the answer.
+ */
+import { withGateway } from "../connect.ts";
+import type { Io } from "../io.ts";
+import type { RpcValues } from "../rpc_flags.ts";
+import { withoutTokens } from "../shapes.ts";
+
+/** One call and how its answer is shown. */
+export interface SimpleCall {
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly scopes: readonly string[];
+  /** The line for a person; without it the answer is printed as JSON always. */
+  readonly say?: (answer: Readonly<Record<string, unknown>>) => string;
+  /** Print a `token` in the answer: only for a device that rotates its own. */
+  readonly keepToken?: boolean;
+}
+
+/** Runs a {@linkcode SimpleCall}. */
+export async function simpleCall(values: RpcValues, io: Io, call: SimpleCall): Promise<void> {
+  const answer = await withGateway(
+    io,
+    values,
+    { scopes: call.scopes },
+    (gateway) => gateway.call(call.method, call.params),
+  );
+  const shown = call.keepToken ? answer : withoutTokens(answer);
+  if (!call.say) return io.out.document(shown);
+  const say = call.say;
+  const facts = typeof answer === "object" && answer !== null ? answer : {};
+  io.out.show(shown, () => io.out.text(say(facts as Record<string, unknown>)));
+}
