@@ -45,14 +45,15 @@ export interface FrameSocket {
 
 /** A server-side socket: limits grow once the peer is known. */
 export interface ServerSocket extends FrameSocket {
-  readonly info: PeerInfo;
+  /** IP address of the TCP peer, IPv4-mapped addresses as plain IPv4. */
+  readonly remoteAddress: string;
   /** New largest incoming frame in bytes, from the next frame header on. */
   raiseLimit(maxBytes: number): void;
-  /** Ends the first-frame deadline and frees the slot among unauthenticated sockets (decision 11). */
+  /** Ends the deadline for the handshake and frees the slot among unauthenticated sockets (decision 11). */
   markAuthenticated(): void;
 }
 
-/** What the upgrade told about the peer. */
+/** What the upgrade request told about the peer. Do not keep it longer than the handshake: it holds all headers. */
 export interface PeerInfo {
   /** IP address of the socket, IPv4-mapped addresses as plain IPv4. */
   readonly remoteAddress: string;

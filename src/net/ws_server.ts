@@ -1,0 +1,379 @@
+/**
+ * Listens for HTTP and WebSocket connections on one port, plain or TLS: `ws` on `node:http`/`node:https`. Owns what must
+ * hold before anybody is known: a deadline for each stage (TLS hello, HTTP header, handshake; N13), limits on unknown
+ * sockets (N12) and on the first frames (N11). What is said over a socket is `gateway/`.
+ */
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createHttps, type Server as HttpsServer } from "node:https";
+import type { Buffer } from "node:buffer";
+import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { messageOf, OpenclawError } from "../lib/errors.ts";
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_PREAUTH_FRAME_BYTES,
+  MAX_PREAUTH_PER_ADDRESS,
+  MAX_PREAUTH_TOTAL,
+} from "../protocol/limits.ts";
+import { plainAddress } from "./address.ts";
+import { Slots } from "./slots.ts";
+import type { PeerInfo, ServerSocket } from "./socket.ts";
+import { WS_OPTIONS, WsSocket } from "./ws_frames.ts";
+
+/** Certificate and key, PEM. */
+export interface TlsMaterial {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** An HTTP answer instead of an upgrade. */
+export interface UpgradeRefusal {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Plain text. */
+  readonly body: string;
+}
+
+/** Limits of a listener; all have defaults. */
+export interface ListenLimits {
+  /** TLS hello, milliseconds after accept. Default 5,000. */
+  readonly tlsTimeoutMs: number;
+  /** Complete HTTP header, milliseconds after the connection stands. Default 5,000. */
+  readonly headerTimeoutMs: number;
+  /** Complete HTTP request with body. Default 15,000. */
+  readonly requestTimeoutMs: number;
+  /** From upgrade to `markAuthenticated()`; then close 1000 without a reason. Default 15,000. */
+  readonly handshakeTimeoutMs: number;
+  /** Unauthenticated WebSockets per address (default 32) and in total (default 512); decision 11. */
+  readonly perAddress: number;
+  readonly total: number;
+  /** Sockets of any stage before authentication, per address (default 1,024) and in total (default 4,096). */
+  readonly rawPerAddress: number;
+  readonly rawTotal: number;
+}
+
+const LIMITS: ListenLimits = {
+  tlsTimeoutMs: 5_000,
+  headerTimeoutMs: 5_000,
+  requestTimeoutMs: 15_000,
+  handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+  perAddress: MAX_PREAUTH_PER_ADDRESS,
+  total: MAX_PREAUTH_TOTAL,
+  rawPerAddress: 1_024,
+  rawTotal: 4_096,
+};
+
+/** What to listen on and who answers. */
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly tls?: TlsMaterial;
+  /** Ordinary HTTP requests. */
+  onRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** Looks at an upgrade; a returned refusal is sent instead. Default: everything is upgraded. */
+  onUpgrade?(info: PeerInfo): UpgradeRefusal | undefined;
+  /**
+   * Address that pays for an unauthenticated socket, when it is not the socket's (a trusted proxy in front).
+   * Default: `info.remoteAddress`.
+   */
+  countedAddress?(info: PeerInfo): string;
+  /** A new WebSocket. Call `attach` on it before returning. */
+  onSocket(socket: ServerSocket, info: PeerInfo): void;
+  readonly limits?: Partial<ListenLimits>;
+  readonly clock?: Clock;
+}
+
+/** A running listener. */
+export interface Listener {
+  readonly port: number;
+  /** Sockets that have not authenticated. */
+  readonly unauthenticated: number;
+  /** New certificate for connections from now on; open ones go on (F22). @throws {OpenclawError} `TLS_UNUSABLE`. */
+  setTls(tls: TlsMaterial): void;
+  /** Stops listening; open connections stay. */
+  stopAccepting(): void;
+  /** Drops everything and frees the port. */
+  close(): Promise<void>;
+}
+
+class ServerWsSocket extends WsSocket implements ServerSocket {
+  readonly remoteAddress: string;
+  readonly #server: WsListener;
+  /** Until authentication: whose budget pays, and when the handshake must be over. */
+  waiting: { readonly address: string; readonly dueMs: number } | undefined;
+
+  constructor(ws: WebSocket, server: WsListener, remoteAddress: string) {
+    super(ws);
+    this.remoteAddress = remoteAddress;
+    this.#server = server;
+  }
+
+  raiseLimit(maxBytes: number): void {
+    // Private of `ws`, read at every frame header: there is no public way to change the limit later.
+    if (this.ws._receiver) this.ws._receiver._maxPayload = maxBytes;
+  }
+
+  markAuthenticated(): void {
+    this.#server.known(this);
+    const transport = this.ws._socket;
+    if (transport) this.#server.freeRaw(transport);
+  }
+
+  protected override onEnded(): void {
+    this.#server.gone(this);
+  }
+}
+
+class WsListener implements Listener {
+  port = 0;
+  readonly #options: ListenOptions;
+  readonly #limits: ListenLimits;
+  readonly #clock: Clock;
+  readonly #http: HttpServer | HttpsServer;
+  readonly #ws = new WebSocketServer(SERVER_OPTIONS);
+  readonly #sockets = new Set<ServerWsSocket>();
+  readonly #waiting = new Set<ServerWsSocket>();
+  readonly #slots: Slots;
+  /** Transports of any stage before authentication: `address port` → address. */
+  readonly #raw = new Map<string, Socket>();
+  readonly #rawSlots: Slots;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.#clock = options.clock ?? systemClock;
+    this.#slots = new Slots(this.#limits);
+    this.#rawSlots = new Slots({
+      perAddress: this.#limits.rawPerAddress,
+      total: this.#limits.rawTotal,
+    });
+    this.#http = this.#create();
+    this.#http.headersTimeout = this.#limits.headerTimeoutMs;
+    this.#http.requestTimeout = this.#limits.requestTimeoutMs;
+    this.#http.on("connection", (socket: Socket) => this.#accepted(socket));
+    this.#http.on(
+      "upgrade",
+      (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        this.#upgrade(request, socket as Socket, head),
+    );
+    this.#http.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
+  }
+
+  #create(): HttpServer | HttpsServer {
+    const { tls, onRequest } = this.#options;
+    // A short interval, because node looks for late headers only this often.
+    const connectionsCheckingInterval = Math.min(1_000, this.#limits.headerTimeoutMs / 4);
+    const shared = { noDelay: true, keepAliveTimeout: 5_000, connectionsCheckingInterval };
+    if (!tls) return createHttp(shared, onRequest);
+    return usable(() =>
+      createHttps(
+        { ...shared, ...tlsOptions(tls), handshakeTimeout: this.#limits.tlsTimeoutMs },
+        onRequest,
+      )
+    );
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) => reject(listenError(error, host, port));
+      this.#http.once("error", failed);
+      this.#http.listen({ host, port }, () => {
+        this.#http.removeListener("error", failed);
+        // From here on an error is a failed accept (F36: out of descriptors); the listener goes on.
+        this.#http.on("error", () => {});
+        this.port = (this.#http.address() as { port: number }).port;
+        resolve();
+      });
+    });
+  }
+
+  get unauthenticated(): number {
+    return this.#slots.total;
+  }
+
+  #accepted(socket: Socket): void {
+    const address = plainAddress(socket.remoteAddress ?? "");
+    if (!this.#rawSlots.take(address)) return void socket.destroy();
+    const key = `${address} ${socket.remotePort}`;
+    this.#raw.set(key, socket);
+    socket.once("close", () => this.#freeRawKey(key, address));
+  }
+
+  /** The transport belongs to somebody known. */
+  freeRaw(transport: Socket): void {
+    const address = plainAddress(transport.remoteAddress ?? "");
+    this.#freeRawKey(`${address} ${transport.remotePort}`, address);
+  }
+
+  #freeRawKey(key: string, address: string): void {
+    if (this.#raw.delete(key)) this.#rawSlots.free(address);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const info = peerInfo(request, socket, this.#options.tls !== undefined);
+    const refusal = this.#options.onUpgrade?.(info);
+    if (refusal) return refuse(socket, refusal);
+    const address = this.#options.countedAddress?.(info) ?? info.remoteAddress;
+    if (!this.#slots.take(address)) return refuse(socket, TOO_MANY);
+    let isUpgraded = false;
+    this.#ws.handleUpgrade(request, socket, head, (ws) => {
+      isUpgraded = true;
+      const peer = new ServerWsSocket(ws, this, info.remoteAddress);
+      peer.waiting = {
+        address,
+        dueMs: this.#clock.monotonic() + this.#limits.handshakeTimeoutMs,
+      };
+      this.#sockets.add(peer);
+      this.#waiting.add(peer);
+      this.#sweepLater();
+      this.#options.onSocket(peer, info);
+    });
+    // handleUpgrade answers at once, one way or the other.
+    if (!isUpgraded) this.#slots.free(address);
+  }
+
+  #sweepLater(): void {
+    if (this.#cancelSweep || this.#waiting.size === 0) return;
+    const everyMs = Math.min(250, this.#limits.handshakeTimeoutMs / 4);
+    this.#cancelSweep = this.#clock.after(everyMs, () => {
+      this.#cancelSweep = undefined;
+      const nowMs = this.#clock.monotonic();
+      for (const socket of this.#waiting) {
+        const dueMs = socket.waiting?.dueMs ?? Infinity;
+        if (dueMs > nowMs) break; // oldest first
+        this.#waiting.delete(socket);
+        socket.close(1000, "");
+      }
+      this.#sweepLater();
+    });
+  }
+
+  /** Ends the handshake deadline of a socket and gives its slot back. */
+  known(socket: ServerWsSocket): void {
+    const waiting = socket.waiting;
+    if (!waiting) return;
+    socket.waiting = undefined;
+    this.#slots.free(waiting.address);
+    this.#waiting.delete(socket);
+    if (this.#waiting.size > 0) return;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+  }
+
+  gone(socket: ServerWsSocket): void {
+    this.known(socket);
+    this.#sockets.delete(socket);
+  }
+
+  setTls(tls: TlsMaterial): void {
+    const server = this.#http as HttpsServer;
+    usable(() => server.setSecureContext(tlsOptions(tls)));
+  }
+
+  stopAccepting(): void {
+    if (this.#http.listening) this.#http.close();
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#cancelSweep?.();
+      this.#cancelSweep = undefined;
+      const done = () => {
+        for (const socket of this.#raw.values()) socket.destroy();
+        resolve();
+      };
+      if (this.#http.listening) this.#http.close(done);
+      for (const socket of this.#sockets) socket.terminate();
+      for (const socket of this.#raw.values()) socket.destroy();
+      this.#http.closeAllConnections();
+      if (!this.#http.listening) done();
+    });
+  }
+}
+
+const SERVER_OPTIONS = {
+  ...WS_OPTIONS,
+  noServer: true,
+  clientTracking: false,
+  // N11: checked on the frame header, before anything of the payload is held.
+  maxPayload: MAX_PREAUTH_FRAME_BYTES,
+};
+
+const TOO_MANY: UpgradeRefusal = {
+  status: 503,
+  headers: { "retry-after": "1" },
+  body: "Too many unauthenticated sockets",
+};
+
+const STATUS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  429: "Too Many Requests",
+  503: "Service Unavailable",
+};
+
+function refuse(socket: Socket, { status, headers, body }: UpgradeRefusal): void {
+  const lines = Object.entries({
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": String(new TextEncoder().encode(body).length),
+    connection: "close",
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.once("finish", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS[status] ?? "Refused"}\r\n${lines.join("")}\r\n${body}`);
+}
+
+function peerInfo(request: IncomingMessage, socket: Socket, encrypted: boolean): PeerInfo {
+  return {
+    remoteAddress: plainAddress(socket.remoteAddress ?? ""),
+    remotePort: socket.remotePort ?? 0,
+    headers: request.headers as PeerInfo["headers"],
+    url: request.url ?? "/",
+    encrypted,
+  };
+}
+
+function tlsOptions({ certPem, keyPem }: TlsMaterial) {
+  return { cert: certPem, key: keyPem, minVersion: "TLSv1.3" as const };
+}
+
+function usable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new OpenclawError(
+      "TLS_UNUSABLE",
+      `Cannot use the TLS certificate and key: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function listenError(error: Error, host: string, port: number): OpenclawError {
+  const errno = (error as { code?: string }).code ?? error.name;
+  const code = errno === "EADDRINUSE" ? "PORT_IN_USE" : "LISTEN_FAILED";
+  const why = errno === "EADDRINUSE" ? "the port is in use" : messageOf(error);
+  return new OpenclawError(code, `Cannot listen on ${host}:${port}: ${why}`, {
+    cause: error,
+    details: { host, port, errno },
+  });
+}
+
+/** Starts listening. @throws {OpenclawError} `PORT_IN_USE`, `LISTEN_FAILED`, `TLS_UNUSABLE`. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const listener = new WsListener(options);
+  await listener.listen();
+  return listener;
+}
