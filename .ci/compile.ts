@@ -48,8 +48,10 @@ function* filesUnder(dir: string, suffix: string): Generator<string> {
 
 /** Bundles to `dist/bundle` and returns the worker files there, relative to it. */
 async function bundle(): Promise<string[]> {
-  const workers = [...filesUnder(join(root, "src"), "_worker.ts")].map((path) =>
-    relative(root, path)
+  const workers = [...filesUnder(join(root, "src"), ".ts")].flatMap((path) =>
+    [...Deno.readTextFileSync(path).matchAll(WORKER_URL)].map(([, folder, name]) =>
+      relative(root, join(path, "..", folder ?? "", `${name}.ts`))
+    )
   );
   await Deno.remove(bundleDir, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
