@@ -20,6 +20,9 @@ export interface ProgramOptions {
   readonly env: Readonly<Record<string, string>>;
   /** `pipe` gives `stdin`, `null` an empty input. Default `null`. */
   readonly stdin?: "null" | "pipe";
+  /** `null` throws the output away. Default `pipe`. */
+  readonly stdout?: "null" | "pipe";
+  readonly stderr?: "null" | "pipe";
   /** Start in an own session and process group, so that `stop` reaches all descendants in it. Default `false`. */
   readonly group?: boolean;
 }
@@ -30,7 +33,7 @@ export interface ProgramEnd {
   readonly signal?: string;
 }
 
-/** A running program. Read or cancel both outputs, or it stalls and leaks. */
+/** A running program. Read or cancel both outputs, or it stalls and leaks; with `null` they are empty. */
 export interface Program {
   readonly pid: number;
   /** Present with `stdin: "pipe"`. */
@@ -78,6 +81,10 @@ async function startError(options: ProgramOptions, error: unknown): Promise<Open
 
 type Parts = Omit<Program, "signal" | "stop">;
 
+function emptyStream(): Program["stdout"] {
+  return new ReadableStream({ start: (controller) => controller.close() });
+}
+
 function startPlain(options: ProgramOptions): Parts {
   const child = new Deno.Command(options.file, {
     args: [...options.args ?? []],
@@ -85,15 +92,15 @@ function startPlain(options: ProgramOptions): Parts {
     clearEnv: true,
     env: { ...options.env },
     stdin: options.stdin === "pipe" ? "piped" : "null",
-    stdout: "piped",
-    stderr: "piped",
+    stdout: options.stdout === "null" ? "null" : "piped",
+    stderr: options.stderr === "null" ? "null" : "piped",
     detached: options.group ?? false,
   }).spawn();
   return {
     pid: child.pid,
     ...(options.stdin === "pipe" ? { stdin: child.stdin } : {}),
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdout: options.stdout === "null" ? emptyStream() : child.stdout,
+    stderr: options.stderr === "null" ? emptyStream() : child.stderr,
     ended: child.status.then((s) => s.signal ? { signal: s.signal } : { exitCode: s.code }),
   };
 }
@@ -108,7 +115,8 @@ async function startWithName(options: ProgramOptions, argv0: string): Promise<Pa
     argv0,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...options.env },
-    stdio: [options.stdin === "pipe" ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: [options.stdin ?? "null", options.stdout ?? "pipe", options.stderr ?? "pipe"]
+      .map((kind) => kind === "null" ? "ignore" : "pipe"),
     detached: options.group ?? false,
   });
   const ended = new Promise<ProgramEnd>((resolve) => {
@@ -120,8 +128,8 @@ async function startWithName(options: ProgramOptions, argv0: string): Promise<Pa
   return {
     pid: child.pid,
     ...(stdin ? { stdin: Writable.toWeb(stdin) as WritableStream<Uint8Array<ArrayBuffer>> } : {}),
-    stdout: Readable.toWeb(stdout!) as unknown as Program["stdout"],
-    stderr: Readable.toWeb(stderr!) as unknown as Program["stderr"],
+    stdout: stdout ? Readable.toWeb(stdout) as unknown as Program["stdout"] : emptyStream(),
+    stderr: stderr ? Readable.toWeb(stderr) as unknown as Program["stderr"] : emptyStream(),
     ended,
   };
 }

@@ -23,6 +23,11 @@ export function onStopSignals(handler: (signal: StopSignal, count: number) => vo
   return () => listeners.splice(0).forEach((remove) => remove());
 }
 
+/** Makes stop requests do nothing, for a process that ends when its parent does. The returned function undoes it. */
+export function ignoreStopSignals(): () => void {
+  return onStopSignals(() => {/* its parent decides */});
+}
+
 /** Exit code of a process ended by this signal, as shells report it. */
 export function exitCodeOf(signal: StopSignal): number {
   return 128 + ({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15, SIGBREAK: 21 } as const)[signal];

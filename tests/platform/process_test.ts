@@ -57,7 +57,10 @@ Deno.test("F40: a program that ignores TERM is killed within 500 ms", posix, asy
   assert(result.durationMs < 2500, `took ${result.durationMs} ms`);
 });
 
-Deno.test("F40: a pipe held by an escaped grandchild does not hold the result", posix, async () => {
+Deno.test("F40: a pipe held by an escaped grandchild does not hold the result", {
+  ...posix,
+  sanitizeOps: false, // Deno 2.8 keeps the cancelled read until the grandchild ends
+}, async () => {
   const result = await runProgram(sh("setsid sleep 3 & echo done"));
   assertEquals([result.exitCode, result.stdout, result.truncated], [0, "done\n", true]);
   assert(result.durationMs < 2000, `took ${result.durationMs} ms`);

@@ -1,0 +1,140 @@
+/**
+ * The runner: a small process of its own between the node and the commands it runs (decision 23). When its input ends,
+ * because the node ended in any way, it stops everything it started. Owns jobs, credit and the clean-up; running
+ * pipelines is `executor.ts`.
+ */
+import { systemClock } from "../lib/clock.ts";
+import { messageOf } from "../lib/errors.ts";
+import { groupExists, signalGroup, signalOne } from "../platform/process_group.ts";
+import { type DescendantGuard, guardDescendants } from "../platform/process_guard.ts";
+import { listProcesses } from "../platform/process_table.ts";
+import { ignoreStopSignals } from "../platform/signals.ts";
+import { Job } from "./runner_job.ts";
+import {
+  encodeJson,
+  encodeNumber,
+  type Frame,
+  FrameType,
+  frameWriter,
+  type JobEnd,
+  type JobSpec,
+  jsonOf,
+  numberOf,
+  readFrames,
+} from "./runner_frames.ts";
+
+/** How often groups that outlived their job are looked at. */
+const SWEEP_MS = 2000;
+/** Between TERM and KILL when the node is gone. */
+const LAST_GRACE_MS = 500;
+
+/** Where the runner reads and writes; its standard streams unless a test says otherwise. */
+export interface RunnerStreams {
+  readonly input: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly output: WritableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** Runs until the input ends; returns the exit code. Hidden command `__runner`. */
+export async function runRunner(
+  streams: RunnerStreams = { input: Deno.stdin.readable, output: Deno.stdout.writable },
+): Promise<number> {
+  // Ctrl-C in the terminal and a service manager's TERM go to the node, which drains; its end ends this process.
+  const stopIgnoring = ignoreStopSignals();
+  const runner = new Runner(streams.output, guardDescendants());
+  try {
+    for await (const frame of readFrames(streams.input)) runner.take(frame);
+  } finally {
+    await runner.end();
+    stopIgnoring();
+  }
+  return 0;
+}
+
+class Runner {
+  readonly #jobs = new Map<number, Job>();
+  /** Groups whose job has ended while members still run. */
+  readonly #leftovers = new Set<number>();
+  readonly #out: ReturnType<typeof frameWriter>;
+  readonly #guard: DescendantGuard;
+  #cancelSweep = () => {};
+
+  constructor(output: RunnerStreams["output"], guard: DescendantGuard) {
+    // A broken pipe to the node comes with the end of the input; that path cleans up.
+    this.#out = frameWriter(output, () => {});
+    this.#guard = guard;
+  }
+
+  take(frame: Frame): void {
+    const job = this.#jobs.get(frame.job);
+    if (frame.type === FrameType.Start) void this.#start(frame.job, jsonOf<JobSpec>(frame));
+    else if (frame.type === FrameType.Input) job?.addInput(frame.bytes);
+    else if (frame.type === FrameType.Credit) job?.addCredit(numberOf(frame));
+    else if (frame.type === FrameType.Stop) job?.stop();
+  }
+
+  async #start(id: number, spec: JobSpec): Promise<void> {
+    const job = new Job(id, spec, this.#out.write);
+    this.#jobs.set(id, job);
+    let end: JobEnd;
+    try {
+      end = await job.run();
+    } catch (error) {
+      end = { ...job.failure(messageOf(error)) };
+    }
+    this.#jobs.delete(id);
+    const escaped = job.wasStopped ? this.#stopEscaped(job) : [];
+    this.#keepLeftovers(job);
+    await this.#out.write(
+      encodeJson(FrameType.Exit, id, escaped.length > 0 ? { ...end, escaped } : end),
+    );
+  }
+
+  /** F40: kills what left the group of a stopped job but carries its mark, and names it. */
+  #stopEscaped(job: Job): number[] {
+    const found = this.#adopted().filter((pid) => job.owns(pid));
+    for (const pid of found) signalOne(pid, "SIGKILL");
+    return found;
+  }
+
+  /** Orphans that this process adopted and that belong to no program it started itself. */
+  #adopted(): number[] {
+    if (!this.#guard.adopts) return [];
+    const rows = listProcesses() ?? [];
+    const own = new Set([...this.#jobs.values()].flatMap((job) => [...job.groups]));
+    const adopted = rows.filter((row) => row.parent === Deno.pid && !own.has(row.pid));
+    for (const row of adopted) if (row.zombie) this.#guard.reap(row.pid);
+    return adopted.filter((row) => !row.zombie).map((row) => row.pid);
+  }
+
+  #keepLeftovers(job: Job): void {
+    for (const group of job.groups) if (groupExists(group)) this.#leftovers.add(group);
+    if (this.#leftovers.size > 0) this.#sweep();
+  }
+
+  /** Forgets groups that are empty by now: a number kept too long could come to mean another program (F31). */
+  #sweep(): void {
+    this.#cancelSweep();
+    for (const group of this.#leftovers) if (!groupExists(group)) this.#leftovers.delete(group);
+    const adopted = this.#adopted().length;
+    void this.#out.write(
+      encodeNumber(FrameType.Leftovers, 0, Math.max(this.#leftovers.size, adopted)),
+    );
+    if (this.#leftovers.size + adopted === 0) return;
+    this.#cancelSweep = systemClock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** F02: the node is gone. Stops every job, every leftover group and every adopted process. */
+  async end(): Promise<void> {
+    this.#cancelSweep();
+    const jobs = [...this.#jobs.values()];
+    for (const group of this.#leftovers) signalGroup(group, "SIGTERM");
+    const strays = this.#adopted();
+    for (const pid of strays) signalOne(pid, "SIGTERM");
+    await Promise.all(jobs.map((job) => job.abandon()));
+    const endMs = systemClock.monotonic() + LAST_GRACE_MS;
+    const left = () => [...this.#leftovers].some(groupExists) || this.#adopted().length > 0;
+    while (left() && systemClock.monotonic() < endMs) await new Promise((r) => setTimeout(r, 20));
+    for (const group of this.#leftovers) signalGroup(group, "SIGKILL");
+    for (const pid of this.#adopted()) signalOne(pid, "SIGKILL");
+  }
+}

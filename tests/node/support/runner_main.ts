@@ -1,0 +1,3 @@
+import { runRunner } from "../../../src/node/runner.ts";
+
+Deno.exit(await runRunner());
