@@ -121,10 +121,8 @@ export function invokeNeedsAdmin(command: string): boolean {
 
 /** Scopes an operator needs to approve a surface. Source: 9.1. */
 export function requiredApproveScopes(commands: readonly string[]): string[] {
-  const scopes = ["operator.pairing"];
-  if (commands.length > 0) scopes.push("operator.write");
-  if (commands.some(isExecCommand)) scopes.push("operator.admin");
-  return scopes;
+  if (commands.length === 0) return ["operator.pairing"];
+  return ["operator.pairing", commands.some(isExecCommand) ? "operator.admin" : "operator.write"];
 }
 
 /** What a node says about its machine at connect. */
