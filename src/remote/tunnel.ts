@@ -1,0 +1,220 @@
+/**
+ * One ssh forward to a gateway's loopback port: started, proven by a challenge through it, and stopped with everything
+ * it started. Keeping one alive is `keep_tunnel.ts`. Source: remote-access.md 2, decisions.md 23, 34.
+ */
+import { join } from "@std/path";
+import { type Clock, systemClock, wait } from "../lib/clock.ts";
+import { messageOf, OpenclawError } from "../lib/errors.ts";
+import { ensureDir } from "../platform/files.ts";
+import type { Program } from "../platform/process.ts";
+import { startGuarded } from "./guarded_program.ts";
+import { forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
+import { sshFailure } from "./ssh_failure.ts";
+import { sshTargetText } from "./ssh_target.ts";
+
+/** What a look through the tunnel found. */
+export type ProbeResult =
+  /** A gateway answered with its challenge. */
+  | "gateway"
+  /** ssh carries bytes, but nothing speaks the protocol at the other end. */
+  | "no-gateway"
+  /** Nothing came through. */
+  | "silent";
+
+/** Looks through the local end of a tunnel. Must settle within `timeoutMs`. */
+export type TunnelProbe = (local: LocalEnd, timeoutMs: number) => Promise<ProbeResult>;
+
+/** What a tunnel needs from its surroundings. */
+export interface TunnelSurroundings {
+  readonly platform: "linux" | "macos" | "windows";
+  /** Path of the ssh client, from {@linkcode findSsh}. */
+  readonly sshPath: string;
+  /** Environment for ssh: HOME, PATH and the agent's socket, nothing of ours. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Folder (0700) for sockets. */
+  readonly tunnelsDir: string;
+  readonly probe: TunnelProbe;
+  readonly clock?: Clock;
+}
+
+/** What is wanted. */
+export interface TunnelWish extends Omit<ForwardFacts, "local"> {
+  /** A fixed loopback port for the local end; otherwise a unix socket (POSIX) or a free port (Windows). */
+  readonly localPort?: number;
+  /** Fixed file name of the unix socket, so that other commands find a lasting tunnel. Default a random one. */
+  readonly socketName?: string;
+  /** Longest wait until the gateway answers through it, in milliseconds. Default 10,000. */
+  readonly readyMs?: number;
+}
+
+/** An open tunnel. */
+export interface Tunnel {
+  readonly local: LocalEnd;
+  readonly pid: number;
+  /** Why ssh ended; never rejects. */
+  readonly ended: Promise<OpenclawError>;
+  /** Ends ssh (TERM, KILL after 1.5 s) and removes the socket. */
+  stop(): Promise<void>;
+}
+
+/** Folders an ssh client is trusted in; never a bare PATH lookup. Source: remote-access.md 2. */
+export function sshFolders(
+  platform: "linux" | "macos" | "windows",
+  systemRoot = "C:\\Windows",
+): string[] {
+  return platform === "windows"
+    ? [join(systemRoot, "System32", "OpenSSH")]
+    : ["/usr/bin", "/bin", "/usr/local/bin"];
+}
+
+/** The ssh client of this machine. Throws `SSH_MISSING`. */
+export async function findSsh(
+  platform: "linux" | "macos" | "windows",
+  systemRoot?: string,
+): Promise<string> {
+  const name = platform === "windows" ? "ssh.exe" : "ssh";
+  const folders = sshFolders(platform, systemRoot);
+  for (const folder of folders) {
+    const path = join(folder, name);
+    if ((await Deno.stat(path).catch(() => undefined))?.isFile) return path;
+  }
+  throw new OpenclawError("SSH_MISSING", `Cannot find ssh in ${folders.join(", ")}`, {
+    hint: platform === "linux"
+      ? "sudo apt-get install openssh-client"
+      : "install the OpenSSH client",
+  });
+}
+
+/** The environment ssh gets: its own needs, no credential of ours (E11). */
+export function sshEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const names = [
+    "HOME",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "SSH_AUTH_SOCK",
+    "SystemRoot",
+    "USERPROFILE",
+    "TEMP",
+  ];
+  return Object.fromEntries(names.flatMap((name) => env[name] ? [[name, env[name]]] : []));
+}
+
+/**
+ * Opens a tunnel and waits until a gateway answers through it.
+ * Throws the coded reasons of {@linkcode sshFailure}; `TUNNEL_NO_GATEWAY` when ssh works but no gateway answers;
+ * `TUNNEL_NOT_READY` when nothing happened in time.
+ */
+export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): Promise<Tunnel> {
+  const local = await localEnd(wish, around);
+  const program = await startGuarded({
+    file: around.sshPath,
+    args: forwardArgs({ ...wish, local }),
+    env: around.env,
+    stdout: "null",
+  }, around.platform);
+  const said = lastLines(program.stderr);
+  const ended = program.ended.then(async (end) => {
+    await program.stdin?.close().catch(() => {/* already closed by its end */});
+    const how = String(end.exitCode ?? end.signal);
+    return sshFailure(wish.target, how, await said);
+  });
+  const tunnel: Tunnel = {
+    local,
+    pid: program.pid,
+    ended,
+    stop: () => stopTunnel(program, local, ended),
+  };
+  try {
+    await ready(wish, around, tunnel);
+    return tunnel;
+  } catch (error) {
+    await tunnel.stop();
+    throw error;
+  }
+}
+
+async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<LocalEnd> {
+  if (wish.localPort !== undefined) return { kind: "port", port: wish.localPort };
+  if (around.platform === "windows") return { kind: "port", port: freePort(wish.remotePort) };
+  await ensureDir(around.tunnelsDir);
+  const name = wish.socketName ?? `${crypto.randomUUID().slice(0, 8)}.sock`;
+  const path = join(around.tunnelsDir, name);
+  if (new TextEncoder().encode(path).length > 90) {
+    // sun_path holds 104 bytes on macOS, and ssh appends a random suffix while it binds.
+    const dir = await Deno.makeTempDir({ prefix: "openclaw-" });
+    return { kind: "unix", path: join(dir, "gw.sock") };
+  }
+  return { kind: "unix", path };
+}
+
+function freePort(preferred: number): number {
+  for (const port of [preferred, 0]) {
+    try {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port });
+      return (listener.addr as Deno.NetAddr).port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  throw new OpenclawError("NO_FREE_PORT", "Cannot find a free loopback port for the ssh tunnel");
+}
+
+async function ready(wish: TunnelWish, around: TunnelSurroundings, tunnel: Tunnel): Promise<void> {
+  const clock = around.clock ?? systemClock;
+  const limitMs = wish.readyMs ?? 10_000;
+  const endMs = clock.monotonic() + limitMs;
+  let early: OpenclawError | undefined;
+  tunnel.ended.then((error) => early = error);
+  let last: ProbeResult = "silent";
+  while (clock.monotonic() < endMs) {
+    if (early) throw early;
+    last = await around.probe(tunnel.local, Math.max(250, endMs - clock.monotonic()));
+    if (last === "gateway") return;
+    // ssh is up and says that nothing listens over there: more waiting does not help.
+    if (last === "no-gateway") break;
+    await wait(50, undefined, clock);
+  }
+  if (early) throw early;
+  const name = sshTargetText(wish.target);
+  if (last === "no-gateway") {
+    throw new OpenclawError(
+      "TUNNEL_NO_GATEWAY",
+      `The ssh tunnel to "${name}" works, but no gateway answers on its port ${wish.remotePort}`,
+      { hint: `ssh ${name} openclaw gateway status`, retryable: true },
+    );
+  }
+  throw new OpenclawError(
+    "TUNNEL_NOT_READY",
+    `The ssh tunnel to "${name}" did not come up within ${limitMs} ms`,
+    { hint: `ssh ${name} true`, retryable: true },
+  );
+}
+
+async function stopTunnel(
+  program: Program,
+  local: LocalEnd,
+  ended: Promise<unknown>,
+): Promise<void> {
+  await program.stop({ graceMs: 1500 });
+  await ended;
+  if (local.kind === "unix") {
+    await Deno.remove(local.path).catch(() => {/* ssh removed it itself */});
+  }
+}
+
+/** The last 4 KiB a program says, without ever holding more. */
+async function lastLines(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for await (const chunk of stream) {
+      text = (text + decoder.decode(chunk, { stream: true })).slice(-4096);
+    }
+  } catch (error) {
+    text += messageOf(error);
+  }
+  return text;
+}

@@ -1,0 +1,186 @@
+/** A real sshd on a loopback port with throw-away keys, and the ssh configuration that reaches it. */
+import { join } from "@std/path";
+
+/** A running sshd. */
+export interface TestSshd {
+  readonly port: number;
+  /** For `ssh -F`: knows the host key and the login key. */
+  readonly configFile: string;
+  readonly dir: string;
+  /** Ends the daemon and every session of it. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port with the same keys. */
+  start(): Promise<void>;
+  /** Replaces the host key; takes effect with the next start. */
+  changeHostKey(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function run(file: string, args: string[]): Promise<string> {
+  const result = await new Deno.Command(file, { args, stdin: "null" }).output();
+  if (!result.success) {
+    throw new Error(`${file} ${args.join(" ")}: ${new TextDecoder().decode(result.stderr)}`);
+  }
+  return new TextDecoder().decode(result.stdout);
+}
+
+/** Why no sshd can run here; `undefined` when one can. */
+export async function sshdMissing(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return "the test sshd is set up for Linux";
+  for (const file of ["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/ssh-keygen"]) {
+    if (!await Deno.stat(file).catch(() => undefined)) return `${file} is not installed`;
+  }
+  return undefined;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+/** Options of {@linkcode startSshd}. */
+export interface SshdOptions {
+  /** Extra lines for the client's `Host` block, for instance a ProxyJump. */
+  readonly clientLines?: readonly string[];
+}
+
+/** Starts a daemon; the host alias in its configuration is `gw`. */
+export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
+  const dir = await Deno.makeTempDir({ prefix: "sshd" });
+  const port = freePort();
+  const at = (name: string) => join(dir, name);
+  await Deno.mkdir("/run/sshd", { recursive: true }).catch(() => {});
+  await run("/usr/bin/ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", at("host_key")]);
+  await run("/usr/bin/ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", at("login_key")]);
+  await Deno.copyFile(at("login_key.pub"), at("authorized_keys"));
+  const trust = async () =>
+    await Deno.writeTextFile(
+      at("known_hosts"),
+      `[127.0.0.1]:${port} ${await Deno.readTextFile(at("host_key.pub"))}`,
+    );
+  await trust();
+  await Deno.writeTextFile(
+    at("sshd_config"),
+    [
+      `ListenAddress 127.0.0.1:${port}`,
+      `HostKey ${at("host_key")}`,
+      `PidFile none`,
+      `AuthorizedKeysFile ${at("authorized_keys")}`,
+      "StrictModes no",
+      "UsePAM no",
+      "PasswordAuthentication yes",
+      "PermitRootLogin yes",
+      "PrintMotd no",
+      "MaxStartups 100:30:200",
+      "",
+    ].join("\n"),
+  );
+  const user = (await run("/usr/bin/id", ["-un"])).trim();
+  await Deno.writeTextFile(
+    at("ssh_config"),
+    [
+      "Host gw",
+      "  HostName 127.0.0.1",
+      `  Port ${port}`,
+      `  User ${user}`,
+      `  IdentityFile ${at("login_key")}`,
+      "  IdentitiesOnly yes",
+      "  IdentityAgent none",
+      `  UserKnownHostsFile ${at("known_hosts")}`,
+      "  GlobalKnownHostsFile /dev/null",
+      ...(options.clientLines ?? []).map((line) => `  ${line}`),
+      "",
+    ].join("\n"),
+  );
+  let daemon: Deno.ChildProcess | undefined;
+  const sshd: TestSshd = {
+    port,
+    dir,
+    configFile: at("ssh_config"),
+    async start() {
+      daemon = new Deno.Command("/usr/sbin/sshd", {
+        args: ["-D", "-q", "-f", at("sshd_config")],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+        detached: true,
+      }).spawn();
+      await accepts(port);
+    },
+    async kill() {
+      if (!daemon) return;
+      const session = daemon;
+      daemon = undefined;
+      // Sessions run in groups of their own; their parent is the daemon.
+      for (const pid of await childrenOf(session.pid)) tryKill(pid);
+      tryKill(session.pid);
+      await session.status;
+    },
+    async changeHostKey() {
+      await Deno.remove(at("host_key"));
+      await Deno.remove(at("host_key.pub"));
+      await run("/usr/bin/ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", at("host_key")]);
+    },
+    async close() {
+      await sshd.kill();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+  await sshd.start();
+  return sshd;
+}
+
+function tryKill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Every descendant of a process, children first. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const parents = new Map<number, number[]>();
+  for await (const entry of Deno.readDir("/proc")) {
+    const id = Number(entry.name);
+    if (!id) continue;
+    const stat = await Deno.readTextFile(`/proc/${id}/stat`).catch(() => "");
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    parents.set(parent, [...parents.get(parent) ?? [], id]);
+  }
+  const all: number[] = [];
+  const walk = (id: number) =>
+    (parents.get(id) ?? []).forEach((child) => (walk(child), all.push(child)));
+  walk(pid);
+  return all;
+}
+
+async function accepts(port: number): Promise<void> {
+  for (let round = 0; round < 200; round++) {
+    try {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      const banner = new Uint8Array(3);
+      await conn.read(banner);
+      conn.close();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  throw new Error(`sshd does not answer on port ${port}`);
+}
+
+/** Command lines of running processes that mention `word`. */
+export async function processesWith(word: string): Promise<{ pid: number; command: string }[]> {
+  const found: { pid: number; command: string }[] = [];
+  for await (const entry of Deno.readDir("/proc")) {
+    const pid = Number(entry.name);
+    if (!pid) continue;
+    const command = (await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "")).replaceAll(
+      "\0",
+      " ",
+    );
+    if (command.includes(word)) found.push({ pid, command });
+  }
+  return found;
+}
