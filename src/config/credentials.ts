@@ -1,5 +1,5 @@
 /**
- * Which token and which password a client sends: ONE table, every row of config-and-credentials.md 5 in it. Pure;
+ * Which token and which password count: ONE table, every row of config-and-credentials.md 5 in it. Pure;
  * fetching what a reference points to is `credential_fetch.ts`. Attack stopped: a credential meant for one gateway
  * reaching another (N24).
  */
@@ -12,7 +12,7 @@ export type CredentialKind = "token" | "password";
 /** Where a credential can come from: the command line, `OPENCLAW_GATEWAY_*`, `gateway.auth.*`, `gateway.remote.*`. */
 export type CredentialSource = "flag" | "env" | "auth" | "remote";
 
-/** The situation a client is in. Source: config-and-credentials.md 5.1-5.4. */
+/** The situation. Source: config-and-credentials.md 5.1-5.5. */
 export type CredentialSurface =
   /** `--token` or `--password` given, whatever the target. */
   | "explicit"
@@ -29,7 +29,9 @@ export type CredentialSurface =
   | "node-local"
   | "node-remote"
   /** The saved endpoint with a stored device token and no credential in the environment. */
-  | "node-saved";
+  | "node-saved"
+  /** The gateway itself: what it accepts. Source: section 5.5. */
+  | "server";
 
 /** A credential in one place. A placeholder whose variable is not set counts as unset. */
 export type Candidate =
@@ -86,6 +88,7 @@ export const CREDENTIAL_TABLE: Readonly<
   "node-local": { token: [env, auth], password: [env, auth] },
   "node-remote": { token: [env, remote, auth], password: [env, remote, auth] },
   "node-saved": { token: [env], password: [env] },
+  "server": { token: [flag, auth, env], password: [flag, auth, env] },
 };
 
 /** Why a configured source does not count at all on a surface. */
@@ -100,6 +103,7 @@ const OUTSIDE: Readonly<Record<CredentialSurface, string>> = {
   "node-local": "a node of the local gateway ignores gateway.remote",
   "node-remote": "not used by the node",
   "node-saved": "the stored device token is used",
+  "server": "gateway.remote never configures a gateway",
 };
 
 /** The credential that wins. */
@@ -180,7 +184,9 @@ function inactiveRef(
 ): string | undefined {
   if (candidate.state !== "ref") return undefined;
   const own = source === "auth" || (source === "remote" && facts.surface === "local");
-  const wanted = facts.authMode === kind;
+  // Behind a trusted proxy a local direct caller may still show the password (section 9).
+  const wanted = facts.authMode === kind ||
+    (kind === "password" && facts.authMode === "trusted-proxy");
   return own && !wanted ? `auth mode is ${facts.authMode}` : undefined;
 }
 
