@@ -55,7 +55,10 @@ function place(facts: { target: SshTarget; identity?: string; configFile?: strin
   ];
 }
 
-/** The managed forward: `ssh -N -L … -- [user@]host`. */
+/**
+ * The managed forward: `ssh -N [user@]host -L …`. The destination stands first, so that `ps | grep "ssh -N <host>"`
+ * finds it (decision 34); it needs no `--` before it because {@linkcode parseSshTarget} refuses a leading dash (N37).
+ */
 export function forwardArgs(facts: ForwardFacts): string[] {
   const local = facts.local.kind === "unix"
     ? facts.local.path
@@ -66,13 +69,12 @@ export function forwardArgs(facts: ForwardFacts): string[] {
     : [];
   return [
     "-N",
+    sshDestination(facts.target),
     "-L",
     `${local}:127.0.0.1:${facts.remotePort}`,
     ...commonOptions(facts.hostKeyPolicy),
     ...unixOptions,
     ...place(facts),
-    "--",
-    sshDestination(facts.target),
   ];
 }
 

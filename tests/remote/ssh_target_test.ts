@@ -54,7 +54,7 @@ Deno.test("sshTargetText() writes what parseSshTarget() reads", () => {
   }
 });
 
-Deno.test("forwardArgs() asks nothing, checks host keys and ends with -- and the destination", () => {
+Deno.test("forwardArgs() asks nothing, checks host keys and names the destination right after -N", () => {
   const args = forwardArgs({
     target: parseSshTarget("me@host:2222"),
     local: { kind: "port", port: 18789 },
@@ -62,9 +62,9 @@ Deno.test("forwardArgs() asks nothing, checks host keys and ends with -- and the
     hostKeyPolicy: "strict",
     identity: "/keys/id",
   });
-  assertEquals(args.slice(0, 3), ["-N", "-L", "127.0.0.1:18789:127.0.0.1:18790"]);
+  assertEquals(args.slice(0, 4), ["-N", "me@host", "-L", "127.0.0.1:18789:127.0.0.1:18790"]);
   assertEquals(args.includes("StrictHostKeyChecking=yes") && args.includes("BatchMode=yes"), true);
-  assertEquals(args.slice(-6), ["-p", "2222", "-i", "/keys/id", "--", "me@host"]);
+  assertEquals(args.slice(-4), ["-p", "2222", "-i", "/keys/id"]);
 });
 
 Deno.test("forwardArgs() leaves host keys to ssh under the openssh policy", () => {
@@ -75,7 +75,7 @@ Deno.test("forwardArgs() leaves host keys to ssh under the openssh policy", () =
     hostKeyPolicy: "openssh",
   });
   assertEquals(args.some((arg) => arg.startsWith("StrictHostKeyChecking")), false);
-  assertEquals(args[2], "/run/x/gw.sock:127.0.0.1:1");
+  assertEquals(args[3], "/run/x/gw.sock:127.0.0.1:1");
 });
 
 Deno.test("readSshConfig() takes the first usable identity file", () => {
