@@ -5,13 +5,11 @@
 import type { RawData, WebSocket } from "ws";
 import { utf8 } from "../lib/bytes.ts";
 import { closeReason } from "../protocol/close_codes.ts";
+import { CLOSE_TIMEOUT_MS } from "./limits.ts";
 import type { CloseInfo, FrameSocket, SocketHandler } from "./socket.ts";
 
 const OWNER = Symbol("owner");
 type Owned<T> = T & { [OWNER]?: WsSocket };
-
-/** How long a peer may take to answer a close frame before the connection is dropped. */
-export const CLOSE_TIMEOUT_MS = 2_000;
 
 /** Options that make `ws` safe and small on both sides; limits in bytes and counts. */
 export const WS_OPTIONS = {
