@@ -137,7 +137,17 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
 }
 
 async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<LocalEnd> {
-  if (wish.localPort !== undefined) return { kind: "port", port: wish.localPort };
+  if (wish.localPort !== undefined) {
+    // F24: somebody else's listener on our port would answer the first look in the gateway's place.
+    if (!canBind(wish.localPort)) {
+      throw new OpenclawError(
+        "SSH_LOCAL_END_TAKEN",
+        `Cannot open an ssh tunnel on 127.0.0.1:${wish.localPort}: the port is already taken`,
+        { hint: "openclaw tunnel status", retryable: true },
+      );
+    }
+    return { kind: "port", port: wish.localPort };
+  }
   if (around.platform === "windows") return { kind: "port", port: freePort(wish.remotePort) };
   await ensureDir(around.tunnelsDir);
   const name = wish.socketName ?? `${crypto.randomUUID().slice(0, 8)}.sock`;
@@ -150,15 +160,20 @@ async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<L
   return { kind: "unix", path };
 }
 
-function freePort(preferred: number): number {
-  for (const port of [preferred, 0]) {
-    try {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port });
-      return (listener.addr as Deno.NetAddr).port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
+/** The port that could be bound (0 finds a free one), or `undefined` when it is taken. */
+function canBind(port: number): number | undefined {
+  try {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port });
+    return (listener.addr as Deno.NetAddr).port;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return undefined;
+    throw error;
   }
+}
+
+function freePort(preferred: number): number {
+  const port = canBind(preferred) ?? canBind(0);
+  if (port !== undefined) return port;
   throw new OpenclawError("NO_FREE_PORT", "Cannot find a free loopback port for the ssh tunnel");
 }
 

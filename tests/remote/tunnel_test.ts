@@ -1,0 +1,290 @@
+/** Tunnels through a real sshd to a socket that greets as a gateway does. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { OpenclawError } from "../../src/lib/errors.ts";
+import { silentLogger } from "../../src/lib/log.ts";
+import { keepTunnel, type TunnelState } from "../../src/remote/keep_tunnel.ts";
+import { probeTunnel } from "../../src/remote/probe_tunnel.ts";
+import { parseSshTarget } from "../../src/remote/ssh_target.ts";
+import {
+  openTunnel,
+  sshEnvironment,
+  type TunnelSurroundings,
+  type TunnelWish,
+} from "../../src/remote/tunnel.ts";
+import { processesWith, sshdMissing, startSshd, type TestSshd } from "../support/sshd.ts";
+
+/** Answers every connection with an upgrade and a challenge. */
+function greeter(): { port: number; close(): Promise<void> } {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onopen = () =>
+      socket.send(
+        JSON.stringify({
+          type: "event",
+          event: "connect.challenge",
+          payload: { nonce: "n", ts: 1 },
+        }),
+      );
+    socket.onerror = () => {};
+    return response;
+  });
+  return { port: (server.addr as Deno.NetAddr).port, close: () => server.shutdown() };
+}
+
+interface Scene {
+  readonly sshd: TestSshd;
+  readonly dir: string;
+  readonly gatewayPort: number;
+  readonly wish: TunnelWish;
+  readonly around: TunnelSurroundings;
+}
+
+function scene(name: string, body: (scene: Scene) => Promise<void>): void {
+  // ssh is a real process tree; leaks of ours are still checked.
+  Deno.test(name, async () => {
+    const missing = await sshdMissing();
+    if (missing) return console.log(`skipped: ${missing}`);
+    const sshd = await startSshd();
+    const dir = await Deno.makeTempDir({ prefix: "tun" });
+    const gateway = greeter();
+    const wish: TunnelWish = {
+      target: parseSshTarget("gw"),
+      remotePort: gateway.port,
+      hostKeyPolicy: "strict",
+      configFile: sshd.configFile,
+    };
+    const around: TunnelSurroundings = {
+      platform: "linux",
+      sshPath: "/usr/bin/ssh",
+      env: sshEnvironment(Deno.env.toObject()),
+      tunnelsDir: join(dir, "t"),
+      probe: probeTunnel({ url: "ws://127.0.0.1" }),
+    };
+    try {
+      await body({ sshd, dir, gatewayPort: gateway.port, wish, around });
+      assertEquals(await processesWith(sshd.configFile), [], "no stray ssh");
+    } finally {
+      await gateway.close();
+      await sshd.close();
+      await Deno.remove(dir, { recursive: true });
+    }
+  });
+}
+
+scene(
+  "openTunnel() gives a 0600 unix socket through which the gateway greets",
+  async ({ wish, around }) => {
+    const tunnel = await openTunnel(wish, around);
+    try {
+      if (tunnel.local.kind !== "unix") throw new Error("expected a unix socket");
+      assertEquals((await Deno.stat(tunnel.local.path)).mode! & 0o777, 0o600);
+      assertEquals(await around.probe(tunnel.local, 2000), "gateway");
+    } finally {
+      await tunnel.stop();
+    }
+  },
+);
+
+scene("openTunnel() can bind a fixed loopback port", async ({ wish, around }) => {
+  using spare = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const localPort = (spare.addr as Deno.NetAddr).port;
+  spare.close();
+  const tunnel = await openTunnel({ ...wish, localPort }, around);
+  assertEquals(tunnel.local, { kind: "port", port: localPort });
+  await tunnel.stop();
+});
+
+scene("F24: a taken local port is named", async ({ wish, around, gatewayPort }) => {
+  const error = await assertRejects(
+    () => openTunnel({ ...wish, localPort: gatewayPort }, around),
+    OpenclawError,
+  );
+  assertEquals(
+    ["SSH_LOCAL_END_TAKEN", "SSH_FORWARD_REFUSED"].includes(error.code),
+    true,
+    error.message,
+  );
+});
+
+scene(
+  "a tunnel to a port without a gateway says that ssh works and the gateway does not",
+  async ({ wish, around }) => {
+    const error = await assertRejects(
+      () => openTunnel({ ...wish, remotePort: 1 }, around),
+      OpenclawError,
+    );
+    assertEquals(error.code, "TUNNEL_NO_GATEWAY");
+  },
+);
+
+scene("N38: a changed host key stops the tunnel and says so", async ({ sshd, wish, around }) => {
+  await sshd.kill();
+  await sshd.changeHostKey();
+  await sshd.start();
+  const error = await assertRejects(() => openTunnel(wish, around), OpenclawError);
+  assertEquals(error.code, "SSH_HOST_KEY_CHANGED");
+});
+
+scene("N38: an unknown host key is refused in batch mode", async ({ sshd, wish, around }) => {
+  await Deno.writeTextFile(join(sshd.dir, "known_hosts"), "");
+  const error = await assertRejects(() => openTunnel(wish, around), OpenclawError);
+  assertEquals(error.code, "SSH_HOST_KEY_UNKNOWN");
+});
+
+scene("F25: a host that wants a password does not hang", async ({ sshd, wish, around }) => {
+  await Deno.writeTextFile(join(sshd.dir, "authorized_keys"), "");
+  const error = await assertRejects(() => openTunnel(wish, around), OpenclawError);
+  assertEquals(error.code, "SSH_AUTH_FAILED");
+});
+
+scene("a host that is down is named", async ({ sshd, wish, around }) => {
+  await sshd.kill();
+  const error = await assertRejects(() => openTunnel(wish, around), OpenclawError);
+  assertEquals(error.code, "SSH_UNREACHABLE");
+});
+
+/** Collects states and waits for one. */
+class Watcher {
+  last: TunnelState | undefined;
+  #wake: (() => void)[] = [];
+  readonly onState = (state: TunnelState) => {
+    this.last = state;
+    this.#wake.splice(0).forEach((wake) => wake());
+  };
+  async until(
+    what: string,
+    test: (state: TunnelState) => boolean,
+    withinMs = 20_000,
+  ): Promise<TunnelState> {
+    const deadline = performance.now() + withinMs;
+    while (!(this.last && test(this.last))) {
+      const left = deadline - performance.now();
+      if (left <= 0) {
+        throw new Error(`not ${what} within ${withinMs} ms: ${JSON.stringify(this.last)}`);
+      }
+      let timer = 0;
+      await new Promise<void>((resolve) => {
+        this.#wake.push(resolve);
+        timer = setTimeout(resolve, left);
+      });
+      clearTimeout(timer);
+    }
+    return this.last;
+  }
+}
+
+function kept(facts: Scene) {
+  const stop = new AbortController();
+  const watcher = new Watcher();
+  const done = keepTunnel({
+    wish: facts.wish,
+    around: facts.around,
+    log: silentLogger,
+    signal: stop.signal,
+    onState: watcher.onState,
+  });
+  return { watcher, stop: () => (stop.abort(), done) };
+}
+
+const KILLS = Number(Deno.env.get("OPENCLAW_TEST_SSH_KILLS") ?? 20);
+
+scene(
+  `F24: ssh killed ${KILLS} times is back in time each time, with no stray process`,
+  async (facts) => {
+    const { watcher, stop } = kept(facts);
+    try {
+      const backMs: number[] = [];
+      let pid = (await watcher.until("open", (s) => s.tunnel === "open")).pid;
+      for (let round = 0; round < KILLS; round++) {
+        const ssh = (await processesWith(facts.sshd.configFile)).filter((p) =>
+          p.command.startsWith("/usr/bin/ssh")
+        );
+        assertEquals(ssh.length, 1);
+        Deno.kill(ssh[0]!.pid, "SIGKILL");
+        const startMs = performance.now();
+        const before = pid;
+        pid = (await watcher.until("open again", (s) =>
+          s.tunnel === "open" && s.pid !== before)).pid;
+        backMs.push(performance.now() - startMs);
+      }
+      backMs.sort((a, b) => a - b);
+      const p95 = backMs[Math.floor(backMs.length * 0.95)] ?? 0;
+      console.log(
+        `back after ${Math.round(backMs[0] ?? 0)}..${Math.round(backMs.at(-1) ?? 0)} ms, p95 ${
+          Math.round(p95)
+        } ms`,
+      );
+      assertEquals(p95 <= 3000, true, `p95 is ${p95} ms`);
+    } finally {
+      await stop();
+    }
+  },
+);
+
+scene("F24: a frozen ssh is noticed and replaced", async (facts) => {
+  const { watcher, stop } = kept(facts);
+  try {
+    const { pid } = await watcher.until("open", (s) => s.tunnel === "open");
+    const [ssh] = (await processesWith(facts.sshd.configFile)).filter((p) =>
+      p.command.startsWith("/usr/bin/ssh")
+    );
+    Deno.kill(ssh!.pid, "SIGSTOP");
+    const down = await watcher.until("noticed", (s) => s.tunnel === "down", 15_000);
+    assertEquals(down.lastError?.code, "TUNNEL_FROZEN");
+    await watcher.until("open again", (s) => s.tunnel === "open" && s.pid !== pid, 5_000);
+  } finally {
+    await stop();
+  }
+});
+
+scene("F24: a host that was away is back within 3 s of its return", async (facts) => {
+  const { watcher, stop } = kept(facts);
+  try {
+    await watcher.until("open", (s) => s.tunnel === "open");
+    await facts.sshd.kill();
+    await watcher.until("down", (s) => s.tunnel === "down");
+    await watcher.until("refused", (s) => s.lastError?.code === "SSH_UNREACHABLE");
+    await facts.sshd.start();
+    await watcher.until("open again", (s) => s.tunnel === "open", 3_500);
+  } finally {
+    await stop();
+  }
+});
+
+Deno.test("N37: the parent killed with -9 takes its ssh along", async () => {
+  const missing = await sshdMissing();
+  if (missing) return console.log(`skipped: ${missing}`);
+  const sshd = await startSshd();
+  const dir = await Deno.makeTempDir({ prefix: "tun" });
+  const gateway = greeter();
+  try {
+    const parent = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        new URL("../support/tunnel_parent.ts", import.meta.url).pathname,
+      ],
+      env: { TUNNEL_CONFIG: sshd.configFile, TUNNEL_PORT: String(gateway.port), TUNNEL_DIR: dir },
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const reader = parent.stdout.getReader();
+    const { value } = await reader.read();
+    assertEquals(new TextDecoder().decode(value).trim(), "open");
+    assertEquals((await processesWith(sshd.configFile)).length >= 1, true);
+    parent.kill("SIGKILL");
+    await parent.status;
+    await reader.cancel();
+    for (let round = 0; round < 100; round++) {
+      if ((await processesWith(sshd.configFile)).length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    assertEquals(await processesWith(sshd.configFile), []);
+  } finally {
+    await gateway.close();
+    await sshd.close();
+    await Deno.remove(dir, { recursive: true });
+  }
+});
