@@ -7,7 +7,7 @@ import type { LocalEnd } from "./ssh_args.ts";
 import type { ProbeResult, TunnelProbe } from "./tunnel.ts";
 
 /** How the gateway behind a tunnel is spoken to. */
-export type BehindTunnel = Pick<DialOptions, "pin" | "pins"> & {
+export type BehindTunnel = Pick<DialOptions, "pins"> & {
   /** Scheme of the gateway as seen from its own host: `ws://127.0.0.1` or `wss://127.0.0.1`. */
   readonly url: string;
 };

@@ -163,7 +163,7 @@ class Watcher {
       if (left <= 0) {
         throw new Error(`not ${what} within ${withinMs} ms: ${JSON.stringify(this.last)}`);
       }
-      let timer = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       await new Promise<void>((resolve) => {
         this.#wake.push(resolve);
         timer = setTimeout(resolve, left);
