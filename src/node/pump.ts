@@ -3,7 +3,7 @@
  * open long after the program ended (F40).
  */
 import { systemClock } from "../lib/clock.ts";
-import { ORPHAN_PIPE_WAIT_MS } from "../platform/process.ts";
+import { ORPHAN_PIPE_WAIT_MS } from "../platform/program_output.ts";
 
 /** What a pipe can still hold when its writer is gone. Source: pipe(7), F_SETPIPE_SZ limit. */
 const MAX_PIPE_BYTES = 1024 * 1024;
