@@ -76,7 +76,7 @@ function handshake(transport: Socket, trust: TlsTrust, signal: AbortSignal): Pro
     const abort = () => settle(signal.reason);
     const closed = () => settle(tlsFailed(trust.url, new Error("the peer closed the connection")));
     // Stays for the life of the socket: an error without a listener would end the process.
-    socket.on("error", (error) => settle(tlsProblem(trust.url, error)));
+    socket.on("error", (error) => settle(tlsProblem(trust, error)));
     socket.once("close", closed);
     socket.once("secureConnect", () => settle(undefined));
     signal.addEventListener("abort", abort, { once: true });
@@ -86,10 +86,12 @@ function handshake(transport: Socket, trust: TlsTrust, signal: AbortSignal): Pro
 
 const NOT_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_HTTP_REQUEST", "EPROTO"]);
 
-function tlsProblem(url: string, error: Error): Error {
+function tlsProblem({ url, pins }: TlsTrust, error: Error): Error {
   const code = errnoOf(error);
   if (NOT_TLS.has(code)) return notTls(url, error);
   if (code === "ECONNRESET" || code === "EPIPE") return tlsFailed(url, error);
+  // With a pin nothing about the certificate is judged here: a failure means the peer does not hold its key.
+  if (pins.length > 0) return tlsFailed(url, error);
   if (/CERT|ISSUER|VERIFY|ALTNAME|SIGNED/.test(code) || /certificate/i.test(error.message)) {
     return untrusted(url, messageOf(error), undefined);
   }
