@@ -1,6 +1,7 @@
 /**
  * Looks through the local end of a tunnel for a gateway's greeting. No credential is ever sent by a look.
  */
+import { requireFingerprint } from "../identity/fingerprint.ts";
 import { isOpenclawError } from "../lib/errors.ts";
 import { dial, type DialOptions } from "../net/ws_client.ts";
 import type { LocalEnd } from "./ssh_args.ts";
@@ -11,6 +12,18 @@ export type BehindTunnel = Pick<DialOptions, "pins"> & {
   /** Scheme of the gateway as seen from its own host: `ws://127.0.0.1` or `wss://127.0.0.1`. */
   readonly url: string;
 };
+
+/** How the gateway of `gateway.remote` is spoken to: its URL's scheme and its pin; plaintext inside ssh by default. */
+export function gatewayBehind(
+  remote: { readonly url?: string | undefined; readonly tlsFingerprint?: string | undefined },
+): BehindTunnel {
+  const pin = remote.tlsFingerprint === undefined
+    ? undefined
+    : requireFingerprint(remote.tlsFingerprint, "gateway.remote.tlsFingerprint");
+  const secure = pin !== undefined || remote.url?.startsWith("wss:") ||
+    remote.url?.startsWith("https:");
+  return { url: secure ? "wss://127.0.0.1" : "ws://127.0.0.1", ...(pin ? { pins: [pin] } : {}) };
+}
 
 /** What to dial so that the bytes go through the tunnel. */
 export function throughTunnel(
