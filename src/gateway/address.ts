@@ -1,5 +1,5 @@
 /**
- * Addresses of peers as text: canonical form, class, and the bucket an address counts into. Parsing is `lib/ip.ts`.
+ * Addresses of peers as text: canonical form and class. Parsing is `lib/ip.ts`, counting by address `net/address.ts`.
  */
 import { inIpRange, ipKind, parseIp, parseIpRange, renderIp, unbracketed } from "../lib/ip.ts";
 
@@ -26,14 +26,4 @@ export function ipInRange(text: string, range: string): boolean {
   const bytes = parseIp(unbracketed(text));
   const parsed = parseIpRange(range);
   return bytes !== undefined && parsed !== undefined && inIpRange(bytes, parsed);
-}
-
-/** The bucket an address counts into: itself for IPv4 (mapped or not), its /64 for IPv6 (N10). */
-export function addressBucket(text: string): string {
-  const bytes = parseIp(unbracketed(text));
-  if (!bytes) return `?${text.slice(0, 64)}`;
-  if (bytes.length === 4 || ipKind(bytes) === "loopback") return renderIp(bytes);
-  const network = bytes.slice();
-  network.fill(0, 8);
-  return `${renderIp(network)}/64`;
 }

@@ -5,21 +5,9 @@
 import type { AuthMethod } from "../protocol/hello.ts";
 import { coversScope } from "../protocol/scopes.ts";
 import type { SecretVerdict } from "./auth.ts";
-import type { Candidate } from "./handshake.ts";
+import type { Candidate, Grant } from "./handshake_types.ts";
 import type { BootstrapTicket, DeviceTokenVerdict } from "./pairing_desk.ts";
 import type { PeerFacts } from "./peer_facts.ts";
-
-/** Decided rights of a connection, before pairing. */
-export interface Grant {
-  readonly method: AuthMethod;
-  readonly owner: boolean;
-  /** Scopes of the socket if it is admitted. */
-  readonly scopes: readonly string[];
-  /** Whether the pairing desk must be asked. */
-  readonly needsPairing: boolean;
-  readonly bootstrap: BootstrapTicket | undefined;
-  readonly deviceTokenGeneration: number | undefined;
-}
 
 /** Facts of {@linkcode decideGrant}: at least one of `secret.ok`, `bootstrap`, `deviceToken` holds. */
 export interface GrantFacts {

@@ -3,7 +3,8 @@
  * Attacks stopped: I03, N02, N10. Source: gateway-protocol.md 6.
  */
 import type { Clock } from "../lib/clock.ts";
-import { addressBucket, isLoopbackIp } from "./address.ts";
+import { limiterKey } from "../net/address.ts";
+import { isLoopbackIp } from "./address.ts";
 
 /** What is being guessed. Each has its own count. */
 export type ThrottlePurpose =
@@ -100,7 +101,7 @@ export class Throttle {
   #key(purpose: ThrottlePurpose, actor: ThrottleActor): string {
     const who = actor.origin !== undefined && isLoopbackIp(actor.address)
       ? `browser-origin:${actor.origin.slice(0, 256)}`
-      : addressBucket(actor.address);
+      : limiterKey(actor.address).slice(0, 64);
     const key = `${purpose} ${who}`;
     // A full table must not become a way to be forgotten: newcomers share one bucket.
     return this.#buckets.size >= MAX_KEYS && !this.#buckets.has(key)

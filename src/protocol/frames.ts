@@ -53,7 +53,7 @@ const REQUEST_KEYS: ReadonlySet<string> = new Set([
   "expectedProfileId",
 ]);
 
-/** Reads a request frame; closed shape, checked by hand because every frame passes here. */
+/** Reads a request frame; closed shape. */
 export function readRequest(text: string): ReadRequest {
   let value: unknown;
   try {
@@ -61,6 +61,7 @@ export function readRequest(text: string): ReadRequest {
   } catch {
     return { kind: "not-json" };
   }
+  if (isRequest(value)) return { kind: "request", frame: value };
   const detail = requestProblem(value);
   if (detail === undefined) return { kind: "request", frame: value as RequestFrame };
   const id = isPlain(value) && typeof value.id === "string" && value.id.length > 0
@@ -73,19 +74,31 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** All problems in one text, a missing key first, as the reference words them. */
 function requestProblem(value: unknown): string | undefined {
   if (!isPlain(value)) return "at root: must be object";
+  const missing = value.id === undefined ? "id" : value.method === undefined ? "method" : undefined;
+  const problems = [
+    missing && `must have required property '${missing}'`,
+    unknownKey(value),
+    value.type === "req" ? undefined : "at /type: must be equal to constant",
+    textProblem(value, "id", 1, 256),
+    textProblem(value, "method", 1, 256),
+    textProblem(value, "traceparent", 0, 128),
+    textProblem(value, "expectedProfileId", 0, 256),
+  ];
+  const found = problems.filter((problem) => problem !== undefined);
+  return found.length === 0 ? undefined : found.join("; ");
+}
+
+function unknownKey(value: Record<string, unknown>): string | undefined {
   for (const key in value) {
     if (!REQUEST_KEYS.has(key)) return `at root: unexpected property '${key.slice(0, 64)}'`;
   }
-  if (value.type !== "req") return "at /type: must be equal to constant";
-  return textProblem(value, "id", 1, 256) ?? textProblem(value, "method", 1, 256) ??
-    (value.traceparent === undefined ? undefined : textProblem(value, "traceparent", 0, 128)) ??
-    (value.expectedProfileId === undefined
-      ? undefined
-      : textProblem(value, "expectedProfileId", 0, 256));
+  return undefined;
 }
 
+/** Of a key that is there; whether it must be is decided by the caller. */
 function textProblem(
   value: Record<string, unknown>,
   key: string,
@@ -93,10 +106,22 @@ function textProblem(
   max: number,
 ): string | undefined {
   const text = value[key];
-  if (text === undefined) return `must have required property '${key}'`;
+  if (text === undefined) return undefined;
   if (typeof text !== "string") return `at /${key}: must be string`;
   if (text.length < min) return `at /${key}: must NOT have fewer than ${min} characters`;
   return text.length > max ? `at /${key}: must NOT have more than ${max} characters` : undefined;
+}
+
+/** Whether a value is a well-formed request; allocation-free, because every frame passes here. */
+function isRequest(value: unknown): value is RequestFrame {
+  if (!isPlain(value) || value.type !== "req") return false;
+  const { id, method } = value;
+  if (typeof id !== "string" || id.length === 0 || id.length > 256) return false;
+  if (typeof method !== "string" || method.length === 0 || method.length > 256) return false;
+  for (const key in value) {
+    if (key !== "type" && key !== "id" && key !== "method" && key !== "params") return false;
+  }
+  return true;
 }
 
 /** Text of a successful response. `undefined` payload is left out, `null` is sent. */

@@ -1,0 +1,264 @@
+/**
+ * HTTP on the gateway's port: health, readiness, startup, join codes, and the refusal of everything else. No request
+ * reaches a method or a node from here (N20, N44). Source: gateway-protocol.md 14, 15.3.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Secret } from "../lib/secret.ts";
+import { WIRE_VERSION } from "../protocol/versions.ts";
+import type { AuthPolicy } from "./auth.ts";
+import type { GatewayPhase } from "./gate.ts";
+import type { JoinDesk } from "./join_desk.ts";
+import { isLocalHost } from "./origin.ts";
+import type { PeerFacts } from "./peer_facts.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** What the HTTP surface can see of the gateway. */
+export interface HttpGateway {
+  phase(): GatewayPhase;
+  uptimeMs(): number;
+  /** Names of what keeps the gateway from being ready. */
+  failing(): readonly string[];
+  auth(): AuthPolicy;
+  readonly throttle: Throttle;
+  readonly joins: JoinDesk;
+  judge(request: IncomingMessage): PeerFacts;
+  /** `gateway.http.securityHeaders.strictTransportSecurity`. */
+  hsts(): string | undefined;
+  /** Answers paths this file does not know; returns false for "not mine". */
+  page?(request: IncomingMessage, response: ServerResponse, peer: PeerFacts): boolean;
+}
+
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
+
+/** Answers one request; never throws. */
+export function answerHttp(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  securityHeaders(gateway, response);
+  const peer = gateway.judge(request);
+  if (peer.attribution === "unattributable") return sendJson(response, 403, UNATTRIBUTABLE);
+  const path = pathOf(request.url);
+  const probe = PROBES[path];
+  if (probe) return answerProbe(gateway, request, response, { peer, probe });
+  if (path === "/tools/invoke") {
+    void answerTools(gateway, request, response, peer).catch(() => response.destroy());
+  } else if (path.startsWith("/j/")) {
+    void answerJoin(gateway, request, response, peer).catch(() => response.destroy());
+  } else if (!gateway.page?.(request, response, peer)) {
+    sendText(response, 404, "Not Found");
+  }
+}
+
+/** Body of the refusal when nobody can say whose request this is. */
+export const UNATTRIBUTABLE = {
+  error: {
+    message: "cannot tell who is behind this proxy; add its address to gateway.trustedProxies",
+    type: "proxy_attribution_required",
+  },
+};
+
+function securityHeaders(gateway: HttpGateway, response: ServerResponse): void {
+  response.setHeader("x-content-type-options", "nosniff");
+  response.setHeader("referrer-policy", "no-referrer");
+  response.setHeader(
+    "permissions-policy",
+    "camera=(), microphone=(self), geolocation=()",
+  );
+  const hsts = gateway.hsts();
+  if (hsts !== undefined) response.setHeader("strict-transport-security", hsts);
+}
+
+type Probe = "health" | "ready" | "startup";
+
+const PROBES: Readonly<Record<string, Probe>> = Object.assign(Object.create(null), {
+  "/health": "health",
+  "/healthz": "health",
+  "/ready": "ready",
+  "/readyz": "ready",
+  "/startup": "startup",
+  "/startupz": "startup",
+});
+
+async function answerProbeDetails(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  peer: PeerFacts,
+): Promise<boolean> {
+  // N03: a page behind a rebound name is a direct local caller too, but its Host gives it away.
+  if (peer.local && peer.origin === undefined && isLocalHost(peer.host)) return true;
+  return (await checkBearer(gateway, request, peer)) === "ok";
+}
+
+function answerProbe(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { peer, probe }: { peer: PeerFacts; probe: Probe },
+): void {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("allow", "GET, HEAD");
+    return sendText(response, 405, "Method Not Allowed");
+  }
+  if (probe === "health") return sendJson(response, 200, { ok: true, status: "live" });
+  void answerProbeDetails(gateway, request, peer).then((detailed) => {
+    const [status, body] = probe === "ready"
+      ? readiness(gateway, detailed)
+      : startup(gateway, detailed);
+    sendJson(response, status, body);
+  }).catch(() => response.destroy());
+}
+
+function readiness(gateway: HttpGateway, detailed: boolean): [number, Record<string, unknown>] {
+  const phase = gateway.phase();
+  const failing = phase === "ready" ? gateway.failing() : [phase];
+  const ready = failing.length === 0;
+  const details = detailed ? { failing, uptimeMs: gateway.uptimeMs() } : {};
+  return [ready ? 200 : 503, { ready, ...details }];
+}
+
+function startup(gateway: HttpGateway, detailed: boolean): [number, Record<string, unknown>] {
+  const phase = gateway.phase();
+  const status = { starting: "starting", ready: "started", stopping: "draining" }[phase];
+  const ok = phase === "ready";
+  const details = detailed ? { version: WIRE_VERSION, uptimeMs: gateway.uptimeMs() } : {};
+  return [ok ? 200 : 503, { ok, status, ...details }];
+}
+
+type BearerVerdict = "ok" | "refused" | { readonly retryAfterMs: number };
+
+/** The shared secret as `Authorization: Bearer`; counted like every other guess. */
+async function checkBearer(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  peer: PeerFacts,
+): Promise<BearerVerdict> {
+  const policy = gateway.auth();
+  const sent = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  const wanted: Secret | undefined = policy.mode === "token"
+    ? policy.token
+    : policy.mode === "password"
+    ? policy.password
+    : undefined;
+  if (sent === undefined || !wanted) return "refused";
+  const actor = { address: peer.clientAddress, origin: peer.origin };
+  const retryAfterMs = gateway.throttle.lockedForMs("http-bearer", actor, true);
+  if (retryAfterMs > 0) return { retryAfterMs };
+  if (await wanted.equals(sent)) {
+    gateway.throttle.succeeded("http-bearer", actor);
+    return "ok";
+  }
+  gateway.throttle.failed("http-bearer", actor);
+  return "refused";
+}
+
+/** This gateway has no tools of its own; with the right bearer every name is unknown. */
+async function answerTools(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  response: ServerResponse,
+  peer: PeerFacts,
+): Promise<void> {
+  if (request.method !== "POST") {
+    response.setHeader("allow", "POST");
+    return sendText(response, 405, "Method Not Allowed");
+  }
+  const verdict = await checkBearer(gateway, request, peer);
+  if (typeof verdict === "object") {
+    response.setHeader("retry-after", String(Math.ceil(verdict.retryAfterMs / 1000)));
+    return sendJson(response, 429, errorBody("Too many failed attempts", "rate_limited"));
+  }
+  if (verdict !== "ok") return sendJson(response, 401, errorBody("Unauthorized", "unauthorized"));
+  const body = await readJson(request);
+  const tool = isObject(body) ? body.tool : undefined;
+  if (typeof tool !== "string" || tool.trim() === "") {
+    const message = body === undefined ? "Invalid JSON body" : "tool is required";
+    return sendJson(response, 400, errorBody(message, "invalid_request_error"));
+  }
+  sendJson(response, 404, {
+    ok: false,
+    error: { type: "not_found", message: `Tool not available: ${tool.slice(0, 200)}` },
+  });
+}
+
+async function answerJoin(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  response: ServerResponse,
+  peer: PeerFacts,
+): Promise<void> {
+  if (request.method !== "GET") {
+    response.setHeader("allow", "GET");
+    return sendText(response, 405, "Method Not Allowed");
+  }
+  const actor = { address: peer.clientAddress, origin: peer.origin };
+  const retryAfterMs = gateway.throttle.lockedForMs("device-join", actor, true);
+  if (retryAfterMs > 0) {
+    response.setHeader("retry-after", String(Math.ceil(retryAfterMs / 1000)));
+    return sendJson(response, 429, { error: "rate_limited" });
+  }
+  const code = /^\/j\/([A-Za-z0-9_-]{1,64})$/.exec(request.url ?? "")?.[1];
+  const answer = code === undefined
+    ? { status: 404, body: `{"error":"not_found"}` }
+    : await gateway.joins.fetchJoinPayload(code);
+  if (answer.status === 404) gateway.throttle.failed("device-join", actor);
+  sendJsonText(response, answer.status, answer.body);
+}
+
+function errorBody(message: string, type: string) {
+  return { error: { message, type } };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const type = request.headers["content-type"] ?? "";
+  if (!type.toLowerCase().startsWith("application/json")) return undefined;
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of request) {
+    size += part.length;
+    if (size > MAX_BODY_BYTES) return undefined;
+    parts.push(part);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined; // not JSON: answered with 400
+  }
+}
+
+function pathOf(url: string | undefined): string {
+  const text = url ?? "/";
+  const query = text.indexOf("?");
+  return query < 0 ? text : text.slice(0, query);
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  sendJsonText(response, status, JSON.stringify(body));
+}
+
+function sendJsonText(response: ServerResponse, status: number, text: string): void {
+  response.setHeader("cache-control", "no-store");
+  send(response, status, "application/json; charset=utf-8", text);
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  send(response, status, "text/plain; charset=utf-8", text);
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.statusCode = status;
+  response.setHeader("content-type", type);
+  response.setHeader("content-length", String(new TextEncoder().encode(text).length));
+  response.end(response.req.method === "HEAD" ? undefined : text);
+}
