@@ -1,0 +1,186 @@
+/**
+ * Programs that run another program given on their command line. Owns which of them are transparent (judged by the
+ * inner command), how their options are read, and which are never accepted in allowlist mode (X12-X15, X17).
+ * An option that is not in the table blocks: an unread option could carry a command.
+ * Source: node-host.md 7.4 "Transparent dispatch wrappers".
+ */
+import { type ExecPlatform, type Refusal, refusal } from "./facts.ts";
+import { baseName } from "./paths.ts";
+
+/** Deepest chain of wrappers that is followed (X14). */
+export const MAX_WRAPPERS = 4;
+
+/** What the first word of an argv is. */
+export type Unwrapped =
+  | { readonly kind: "plain" }
+  /** `length` words belong to the wrapper; the inner command follows. */
+  | { readonly kind: "wrapper"; readonly name: string; readonly length: number }
+  | { readonly kind: "blocked"; readonly refusal: Refusal };
+
+interface WrapperRule {
+  /** Options that stand alone. */
+  readonly flags?: RegExp;
+  /** Options whose value is the next word, with the shape of the value. */
+  readonly valued?: readonly (readonly [option: RegExp, value: RegExp])[];
+  /** Shapes of words that stand between the options and the command. */
+  readonly operands?: readonly RegExp[];
+  /** Only a wrapper on this platform; elsewhere an ordinary program. */
+  readonly only?: ExecPlatform;
+}
+
+const NUMBER = /^[+-]?\d+$/;
+const DURATION = /^\d+(?:\.\d+)?[smhd]?$/;
+const BUFFER = /^(?:L|0|\d+[KMG]?B?)$/;
+const NAME = /^[A-Za-z0-9+-]+$/;
+
+const WRAPPERS: ReadonlyMap<string, WrapperRule> = new Map<string, WrapperRule>([
+  ["env", {}],
+  ["nohup", { flags: /^--$/ }],
+  ["nice", {
+    flags: /^(?:-n?-?\d+|--adjustment=-?\d+|--)$/,
+    valued: [[/^(?:-n|--adjustment)$/, NUMBER]],
+  }],
+  ["time", { flags: /^(?:-[pvl]|--portability|--verbose|--)$/ }],
+  ["stdbuf", {
+    flags: /^(?:-[ioe](?:L|0|\d+[KMG]?B?)|--(?:input|output|error)=(?:L|0|\d+[KMG]?B?)|--)$/,
+    valued: [[/^-[ioe]$/, BUFFER]],
+  }],
+  ["timeout", {
+    flags:
+      /^(?:--foreground|--preserve-status|-v|--verbose|--signal=[A-Za-z0-9+-]+|--kill-after=[\d.]+[smhd]?|-s[A-Z0-9]+|-k[\d.]+[smhd]?|--)$/,
+    valued: [[/^(?:-s|--signal)$/, NAME], [/^(?:-k|--kill-after)$/, DURATION]],
+    operands: [DURATION],
+  }],
+  ["caffeinate", {
+    only: "macos",
+    flags: /^-[disum]+$/,
+    valued: [[/^-t$/, NUMBER], [/^-w$/, NUMBER]],
+  }],
+  ["sandbox-exec", { only: "macos", valued: [[/^-[fnp]$/, /^/], [/^-D$/, /=/]] }],
+  ["script", { only: "macos", flags: /^-q$/, operands: [/^\/dev\/null$/] }],
+  ["arch", { only: "macos", flags: /^-(?:arm64e?|x86_64|i386)$/, valued: [[/^-arch$/, NAME]] }],
+  ["xcrun", { only: "macos" }],
+]);
+
+const CARRIERS = new Set(
+  ("sudo doas setsid ionice taskset chrt su runuser setpriv pkexec chroot unshare nsenter systemd-run chpst prlimit choom " +
+    "numactl cgexec strace ltrace gdb lldb valgrind perf parallel watch flock gosu su-exec fakeroot proot bwrap firejail " +
+    "dbus-run-session xvfb-run tini dumb-init start-stop-daemon daemonize entr at batch expect unbuffer rlwrap torsocks " +
+    "proxychains proxychains4 ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 wsl wscript cscript mshta rundll32 regsvr32 " +
+    "forfiles conhost start runas schtasks wmic").split(" "),
+);
+
+/** Reads the first word of `argv` as a wrapper. `argv` has at least one word. */
+export function stripWrapper(argv: readonly string[], platform: ExecPlatform): Unwrapped {
+  const name = baseName(argv[0] ?? "");
+  if (name === "busybox" || name === "toybox") return multiplexer(name, argv);
+  if (CARRIERS.has(name) || (name === "script" && platform === "linux")) {
+    return blocked("carrier", `"${name}" runs another program in a way that is not judged here`);
+  }
+  const rule = WRAPPERS.get(name);
+  if (!rule || (rule.only !== undefined && rule.only !== platform)) return { kind: "plain" };
+  if (name === "env") return envWrapper(argv);
+  return ruledWrapper(name, rule, argv);
+}
+
+function blocked(code: string, message: string, hint?: string): Unwrapped {
+  return { kind: "blocked", refusal: refusal(code, message, hint === undefined ? {} : { hint }) };
+}
+
+/** `env` alone prints the environment and is an ordinary program; with options or assignments it is blocked (X12, X13). */
+function envWrapper(argv: readonly string[]): Unwrapped {
+  const next = argv[1];
+  if (next === undefined) return { kind: "plain" };
+  if (next.startsWith("-")) {
+    return blocked(
+      "env-option",
+      `env is given the option "${next}"`,
+      "run the inner command directly",
+    );
+  }
+  if (next.includes("=")) {
+    return blocked(
+      "env-assignment",
+      `env sets "${next.split("=")[0]}"`,
+      "pass it with the request's env",
+    );
+  }
+  return { kind: "wrapper", name: "env", length: 1 };
+}
+
+function ruledWrapper(name: string, rule: WrapperRule, argv: readonly string[]): Unwrapped {
+  let at = 1;
+  for (let word = argv[at]; word !== undefined && word.startsWith("-"); word = argv[at]) {
+    const value = rule.valued?.find(([option]) => option.test(word as string));
+    if (value) {
+      if (!value[1].test(argv[at + 1] ?? "")) {
+        return blocked("wrapper-option", `${name} has an odd value for "${word}"`);
+      }
+      at += 2;
+    } else if (rule.flags?.test(word)) {
+      at++;
+      if (word === "--") break;
+    } else {return blocked(
+        "wrapper-option",
+        `${name} is given the option "${word}", which is not known here`,
+      );}
+  }
+  for (const shape of rule.operands ?? []) {
+    if (!shape.test(argv[at] ?? "")) {
+      return blocked("wrapper-operand", `${name} has an odd operand "${argv[at] ?? ""}"`);
+    }
+    at++;
+  }
+  if (argv[at] === undefined) return blocked("wrapper-empty", `${name} has no command to run`);
+  return { kind: "wrapper", name, length: at };
+}
+
+const SHELL_APPLETS = new Set(["sh", "ash", "bash", "hush"]);
+
+/** A multiplexer with a shell applet is read as that shell; any other applet is blocked (X17). */
+function multiplexer(name: string, argv: readonly string[]): Unwrapped {
+  const applet = argv[1] ?? "";
+  if (SHELL_APPLETS.has(applet)) return { kind: "wrapper", name, length: 1 };
+  return blocked(
+    "multiplexer",
+    `"${name}" is many programs in one; the applet "${applet}" is not bound to a file`,
+    "use the system's own program of that name",
+  );
+}
+
+/** Names assigned by an `env` in front of the command, through transparent wrappers (5.4 step 3). `-S` text counts too. */
+export function envAssignments(argv: readonly string[], platform: ExecPlatform): string[] {
+  let rest = argv;
+  for (let depth = 0; depth <= 16 && rest.length > 0; depth++) {
+    if (baseName(rest[0] ?? "") === "env") {
+      const names = assignmentsOfEnv(rest.slice(1));
+      if (names.length > 0 || (rest[1] ?? "").startsWith("-")) return names;
+    }
+    const step = stripWrapper(rest, platform);
+    if (step.kind !== "wrapper") return [];
+    rest = rest.slice(step.length);
+  }
+  return [];
+}
+
+function assignmentsOfEnv(words: readonly string[]): string[] {
+  const names: string[] = [];
+  for (const word of words) {
+    const split = /^(?:-S|--split-string=|-[a-zA-Z]*S)(.*)$/s.exec(word)?.[1];
+    const candidates = split === undefined ? [word] : split.split(/\s+/);
+    for (const candidate of candidates) {
+      const name = /^([^=\s-][^=\s]*)=/.exec(candidate)?.[1];
+      if (name !== undefined) names.push(name);
+      else if (
+        candidate !== "" && !candidate.startsWith("-") && split === undefined &&
+        !takesValue(words, word)
+      ) return names;
+    }
+  }
+  return names;
+}
+
+/** Whether `word` is the value of an env option that stands before it, so that it is not yet the command. */
+function takesValue(words: readonly string[], word: string): boolean {
+  return /^(?:-u|-C|-S|--unset|--chdir|--split-string)$/.test(words[words.indexOf(word) - 1] ?? "");
+}
