@@ -1,0 +1,84 @@
+/**
+ * Everything that makes a running gateway findable: multicast announcement and Tailscale. Started after it listens,
+ * taken back when it stops; a failure is logged and the gateway goes on. Source: remote-access.md 5, 6.
+ */
+import { messageOf } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import { announceGateway } from "../net/discovery.ts";
+import { hostLabelOf } from "../net/discovery_records.ts";
+import { publishThroughTailscale, type TailscaleHost, type TailscaleMode } from "./tailscale.ts";
+
+/** Facts of the running gateway and what its configuration wants. */
+export interface ExposureFacts {
+  readonly port: number;
+  /** Addresses others can reach it at; empty on a loopback bind. */
+  readonly addresses: readonly string[];
+  readonly tlsFingerprint: string | undefined;
+  readonly hostName: string;
+  /** `discovery.mdns.mode`, `off` in containers and with `OPENCLAW_DISABLE_BONJOUR=1`. */
+  readonly mdns: "off" | "minimal" | "full";
+  readonly full?: {
+    readonly tailnetDns?: string;
+    readonly sshPort?: number;
+    readonly cliPath?: string;
+  };
+  readonly tailscale: "off" | TailscaleMode;
+  /** Take the Tailscale rule back on exit. */
+  readonly resetOnExit: boolean;
+  readonly tailscaleHost: TailscaleHost;
+  readonly log: Logger;
+}
+
+/** Starts what is wanted; the returned function ends it and never throws. */
+export async function exposeGateway(facts: ExposureFacts): Promise<() => Promise<void>> {
+  const ends = await Promise.all([announce(facts), publish(facts)]);
+  return async () => {
+    await Promise.all(ends.map((end) => end?.()));
+  };
+}
+
+async function announce(facts: ExposureFacts): Promise<(() => Promise<void>) | undefined> {
+  // A loopback gateway has nothing to announce: nobody else could reach it.
+  if (facts.mdns === "off" || facts.addresses.length === 0) return undefined;
+  try {
+    const announcement = await announceGateway({
+      displayName: facts.hostName,
+      hostLabel: hostLabelOf(facts.hostName),
+      port: facts.port,
+      addresses: facts.addresses,
+      tlsFingerprint: facts.tlsFingerprint,
+      directReachable: true,
+      ...(facts.mdns === "full" && facts.full ? { full: facts.full } : {}),
+    });
+    facts.log.info("announced on the local network", { name: announcement.instanceName });
+    return () =>
+      announcement.stop().catch((error) =>
+        facts.log.warn("announcement not taken back", { error })
+      );
+  } catch (error) {
+    facts.log.warn("not announced on the local network", { reason: messageOf(error) });
+    return undefined;
+  }
+}
+
+async function publish(facts: ExposureFacts): Promise<(() => Promise<void>) | undefined> {
+  if (facts.tailscale === "off") return undefined;
+  try {
+    const publication = await publishThroughTailscale(facts.tailscaleHost, {
+      mode: facts.tailscale,
+      port: facts.port,
+      tls: facts.tlsFingerprint !== undefined,
+    });
+    facts.log.info("published through tailscale", { mode: publication.mode, url: publication.url });
+    if (!facts.resetOnExit) return undefined;
+    return async () => {
+      const problem = await publication.withdraw();
+      if (problem) facts.log.warn("tailscale rule not taken back", { reason: problem });
+    };
+  } catch (error) {
+    facts.log.warn("not published through tailscale; still on loopback", {
+      reason: messageOf(error),
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Publishing the gateway through the `tailscale` program: serve inside the tailnet or funnel to the internet, and
+ * taking back exactly what was added. A failure never stops the gateway. Source: remote-access.md 6.
+ */
+import { check, obj, opt, record, str } from "../lib/schema.ts";
+import { messageOf, OpenclawError } from "../lib/errors.ts";
+import { showableWithin } from "../lib/text.ts";
+import { runProgram, type RunResult } from "../platform/process.ts";
+
+/** How the gateway is published. */
+export type TailscaleMode = "serve" | "funnel";
+
+/** What the wrapper needs. */
+export interface TailscaleHost {
+  readonly env: Readonly<Record<string, string>>;
+  /** Folders searched for the program, first one wins. */
+  readonly binDirs: readonly string[];
+}
+
+const CALL_TIMEOUT_MS = 15_000;
+const STATUS_TIMEOUT_MS = 5_000;
+
+/** Folders that may hold the program: those of PATH, then where its packages put it. */
+export function tailscaleFolders(env: Readonly<Record<string, string | undefined>>): string[] {
+  const path = (env["PATH"] ?? "").split(Deno.build.os === "windows" ? ";" : ":").filter((dir) =>
+    dir !== ""
+  );
+  return [
+    ...path,
+    "/usr/bin",
+    "/usr/local/bin",
+    "/Applications/Tailscale.app/Contents/MacOS",
+    "C:\\Program Files\\Tailscale",
+  ];
+}
+
+/** Path of the program. Throws `TAILSCALE_MISSING`. */
+export async function findTailscale(host: TailscaleHost): Promise<string> {
+  for (const dir of host.binDirs) {
+    for (const name of ["tailscale", "tailscale.exe", "Tailscale"]) {
+      const path = `${dir}/${name}`;
+      if ((await Deno.stat(path).catch(() => undefined))?.isFile) return path;
+    }
+  }
+  throw new OpenclawError(
+    "TAILSCALE_MISSING",
+    "Cannot publish the gateway: the tailscale program was not found",
+    {
+      hint: "install Tailscale and run: tailscale up",
+    },
+  );
+}
+
+async function tailscale(
+  host: TailscaleHost,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<RunResult> {
+  const env = Object.fromEntries(
+    ["PATH", "HOME", "SystemRoot"].flatMap((name) =>
+      host.env[name] ? [[name, host.env[name]]] : []
+    ),
+  );
+  const file = await findTailscale(host);
+  const result = await runProgram({ file, args, env, timeoutMs });
+  if (result.exitCode === 0 || !/permission|denied|operator/i.test(result.stderr)) return result;
+  const sudo = "/usr/bin/sudo";
+  if (!await Deno.stat(sudo).catch(() => undefined)) return result;
+  return await runProgram({ file: sudo, args: ["-n", file, ...args], env, timeoutMs });
+}
+
+async function must(
+  host: TailscaleHost,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<string> {
+  const result = await tailscale(host, args, timeoutMs);
+  if (result.exitCode === 0) return result.stdout;
+  const said = showableWithin((result.stderr || result.stdout).trim(), 300) || "it said nothing";
+  throw new OpenclawError("TAILSCALE_FAILED", `Cannot run "tailscale ${args.join(" ")}": ${said}`, {
+    hint: "tailscale status",
+  });
+}
+
+const statusSchema = obj({ Self: opt(obj({ DNSName: opt(str()) }, { unknown: "drop" })) }, {
+  unknown: "drop",
+});
+const serveSchema = obj({
+  Web: opt(
+    record(
+      obj({ Handlers: opt(record(obj({ Proxy: opt(str()) }, { unknown: "drop" }))) }, {
+        unknown: "drop",
+      }),
+    ),
+  ),
+}, { unknown: "drop" });
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // some versions print nothing when there is no rule
+  }
+}
+
+/** Name of this machine in the tailnet, without the final dot; `undefined` when it has none. */
+export async function tailnetName(host: TailscaleHost): Promise<string | undefined> {
+  const checked = check(
+    statusSchema,
+    parsed(await must(host, ["status", "--json"], STATUS_TIMEOUT_MS)),
+  );
+  return checked.ok ? checked.value.Self?.DNSName?.replace(/\.$/, "") || undefined : undefined;
+}
+
+/** What already answers at `/` on port 443. */
+async function rootProxy(host: TailscaleHost): Promise<string | undefined> {
+  const result = await tailscale(host, ["serve", "status", "--json"], STATUS_TIMEOUT_MS);
+  const checked = check(serveSchema, parsed(result.stdout));
+  if (!checked.ok) return undefined;
+  const sites = Object.entries(checked.value.Web ?? {});
+  return sites.find(([name]) => name.endsWith(":443"))?.[1].Handlers?.["/"]?.Proxy;
+}
+
+/** A published gateway. */
+export interface Publication {
+  readonly mode: TailscaleMode;
+  /** `wss://<name in the tailnet>`; `undefined` when the name could not be told. */
+  readonly url: string | undefined;
+  /** Removes the rule we added, and no other; nothing when it was there before. Never throws. */
+  withdraw(): Promise<string | undefined>;
+}
+
+/** Facts of a publication. */
+export interface PublishFacts {
+  readonly mode: TailscaleMode;
+  readonly port: number;
+  /** Whether the gateway itself speaks TLS on its loopback port. */
+  readonly tls: boolean;
+}
+
+/**
+ * Publishes the gateway's loopback port. Throws `TAILSCALE_MISSING`, `TAILSCALE_FAILED`, and `TAILSCALE_RULE_TAKEN` when
+ * somebody else's rule answers there: it is not replaced.
+ */
+export async function publishThroughTailscale(
+  host: TailscaleHost,
+  facts: PublishFacts,
+): Promise<Publication> {
+  const target = facts.tls
+    ? `https+insecure://127.0.0.1:${facts.port}`
+    : `http://127.0.0.1:${facts.port}`;
+  const before = await rootProxy(host);
+  if (before !== undefined && before !== target) {
+    throw new OpenclawError(
+      "TAILSCALE_RULE_TAKEN",
+      `Cannot publish the gateway: tailscale ${facts.mode} already sends "/" to "${
+        showableWithin(before, 200)
+      }"`,
+      { hint: "tailscale serve status" },
+    );
+  }
+  const argument = facts.tls ? target : String(facts.port);
+  if (before === undefined) {
+    await must(host, [facts.mode, "--bg", "--yes", argument], CALL_TIMEOUT_MS);
+  }
+  const name = await tailnetName(host).catch(() => undefined);
+  return {
+    mode: facts.mode,
+    url: name === undefined ? undefined : `wss://${name}`,
+    async withdraw() {
+      if (before !== undefined) return undefined;
+      try {
+        await must(host, [facts.mode, "--https=443", "--set-path=/", "off"], CALL_TIMEOUT_MS);
+        return undefined;
+      } catch (error) {
+        return messageOf(error);
+      }
+    },
+  };
+}
