@@ -1,5 +1,5 @@
 /**
- * exec-approvals.json as a value: text → file, file → text, and the same file as peers may see and set it.
+ * exec-approvals.json as a value: text → file, file → text. What peers see and set is `approvals_wire.ts`.
  * An existing text that does not parse is a state of its own and means deny (7.1); unknown keys are kept, and an allow
  * entry with an unknown key never matches, because the key could have narrowed it.
  * Source: node-host.md 7.1, 7.7; decisions.md 19.
@@ -61,7 +61,8 @@ export interface ParsedApprovals {
 /** A file without any setting. */
 export const EMPTY_APPROVALS: ApprovalsFile = { version: 1, defaults: {}, agents: new Map() };
 
-type Json = Readonly<Record<string, unknown>>;
+/** A JSON object. */
+export type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -229,11 +230,13 @@ function rest(value: Json, known: readonly string[]): Json | undefined {
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
-function entryJson({ unknown, ...entry }: AllowEntry): Json {
+/** JSON form of a rule. */
+export function entryJson({ unknown, ...entry }: AllowEntry): Json {
   return { ...entry, ...unknown };
 }
 
-function agentJson({ unknown, allowlist, ...settings }: AgentScope): Json {
+/** JSON form of a scope. */
+export function agentJson({ unknown, allowlist, ...settings }: AgentScope): Json {
   return {
     ...settings,
     ...(allowlist.length > 0 ? { allowlist: allowlist.map(entryJson) } : {}),
@@ -254,91 +257,5 @@ function approvalsJson({ version, socket, defaults, agents, tests, unknown }: Ap
     agents: Object.fromEntries([...agents].map(([name, scope]) => [name, agentJson(scope)])),
     ...(tests ? { tests } : {}),
     ...unknown,
-  };
-}
-
-/** What `system.execApprovals.get` shows: no token, and no key that a reference peer would refuse. Source: 7.7. */
-export function wireApprovals(file: ApprovalsFile): Json {
-  const agents = [...file.agents].map(([name, { unknown: _agent, ...scope }]) =>
-    [
-      name,
-      agentJson({
-        ...scope,
-        allowlist: scope.allowlist.map(({ unknown: _entry, ...entry }) => entry),
-      }),
-    ] as const
-  );
-  const path = file.socket?.path;
-  return {
-    version: 1,
-    ...(file.socket ? { socket: path === undefined ? {} : { path } } : {}),
-    defaults: file.defaults,
-    agents: Object.fromEntries(agents),
-  };
-}
-
-/** Outcome of {@linkcode takeWireApprovals}. */
-export type TakenApprovals = {
-  readonly ok: true;
-  readonly file: ApprovalsFile;
-  readonly problems: readonly string[];
-} | {
-  readonly ok: false;
-  readonly problem: string;
-};
-
-/**
- * A file set by a peer, checked, with what peers do not see kept from disk: socket token, test cases, unknown keys.
- * Unlike the text on disk, a wrong value here refuses the whole set.
- */
-export function takeWireApprovals(
-  current: ApprovalsFile,
-  wire: unknown,
-  newId: () => string,
-): TakenApprovals {
-  const parsed = parseApprovals(JSON.stringify(wire) ?? "", newId);
-  if (parsed.state !== "ok") {
-    return { ok: false, problem: parsed.problems[0] ?? "exec approvals file required" };
-  }
-  if (parsed.problems.length > 0) return { ok: false, problem: parsed.problems[0] ?? "" };
-  const { file } = parsed;
-  const socket = {
-    ...current.socket,
-    ...file.socket,
-    ...(current.socket?.token === undefined ? {} : { token: current.socket.token }),
-  };
-  const agents = new Map(
-    [...file.agents].map(([name, scope]) => [name, keepUnknown(current.agents.get(name), scope)]),
-  );
-  return {
-    ok: true,
-    problems: [],
-    file: {
-      ...file,
-      ...(Object.keys(socket).length > 0 ? { socket } : {}),
-      agents,
-      ...(file.tests ?? current.tests ? { tests: file.tests ?? current.tests ?? [] } : {}),
-      ...(current.unknown || file.unknown
-        ? { unknown: { ...current.unknown, ...file.unknown } }
-        : {}),
-    },
-  };
-}
-
-/** An entry that was hidden from a peer comes back narrowed as it was: matching by id and pattern. */
-function keepUnknown(old: AgentScope | undefined, scope: AgentScope): AgentScope {
-  const hidden = new Map(
-    (old?.allowlist ?? []).filter((entry) => entry.unknown).map((entry) => [entry.id, entry]),
-  );
-  const allowlist = scope.allowlist.map((entry) => {
-    const before = hidden.get(entry.id);
-    return before?.unknown && before.pattern === entry.pattern
-      ? { ...entry, unknown: before.unknown }
-      : entry;
-  });
-  return {
-    ...scope,
-    allowlist,
-    ...(old?.unknown || scope.unknown ? { unknown: { ...old?.unknown, ...scope.unknown } } : {}),
   };
 }

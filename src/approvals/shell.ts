@@ -1,3 +1,4 @@
+// Over 300 lines: one reader with one cursor; a second file would have to share its state.
 /**
  * POSIX shell text → list of pipelines of literal words. Owns the one reading of shell text: what it returns is what
  * gets executed, without a shell. It knows a small language and refuses, with position and reason, whatever needs a
