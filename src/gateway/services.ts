@@ -1,6 +1,7 @@
 /**
  * What methods can use, composed once in `server.ts`. Types only.
  */
+import type { Env } from "../config/env.ts";
 import type { StatePaths } from "../config/paths.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
@@ -41,6 +42,8 @@ export interface GatewayServices {
   readonly clock: Clock;
   readonly log: Logger;
   readonly paths: StatePaths;
+  /** Environment of this process, read once in main; configuration edits are judged against it. */
+  readonly env: Env;
   readonly config: ConfigHolder;
   readonly registry: Registry;
   readonly events: EventHub;
