@@ -17,7 +17,9 @@ import type { LookupAll } from "./tcp.ts";
 export interface DialOptions {
   /** `ws://…` or `wss://…`. */
   readonly url: string;
-  /** Accepted leaf certificates or keys (current and next). Without any, the system's trust decides. */
+  /** The accepted leaf certificate or key. Without `pin` and `pins`, the system's trust decides. */
+  readonly pin?: Fingerprint;
+  /** Further accepted ones (the next certificate, announced before a change; F22). */
   readonly pins?: readonly Fingerprint[];
   /** Deadline of the whole dial in milliseconds: name, TCP, TLS, upgrade. Default 10,000. */
   readonly timeoutMs?: number;
@@ -47,7 +49,7 @@ export interface DialOptions {
 export async function dial(options: DialOptions): Promise<FrameSocket> {
   const endpoint = parseEndpoint(options.url);
   const url = renderEndpoint(endpoint);
-  if (!endpoint.secure && options.pins?.length) {
+  if (!endpoint.secure && pinsOf(options).length > 0) {
     throw new OpenclawError("PIN_WITHOUT_TLS", `A TLS fingerprint needs wss://, not "${url}"`, {
       hint: `use ${renderEndpoint({ ...endpoint, secure: true })}, or drop the fingerprint`,
     });
@@ -71,7 +73,7 @@ export async function dial(options: DialOptions): Promise<FrameSocket> {
   try {
     if (isBuiltinEnough(endpoint, options)) return await dialBuiltin(endpoint, stop.signal);
     const { dialWs } = await import("./ws_dial.ts");
-    const withDefaults = { maxPayload: MAX_FRAME_BYTES, ...options };
+    const withDefaults = { maxPayload: MAX_FRAME_BYTES, ...options, pins: pinsOf(options) };
     return await dialWs({
       ...run,
       options: withDefaults,
@@ -81,6 +83,11 @@ export async function dial(options: DialOptions): Promise<FrameSocket> {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/** All pins of a dial. */
+export function pinsOf({ pin, pins = [] }: Pick<DialOptions, "pin" | "pins">): Fingerprint[] {
+  return pin === undefined ? [...pins] : [pin, ...pins];
 }
 
 /** The built-in WebSocket knows no pins, headers, unix sockets or second address family. */

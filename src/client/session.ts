@@ -1,0 +1,293 @@
+/**
+ * Opens a session: dial, handshake with a deadline, and the bounded second attempts of the contract: protocol 3 for
+ * nodes, the stored device token next to a refused shared one, and a bootstrap token after a stale device token.
+ * Source: node-host.md 3, config-and-credentials.md 5.6, gateway-protocol.md 2.4, 4.2.
+ */
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
+import type { DeviceKey } from "../identity/device_key.ts";
+import { gatewayKeyOf, type StoredToken, type TokenStore } from "../identity/token_store.ts";
+import { isLoopback, parseEndpoint, renderEndpoint } from "../net/endpoint.ts";
+import type { CloseInfo, FrameSocket, SocketHandler } from "../net/socket.ts";
+import { dial, type DialOptions, pinsOf } from "../net/ws_client.ts";
+import { HANDSHAKE_TIMEOUT_MS } from "../protocol/limits.ts";
+import {
+  chooseAuth,
+  type ChosenAuth,
+  type ClientHello,
+  type ConnectPlan,
+  type Credentials,
+  offerFor,
+} from "./connect_plan.ts";
+import { FIRST_STATE, type HandshakeInput, type HandshakeState, step } from "./handshake.ts";
+import { type EventHandler, LiveSession, type Session } from "./live_session.ts";
+
+export type { EventHandler, Session } from "./live_session.ts";
+export type { RequestOptions } from "./pending.ts";
+export type { ClientHello, Credentials } from "./connect_plan.ts";
+
+/** What one connection attempt teaches the next one to the same gateway. */
+export interface ConnectMemory {
+  /** The gateway speaks only protocol 3. */
+  legacy: boolean;
+  /** The one retry with the stored device token was made and failed: not again until a success. */
+  storedRetryFailed: boolean;
+}
+
+/** Memory of a first attempt. */
+export function newConnectMemory(): ConnectMemory {
+  return { legacy: false, storedRetryFailed: false };
+}
+
+/** How to open a session. */
+export interface SessionOptions {
+  readonly dial: DialOptions;
+  readonly hello: ClientHello;
+  readonly credentials: Credentials;
+  /** Without one, no device block is sent and no device token used. */
+  readonly deviceKey?: DeviceKey | undefined;
+  /** Where device tokens are kept; the gateway's key is its first pin, else its URL. */
+  readonly tokens?: TokenStore | undefined;
+  /** Kept by the caller across reconnects. */
+  readonly memory?: ConnectMemory;
+  /** From open socket to hello, milliseconds. Default 15,000. */
+  readonly timeoutMs?: number;
+  readonly onEvent?: EventHandler;
+  /** Events were left out. */
+  readonly onGap?: (gap: { expected: number; received: number }) => void;
+  readonly clock?: Clock;
+}
+
+/**
+ * Opens a session. At most three connections: the first, one with protocol 3, one with other credentials.
+ * @throws {OpenclawError} codes of `dial`, the gateway's refusals, `HANDSHAKE_TIMEOUT`, `HANDSHAKE_FAILED`.
+ */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const memory = options.memory ?? newConnectMemory();
+  const stored = await storedToken(options);
+  const first = chooseAuth(options.credentials, stored?.token);
+  try {
+    return await attempt(options, memory, first);
+  } catch (error) {
+    const second = await secondChoice(options, { memory, stored, first, error });
+    if (!second) throw error;
+    try {
+      return await attempt(options, memory, second);
+    } catch (again) {
+      memory.storedRetryFailed = second.usesStored;
+      await forgetStale(options, second, again);
+      throw again;
+    }
+  }
+}
+
+function gatewayKey({ dial }: SessionOptions): string {
+  return gatewayKeyOf(renderEndpoint(parseEndpoint(dial.url)), pinsOf(dial));
+}
+
+async function storedToken(options: SessionOptions): Promise<StoredToken | undefined> {
+  if (!options.deviceKey) return undefined;
+  return await options.tokens?.load(gatewayKey(options), options.hello.role);
+}
+
+interface Failed {
+  readonly memory: ConnectMemory;
+  readonly stored: StoredToken | undefined;
+  readonly first: ChosenAuth;
+  readonly error: unknown;
+}
+
+/** Other credentials for one more attempt, if the contract allows one. */
+async function secondChoice(
+  options: SessionOptions,
+  failed: Failed,
+): Promise<ChosenAuth | undefined> {
+  const { memory, stored, first, error } = failed;
+  const { credentials } = options;
+  await forgetStale(options, first, error);
+  if (first.usesStored && isOpenclawError(error, "AUTH_DEVICE_TOKEN_MISMATCH")) {
+    return credentials.bootstrapToken ? chooseAuth(credentials, undefined) : undefined;
+  }
+  const mayRetry = isOpenclawError(error, "AUTH_TOKEN_MISMATCH", "AUTH_PASSWORD_MISMATCH") &&
+    (error.details?.canRetryWithDeviceToken === true ||
+      error.details?.recommendedNextStep === "retry_with_device_token");
+  if (!mayRetry || !stored || first.usesStored || memory.storedRetryFailed) return undefined;
+  // Both tokens go to the peer: only to this machine or to the one certificate we know.
+  return isTrusted(options.dial) ? chooseAuth(credentials, stored.token, true) : undefined;
+}
+
+function isTrusted(dial: DialOptions): boolean {
+  if (dial.unixPath !== undefined) return true;
+  const endpoint = parseEndpoint(dial.url);
+  return isLoopback(endpoint) || (endpoint.secure && pinsOf(dial).length > 0);
+}
+
+/** A stored token the gateway does not know any more is deleted (7.5). */
+async function forgetStale(
+  options: SessionOptions,
+  used: ChosenAuth,
+  error: unknown,
+): Promise<void> {
+  if (!used.usesStored || !isOpenclawError(error, "AUTH_DEVICE_TOKEN_MISMATCH")) return;
+  await options.tokens?.remove(gatewayKey(options), options.hello.role);
+}
+
+async function attempt(
+  options: SessionOptions,
+  memory: ConnectMemory,
+  chosen: ChosenAuth,
+): Promise<Session> {
+  const wasLegacy = memory.legacy;
+  try {
+    return await connectOnce(options, memory, chosen);
+  } catch (error) {
+    if (isOpenclawError(error, "PROTOCOL_UPGRADED") && wasLegacy) {
+      memory.legacy = false;
+    } else if (options.hello.role === "node" && !wasLegacy && isMismatch(error)) {
+      memory.legacy = true;
+    } else throw error;
+    return await connectOnce(options, memory, chosen);
+  }
+}
+
+function isMismatch(error: unknown): boolean {
+  return isOpenclawError(error) &&
+    (error.code === "PROTOCOL_MISMATCH" || error.details?.expectedProtocol === 3);
+}
+
+async function connectOnce(
+  options: SessionOptions,
+  memory: ConnectMemory,
+  chosen: ChosenAuth,
+): Promise<Session> {
+  const { deviceKey } = options;
+  const plan: ConnectPlan = {
+    ...offerFor(options.hello, memory.legacy),
+    auth: chosen.auth,
+    ...(deviceKey
+      ? { device: { deviceId: deviceKey.deviceId, publicKey: deviceKey.publicKey } }
+      : {}),
+  };
+  const socket = await dial(options.dial);
+  const session = await new Opening(socket, plan, options).done;
+  memory.storedRetryFailed = false;
+  if (options.onEvent) session.onEvent(options.onEvent);
+  await keepIssued(options, session);
+  return session;
+}
+
+/** Tokens are saved before the session is used: a crash must not lose the only copy. */
+async function keepIssued(options: SessionOptions, session: Session): Promise<void> {
+  if (!options.deviceKey || !options.tokens) return;
+  const key = gatewayKey(options);
+  try {
+    for (const issued of session.hello.issued) await options.tokens.save(key, issued.role, issued);
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+/** One socket from the challenge to the session: runs the machine and does what it says. */
+class Opening implements SocketHandler {
+  readonly done: Promise<Session>;
+  readonly #socket: FrameSocket;
+  readonly #plan: ConnectPlan;
+  readonly #options: SessionOptions;
+  readonly #clock: Clock;
+  readonly #cancelTimeout: () => void;
+  #state: HandshakeState = FIRST_STATE;
+  #session: LiveSession | undefined;
+  #resolve!: (session: Session) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(socket: FrameSocket, plan: ConnectPlan, options: SessionOptions) {
+    this.#socket = socket;
+    this.#plan = plan;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const timeoutMs = options.timeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+    this.#cancelTimeout = this.#clock.after(
+      timeoutMs,
+      () => this.#step({ kind: "timeout", timeoutMs }),
+    );
+    const { signal } = options.dial;
+    signal?.addEventListener("abort", this.#aborted, { once: true });
+    socket.attach(this);
+    if (signal?.aborted) this.#aborted();
+  }
+
+  readonly #aborted = () => {
+    if (this.#session || this.#state.at === "failed") return;
+    this.#finish();
+    this.#socket.terminate();
+    this.#reject(this.#options.dial.signal?.reason);
+  };
+
+  onText(text: string): void {
+    if (this.#session) return this.#session.onText(text);
+    this.#step({
+      kind: "text",
+      text,
+      requestId: `0:${crypto.randomUUID()}`,
+      nowMs: this.#clock.now(),
+    });
+  }
+
+  onPong(): void {
+    this.#session?.onPong();
+  }
+
+  onClose(info: CloseInfo): void {
+    if (this.#session) return this.#session.onClose(info);
+    this.#step({ kind: "closed", info });
+  }
+
+  #finish(): void {
+    this.#cancelTimeout();
+    this.#options.dial.signal?.removeEventListener("abort", this.#aborted);
+  }
+
+  #step(input: HandshakeInput): void {
+    const before = this.#state;
+    const { state, effects } = step(before, input, this.#plan);
+    this.#state = state;
+    for (const effect of effects) {
+      if (effect.do === "send") this.#socket.send(effect.text);
+      else if (effect.do === "close") this.#socket.close(effect.code, effect.reason);
+      else this.#sign(effect.text);
+    }
+    if (state === before) return;
+    if (state.at === "failed") {
+      this.#finish();
+      this.#reject(state.error);
+    } else if (state.at === "done") {
+      this.#finish();
+      this.#session = new LiveSession({
+        socket: this.#socket,
+        hello: state.hello,
+        clock: this.#clock,
+        onGap: this.#options.onGap,
+      });
+      this.#resolve(this.#session);
+    }
+  }
+
+  #sign(text: string): void {
+    const requestId = `0:${crypto.randomUUID()}`;
+    this.#options.deviceKey?.sign(text).then(
+      (signature) => this.#step({ kind: "signed", signature, requestId }),
+      (cause) => {
+        this.#finish();
+        this.#socket.terminate();
+        this.#reject(
+          new OpenclawError("DEVICE_KEY_UNUSABLE", "Cannot sign with the device key", { cause }),
+        );
+      },
+    );
+  }
+}

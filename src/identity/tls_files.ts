@@ -1,0 +1,133 @@
+/**
+ * The gateway's certificate and key on disk: made once, reused, never replaced behind the owner's back.
+ * Source: config-and-credentials.md 7.
+ */
+import { dirname, join } from "@std/path";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { OpenclawError } from "../lib/errors.ts";
+import { quoted } from "../lib/text.ts";
+import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
+import { hostName } from "../platform/os.ts";
+import { makeCertificate, readCertificate } from "./certificate.ts";
+import { derOfPem, type Fingerprint } from "./fingerprint.ts";
+
+const DAY_MS = 86_400_000;
+const VALID_DAYS = 3650;
+/** The owner is told this long before the certificate ends. */
+const WARN_MS = 30 * DAY_MS;
+const MAX_PEM_BYTES = 256 * 1024;
+/** Stands while a pair is being written; a crash between the two files must not look like a lost one. */
+const MAKING = ".making";
+
+/** Where the files are and whether they may be made. */
+export interface TlsFilesOptions {
+  readonly certPath: string;
+  readonly keyPath: string;
+  /** Make a pair when both are missing. Default `true`. */
+  readonly autoGenerate?: boolean;
+  /** Name of this machine in the certificate. Default: the system's. */
+  readonly hostName?: string;
+  readonly clock?: Clock;
+}
+
+/** Certificate and key, ready for the listener. */
+export interface TlsFiles {
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly fingerprint: Fingerprint;
+  readonly notAfterMs: number;
+  readonly created: boolean;
+  /** For the log: expiry, modes that were tightened. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the pair, or makes it when both files are missing.
+ * @throws {OpenclawError} `TLS_FILES_INCOMPLETE` (never a fall-back to plaintext), `CERTIFICATE_UNREADABLE`, `FILE_UNSAFE`.
+ */
+export async function loadOrCreateTls(options: TlsFilesOptions): Promise<TlsFiles> {
+  const clock = options.clock ?? systemClock;
+  const marker = join(dirname(options.keyPath), MAKING);
+  const isUnfinished = await exists(marker);
+  const cert = await readPem(options.certPath);
+  const key = await readPem(options.keyPath);
+  const mayMake = options.autoGenerate ?? true;
+  if (mayMake && (isUnfinished || (!cert && !key))) return await make(options, marker, clock);
+  if (!cert || !key) throw incomplete(options, !cert, !key);
+  if (!derOfPem(key.pem, "(?:RSA |EC )?PRIVATE KEY")) {
+    throw new OpenclawError(
+      "CERTIFICATE_UNREADABLE",
+      `Cannot use the TLS key ${quoted(options.keyPath)}: no unencrypted PEM private key in it`,
+    );
+  }
+  const { fingerprint, notBeforeMs, notAfterMs } = await readCertificate(cert.pem);
+  const warnings = [
+    ...cert.warnings,
+    ...key.warnings,
+    ...dateWarnings(notBeforeMs, notAfterMs, clock),
+  ];
+  return { certPem: cert.pem, keyPem: key.pem, fingerprint, notAfterMs, created: false, warnings };
+}
+
+function dateWarnings(notBeforeMs: number, notAfterMs: number, clock: Clock): string[] {
+  const day = new Date(notAfterMs).toISOString().slice(0, 10);
+  const nowMs = clock.now();
+  if (nowMs < notBeforeMs) {
+    return ["gateway tls: the certificate is not valid yet; is the clock right?"];
+  }
+  if (nowMs >= notAfterMs) {
+    return [
+      `gateway tls: the certificate expired on ${day}; peers that pin it go on, others refuse`,
+    ];
+  }
+  return notAfterMs - nowMs < WARN_MS ? [`gateway tls: the certificate expires on ${day}`] : [];
+}
+
+async function make(options: TlsFilesOptions, marker: string, clock: Clock): Promise<TlsFiles> {
+  const nowMs = clock.now();
+  const notAfterMs = nowMs + VALID_DAYS * DAY_MS;
+  const name = options.hostName ?? hostName();
+  const made = await makeCertificate({
+    commonName: "openclaw-gateway",
+    sans: [...new Set(["localhost", "127.0.0.1", "::1", ...(isDnsName(name) ? [name] : [])])],
+    notBeforeMs: nowMs - DAY_MS,
+    notAfterMs,
+  });
+  await ensureDir(dirname(options.certPath));
+  await ensureDir(dirname(options.keyPath));
+  await writeAtomic(marker, "");
+  await writeAtomic(options.keyPath, made.keyPem);
+  await writeAtomic(options.certPath, made.certPem);
+  await Deno.remove(marker);
+  return { ...made, notAfterMs, created: true, warnings: [] };
+}
+
+function isDnsName(text: string): boolean {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text);
+}
+
+async function readPem(path: string) {
+  const file = await readOwned(path, { maxBytes: MAX_PEM_BYTES });
+  if (!file) return undefined;
+  const warnings = file.tightened ? [`${path} was readable by others; now it is not`] : [];
+  return { pem: new TextDecoder().decode(file.bytes), warnings };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function incomplete(options: TlsFilesOptions, noCert: boolean, noKey: boolean): OpenclawError {
+  const missing = [...(noCert ? [options.certPath] : []), ...(noKey ? [options.keyPath] : [])];
+  return new OpenclawError(
+    "TLS_FILES_INCOMPLETE",
+    `gateway tls: cert/key missing: ${missing.map(quoted).join(" and ")} does not exist`,
+    {
+      hint: noCert && noKey
+        ? "openclaw config set gateway.tls.autoGenerate true"
+        : "restore the missing file, or move the other one away to have a new pair made (every pin changes)",
+      exitCode: 78,
+      details: { missing },
+    },
+  );
+}
