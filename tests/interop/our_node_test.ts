@@ -1,0 +1,128 @@
+/** Our node host and our CLI on the real gateways of both versions. */
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { Home } from "../support/reference.ts";
+import { Matrix } from "./matrix.ts";
+import { eventually, liveNode, reach, stageGateway, startNode, TOKEN } from "./stage.ts";
+
+for (const kind of ["v3", "v4"] as const) {
+  Deno.test({
+    name: `our node and CLI on gateway ${kind}`,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async (t) => {
+      const cliRows = new Matrix("our CLI -> gateway", kind);
+      const nodeRows = new Matrix("our node -> gateway", kind);
+      const gateway = await stageGateway(kind);
+      const operator = await Home.make("ours", {
+        gateway: { mode: "local", port: gateway.port, auth: { mode: "token", token: TOKEN } },
+      });
+      const nodeHome = await Home.make("ours", {}, { OPENCLAW_GATEWAY_TOKEN: TOKEN });
+      await Deno.writeTextFile(
+        join(nodeHome.stateDir, "exec-approvals.json"),
+        JSON.stringify({ version: 1, defaults: { security: "full", ask: "off" }, agents: {} }),
+        { mode: 0o600 },
+      );
+      const node = await startNode(nodeHome, gateway);
+      let nodeId = "";
+      try {
+        for (
+          const command of [
+            ["health"],
+            ["status", "--deep"],
+            ["gateway", "probe"],
+            ["gateway", "call", "health"],
+            ["devices", "list"],
+            ["nodes", "status"],
+            ["nodes", "list"],
+            ["logs", "--limit", "5"],
+          ]
+        ) {
+          await cliRows.scenario(t, command.join(" "), async () => {
+            const result = await operator.run([...command, "--json"]);
+            assertEquals(result.code, 0, `${result.stdout}\n${result.stderr}`);
+          });
+        }
+        await cliRows.scenario(t, "health --url with a token", async () => {
+          const result = await operator.run(["health", "--json", ...reach(operator, gateway)]);
+          assertEquals(result.code, 0, `${result.stdout}\n${result.stderr}`);
+        });
+        await cliRows.scenario(t, "approvals get --gateway", async () => {
+          const answer = await operator.json(["approvals", "get", "--gateway", "--json"]) as {
+            hash: string;
+          };
+          assertEquals(typeof answer.hash, "string");
+        });
+        await nodeRows.scenario(t, "is paired and approved", async () => {
+          const pending = await eventually("a request or a connected node", async () => {
+            const list = await operator.json(["devices", "list", "--json"]) as {
+              pending: { requestId: string; deviceId: string; role: string }[];
+              paired: { deviceId: string; roles: string[] }[];
+            };
+            const request = list.pending.find((r) => r.role === "node");
+            if (request) {
+              await operator.run(["devices", "approve", request.requestId, "--yes", "--json"]);
+            }
+            return list.paired.find((d) => d.roles.includes("node"));
+          }, 60_000);
+          nodeId = pending.deviceId;
+        });
+        await nodeRows.scenario(t, "its commands go live", async () => {
+          await eventually("the surface to be approved", async () => {
+            const { pending } = await operator.json(["nodes", "pending", "--json"]) as {
+              pending: { requestId: string }[];
+            };
+            for (const { requestId } of pending) {
+              await operator.run(["nodes", "approve", requestId]);
+            }
+            const row = await liveNode(operator, [], "system.run", 1000);
+            return row;
+          }, 60_000);
+        });
+        await nodeRows.scenario(t, "system.which", async () => {
+          const answer = await operator.json([
+            "nodes",
+            "invoke",
+            "--node",
+            nodeId,
+            "--command",
+            "system.which",
+            "--params",
+            '{"bins":["sh"]}',
+            "--json",
+          ]) as { payload: { bins: Record<string, string> } };
+          assertEquals(answer.payload.bins["sh"]?.endsWith("/sh"), true);
+        });
+        await nodeRows.scenario(t, "system.run through our nodes run", async () => {
+          const result = await operator.run([
+            "nodes",
+            "run",
+            "--node",
+            nodeId,
+            "--",
+            "/bin/echo",
+            "hello",
+          ]);
+          assertEquals([result.code, result.stdout], [0, "hello\n"], result.stderr);
+        });
+        await nodeRows.scenario(t, "exec approvals are read through the gateway", async () => {
+          const answer = await operator.json(["approvals", "get", "--node", nodeId, "--json"]) as {
+            file: { defaults: { security: string } };
+          };
+          assertEquals(answer.file.defaults.security, "full");
+        });
+        await nodeRows.scenario(t, "comes back after a restart of the gateway", async () => {
+          await gateway.restart();
+          await liveNode(operator, []);
+        });
+      } finally {
+        await node.stop();
+        await nodeHome.remove();
+        await operator.remove();
+        await gateway.close();
+        await nodeRows.write();
+        await cliRows.write();
+      }
+    },
+  });
+}
