@@ -8,6 +8,7 @@ import {
   type Coverage,
   coverExactly,
   coverSegments,
+  loginShell,
   type Match,
   type MatchFacts,
 } from "./match.ts";
@@ -139,7 +140,7 @@ function allowedBy({ plan, facts, coverage, exact, hit }: AllowedFacts): Allowed
   const matches = coverage.flatMap((one) => "match" in one ? [one.match] : []);
   if (hit) {
     return {
-      execution: { kind: "list", items: plan.items },
+      execution: loginShell(plan) ? asGiven : { kind: "list", items: plan.items },
       rule: matches.map((match) => match.rule).join("; "),
       used: unique(matches.flatMap((match) => match.entries)),
       usedGrants: unique(matches.flatMap((match) => match.grantIds)),

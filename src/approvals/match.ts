@@ -47,7 +47,27 @@ export type Coverage = { readonly match: Match } | { readonly miss: Miss };
 
 /** Asks about every segment. A plan that was not understood has none and is never covered by rules. */
 export function coverSegments(plan: Plan, facts: MatchFacts): Coverage[] {
-  return plan.segments.map((segment) => coverSegment(segment, plan, facts));
+  const shell = loginShell(plan);
+  const entry = shell && openEntry(shell, plan.argv[0] ?? "", facts);
+  return plan.segments.map((segment) => {
+    const own = coverSegment(segment, plan, facts);
+    return shell ? withLogin(own, shell, entry) : own;
+  });
+}
+
+/** The shell of a `-l` form: it runs profile files first, so it needs a rule of its own. Source: 7.4. */
+export function loginShell(plan: Plan): Resolved | undefined {
+  const use = plan.carrier?.use;
+  return use?.kind === "inline" && use.login ? plan.carrier?.resolved : undefined;
+}
+
+function withLogin(own: Coverage, shell: Resolved, entry: ScopedEntry | undefined): Coverage {
+  if ("match" in own) {
+    if (entry) return { match: { ...own.match, entries: [...own.match.entries, entry] } };
+    const why = `"${shell.path}" is started as a login shell, which runs profile files first`;
+    return { miss: { why, hint: "use -c without -l", missing: [shell] } };
+  }
+  return entry ? own : { miss: { ...own.miss, missing: [...own.miss.missing, shell] } };
 }
 
 /** A rule or grant for exactly this argv in this directory, whatever its shape. */

@@ -7,7 +7,7 @@ import { interpreterUse } from "./interpreters.ts";
 import { absolutePath } from "./paths.ts";
 import { runnerUse } from "./runners.ts";
 import { shellUse } from "./shells.ts";
-import { stripWrapper } from "./wrappers.ts";
+import { behindWrappers, stripWrapper } from "./wrappers.ts";
 
 /** A script whose content is bound. `argvIndex` counts in the whole argv. */
 export interface ScriptOperand {
@@ -30,14 +30,10 @@ export function operandOf(
   cwd: string,
   facts: ExecFacts,
 ): Promise<OperandFound> {
-  let rest = argv;
-  for (let depth = 0; depth < 8 && rest.length > 0; depth++) {
-    const step = stripWrapper(rest, facts.platform);
-    if (step.kind === "blocked") {
-      return Promise.resolve(step.refusal.code === "multiplexer" ? { refusal: UNBOUND } : {});
-    }
-    if (step.kind === "plain") break;
-    rest = rest.slice(step.length);
+  const rest = behindWrappers(argv, facts.platform);
+  const front = stripWrapper(rest, facts.platform);
+  if (front.kind === "blocked") {
+    return Promise.resolve(front.refusal.code === "multiplexer" ? { refusal: UNBOUND } : {});
   }
   const runner = runnerUse(rest);
   if (runner.kind === "refused") return Promise.resolve({ refusal: UNBOUND });

@@ -15,7 +15,7 @@ import { analyzeSegment, type Segment } from "./segments.ts";
 import { parseShell, type ShellItem, type When } from "./shell.ts";
 import { type ShellUse, shellUse } from "./shells.ts";
 import { commandPreview, commandText } from "./words.ts";
-import { envAssignments } from "./wrappers.ts";
+import { behindWrappers, envAssignments } from "./wrappers.ts";
 
 /** What a caller asks to run. */
 export interface PlanRequest {
@@ -90,8 +90,9 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
   const reading = await read(argv, cwd, facts, use);
   const file = resolveExecutable(argv[0] ?? "", cwd, facts);
   const operand = await operandOf(argv, cwd, facts);
+  const inner = shellUse(behindWrappers(argv, facts.platform));
   const env = judgeEnv(request.env ?? {}, {
-    shellWrapper: use?.kind === "inline" || use?.kind === "refused",
+    shellWrapper: inner?.kind === "inline" || inner?.kind === "refused",
   });
   const prefix = judgeEnv(
     Object.fromEntries(envAssignments(argv, facts.platform).map((name) => [name, ""])),

@@ -148,6 +148,16 @@ function multiplexer(name: string, argv: readonly string[]): Unwrapped {
   );
 }
 
+/** The command behind transparent wrappers; stops at anything else. */
+export function behindWrappers(argv: readonly string[], platform: ExecPlatform): readonly string[] {
+  let rest = argv;
+  for (let step = stripWrapper(rest, platform); step.kind === "wrapper";) {
+    rest = rest.slice(step.length);
+    step = stripWrapper(rest, platform);
+  }
+  return rest;
+}
+
 /** Names assigned by an `env` in front of the command, through transparent wrappers (5.4 step 3). `-S` text counts too. */
 export function envAssignments(argv: readonly string[], platform: ExecPlatform): string[] {
   let rest = argv;

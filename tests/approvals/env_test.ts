@@ -1,0 +1,168 @@
+/** Rows E01-E11: which variables a caller may set, and what a child inherits. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { childEnv, isBlockedOverride, judgeEnv } from "../../src/approvals/env.ts";
+import { makePlan } from "../../src/approvals/plan.ts";
+import { fakeMachine, sh } from "./fake_machine.ts";
+
+const rows: readonly { name: string; keys: string }[] = [
+  {
+    name: "E01: the dynamic loader",
+    keys:
+      "LD_PRELOAD LD_AUDIT LD_LIBRARY_PATH DYLD_INSERT_LIBRARIES GCONV_PATH ld_preload Ld_Preload GLIBC_TUNABLES",
+  },
+  {
+    name: "E02: shell start",
+    keys:
+      "BASH_ENV ENV BASH_FUNC_echo%% BASH_FUNC_x() SHELLOPTS PS4 PROMPT_COMMAND HOME ZDOTDIR IFS BASHOPTS CDPATH",
+  },
+  {
+    name: "E03: interpreters",
+    keys:
+      "NODE_OPTIONS PYTHONPATH PYTHONSTARTUP PERL5OPT RUBYOPT JAVA_TOOL_OPTIONS DOTNET_STARTUP_HOOKS COMPlus_X COR_PROFILER CORECLR_ENABLE_PROFILING PYTHONWARNINGS BUN_OPTIONS PERLLIB",
+  },
+  {
+    name: "E05: git",
+    keys:
+      "GIT_EXTERNAL_DIFF GIT_EXEC_PATH GIT_SSH_COMMAND GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0 GIT_ASKPASS GIT_CONFIG GIT_TRACE GIT_PAGER",
+  },
+  {
+    name: "E06: network and TLS",
+    keys:
+      "HTTPS_PROXY https_proxy SSL_CERT_FILE NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED DOCKER_HOST SSLKEYLOGFILE",
+  },
+  { name: "E08: PATH", keys: "PATH Path path PATHEXT PathExt COMSPEC" },
+];
+
+for (const row of rows) {
+  Deno.test(`${row.name} cannot be set by a caller`, () => {
+    for (const key of row.keys.split(" ")) {
+      const verdict = judgeEnv({ [key]: "x", FOO: "1" }, { shellWrapper: false });
+      assertEquals(verdict.blocked, [key]);
+      assertEquals(Object.keys(verdict.accepted), []);
+      assertMatch(
+        verdict.refusal ?? "",
+        /^SYSTEM_RUN_DENIED: environment override rejected \(blocked override keys: /,
+      );
+      assert(isBlockedOverride(key));
+    }
+  });
+}
+
+Deno.test("judgeEnv() accepts what builds need and ignores values that are no text", () => {
+  const verdict = judgeEnv({
+    CI: "1",
+    NODE_ENV: "test",
+    TZ: "UTC",
+    DEBUG: "*",
+    N: 5,
+    "PROGRAM_FILES(X86)": "x",
+    __proto__: "x",
+  }, { shellWrapper: false });
+  assertEquals({ ...verdict.accepted }, {
+    CI: "1",
+    NODE_ENV: "test",
+    TZ: "UTC",
+    DEBUG: "*",
+    "PROGRAM_FILES(X86)": "x",
+  });
+  assertEquals(verdict.refusal, undefined);
+});
+
+Deno.test("judgeEnv() names blocked and invalid keys together", () => {
+  const verdict = judgeEnv({ "A-B": "1", LD_PRELOAD: "x", "": "y", "1A": "z", PATH: "p" }, {
+    shellWrapper: false,
+  });
+  assertEquals(
+    verdict.refusal,
+    "SYSTEM_RUN_DENIED: environment override rejected (blocked override keys: LD_PRELOAD, PATH; invalid non-portable override keys: , 1A, A-B)",
+  );
+});
+
+Deno.test("judgeEnv() leaves a shell only terminal and language", () => {
+  const verdict = judgeEnv({ TERM: "xterm", LANG: "C", LC_ALL: "C", NO_COLOR: "1", FOO: "1" }, {
+    shellWrapper: true,
+  });
+  assertEquals(Object.keys(verdict.accepted), ["TERM", "LANG", "LC_ALL", "NO_COLOR"]);
+  assertEquals(verdict.reduced, ["FOO"]);
+  assertEquals(verdict.refusal, undefined);
+});
+
+Deno.test("E11: a child has no secret of this product, no loader variable and no listed credential", () => {
+  const base = {
+    PATH: "/usr/bin",
+    HOME: "/home/u",
+    HTTPS_PROXY: "p",
+    CC: "gcc",
+    CARGO_HOME: "/c",
+    LD_PRELOAD: "x",
+    "BASH_FUNC_a%%": "() { :; }",
+    OPENCLAW_GATEWAY_TOKEN: "t",
+    OPENCLAW_GATEWAY_PASSWORD: "p",
+    OPENCLAW_JOIN: "j",
+    OPENCLAW_NODE_DEVICE_TOKEN: "d",
+    OPENCLAW_STATE_DIR: "/s",
+    GITHUB_TOKEN: "g",
+    AWS_SECRET_ACCESS_KEY: "a",
+    MY_VAULT: "v",
+    COMPlus_Enable: "1",
+  };
+  const env = childEnv({ base, accepted: { FOO: "1" }, secretNames: ["MY_VAULT"] });
+  assertEquals(
+    env,
+    {
+      PATH: "/usr/bin",
+      HOME: "/home/u",
+      HTTPS_PROXY: "p",
+      OPENCLAW_STATE_DIR: "/s",
+      FOO: "1",
+      OPENCLAW_CLI: "1",
+    } as Record<string, string>,
+  );
+});
+
+Deno.test("childEnv() passes listed names on when the configuration says so, but never a secret", () => {
+  const base = { CC: "gcc", CARGO_HOME: "/c", OPENCLAW_GATEWAY_TOKEN: "t", MY_VAULT: "v" };
+  const env = childEnv({
+    base,
+    accepted: {},
+    pass: ["CC", "cargo_home", "OPENCLAW_GATEWAY_TOKEN", "MY_VAULT"],
+    secretNames: ["my_vault"],
+  });
+  assertEquals(env, { CC: "gcc", CARGO_HOME: "/c", OPENCLAW_CLI: "1" } as Record<string, string>);
+});
+
+Deno.test("makePlan() refuses blocked assignments of an env prefix, wherever it stands", async () => {
+  const facts = fakeMachine();
+  for (
+    const argv of [
+      ["env", "LD_PRELOAD=x", "uname"],
+      ["/usr/bin/env", "-i", "LD_PRELOAD=x", "uname"],
+      ["env", "A=1", "LD_PRELOAD=x", "uname"],
+      ["timeout", "5", "env", "LD_PRELOAD=x", "uname"],
+      ["env", "-u", "X", "LD_PRELOAD=x", "uname"],
+      ["env", "-S", "LD_PRELOAD=x uname"],
+      ["env", "-SLD_PRELOAD=x uname"],
+      ["env", "--split-string=LD_PRELOAD=x uname"],
+      ["env", "env", "LD_PRELOAD=x", "uname"],
+    ]
+  ) {
+    const plan = await makePlan({ argv }, facts);
+    assertEquals(
+      plan.envPrefixRefusal,
+      "SYSTEM_RUN_DENIED: command env assignment rejected (blocked env assignment keys: LD_PRELOAD)",
+      argv.join(" "),
+    );
+  }
+  assertEquals(
+    (await makePlan({ argv: ["env", "A=1", "uname", "LD_PRELOAD=x"] }, facts)).envPrefixRefusal,
+    undefined,
+  );
+});
+
+Deno.test("makePlan() reduces the environment of a shell, also behind a wrapper", async () => {
+  const facts = fakeMachine();
+  for (const argv of [sh("uname"), ["timeout", "5", "bash", "-c", "uname"]]) {
+    const plan = await makePlan({ argv, env: { FOO: "1", TERM: "x" } }, facts);
+    assertEquals({ ...plan.env.accepted }, { TERM: "x" });
+  }
+});
