@@ -4,8 +4,8 @@
  */
 import type { LoadedConfig } from "../config/load.ts";
 
-/** Called after a valid new configuration took force. */
-export type ConfigListener = (now: LoadedConfig, before: LoadedConfig) => void;
+/** Called after a valid new configuration took force; a reload ends when all listeners did. */
+export type ConfigListener = (now: LoadedConfig, before: LoadedConfig) => void | Promise<void>;
 
 /** Holds the last valid configuration (F09: a half-written edit changes nothing). */
 export class ConfigHolder {
@@ -29,7 +29,7 @@ export class ConfigHolder {
     if (next.issues.length > 0 || next.hash === this.#current.hash) return next;
     const before = this.#current;
     this.#current = next;
-    for (const listener of this.#listeners) listener(next, before);
+    for (const listener of this.#listeners) await listener(next, before);
     return next;
   }
 

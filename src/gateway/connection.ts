@@ -8,6 +8,9 @@ import { MAX_BUFFERED_BYTES, MAX_FRAME_BYTES } from "../protocol/limits.ts";
 import type { Peer } from "./peer.ts";
 import type { Principal } from "./principal.ts";
 
+/** Close reason of a connection that does not read. */
+export const SLOW_CONSUMER = "slow consumer";
+
 /** Takes the frames of a connection until hello-ok. */
 export interface HandshakeHandler {
   onText(text: string): void;
@@ -56,6 +59,11 @@ export class Connection implements Peer, SocketHandler {
     return this.#principal;
   }
 
+  /** Id of the node at the other end; empty for an operator without a device. */
+  get nodeId(): string {
+    return this.principal.deviceId ?? "";
+  }
+
   /** Whether hello-ok was sent and the connection did not end. */
   get live(): boolean {
     return this.#principal !== undefined && !this.#ended;
@@ -94,7 +102,7 @@ export class Connection implements Peer, SocketHandler {
     if (this.#ended) return false;
     // N43: whoever does not read is cut, so that nobody else pays for its buffer.
     if (this.#socket.bufferedBytes > MAX_BUFFERED_BYTES) {
-      this.close(CLOSE.policy, "slow consumer");
+      this.close(CLOSE.policy, SLOW_CONSUMER);
       return false;
     }
     this.#socket.send(frame);

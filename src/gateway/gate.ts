@@ -8,10 +8,14 @@ import type { Connection } from "./connection.ts";
 import type { HandshakeEffect } from "./handshake_types.ts";
 import type { OriginPolicy } from "./origin.ts";
 import type { PairingDesk } from "./pairing_desk.ts";
+import type { PeerFacts } from "./peer_facts.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** Life of a gateway: it answers health before it is ready, and refuses newcomers while it stops. */
 export type GatewayPhase = "starting" | "ready" | "stopping";
+
+/** The effect that ends a handshake well. */
+export type WelcomeEffect = Extract<HandshakeEffect, { do: "welcome" }>;
 
 /** Shared by all handshakes. The policies may change while the gateway runs. */
 export interface Gate {
@@ -23,5 +27,5 @@ export interface Gate {
   auth(): AuthPolicy;
   origins(): OriginPolicy;
   /** Lets an admitted connection in: principal, hello-ok, registry. Returns false when its pairing just ended. */
-  welcome(connection: Connection, effect: Extract<HandshakeEffect, { do: "welcome" }>): boolean;
+  welcome(connection: Connection, effect: WelcomeEffect, peer: PeerFacts): boolean;
 }

@@ -231,7 +231,7 @@ export class HandshakeDriver implements HandshakeHandler {
 
   #welcome(effect: Effect<"welcome">): void {
     this.#settleThrottle(effect.grant);
-    if (!this.#gate.welcome(this.#connection, effect)) {
+    if (!this.#gate.welcome(this.#connection, effect, this.#peer)) {
       const error = REFUSALS.pairingChanged;
       this.#connection.sendText(errorText(effect.candidate.id, error));
       return this.#connection.close(CLOSE.policy, error.message);

@@ -5,16 +5,13 @@ import type { Env } from "../config/env.ts";
 import type { StatePaths } from "../config/paths.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
-import type { ApprovalDesk } from "./approval_types.ts";
 import type { ConfigHolder } from "./config_holder.ts";
 import type { EventHub } from "./events.ts";
 import type { HealthMonitor } from "./health.ts";
-import type { Invoker } from "./invoke_desk.ts";
-import type { JoinDesk } from "./join_desk.ts";
 import type { LogFile } from "./log_file.ts";
-import type { PairingDesk } from "./pairing_desk.ts";
 import type { Presence } from "./presence.ts";
 import type { Registry } from "./registry.ts";
+import type { GatewayState } from "./state.ts";
 
 /** The gateway's own identity, for `gateway.identity.get`. */
 export interface GatewayIdentity {
@@ -31,14 +28,16 @@ export interface GatewayFacts {
   readonly host: string;
   readonly pid: number;
   readonly port: number;
-  /** `ws://…` or `wss://…` of the first listener. */
+  /** `ws://…` or `wss://…` of the first listener; empty until it stands. */
   readonly url: string;
+  /** All of them. */
+  readonly urls: readonly string[];
   /** SHA-256 of the certificate, 64 hex digits; absent without TLS. */
   readonly fingerprint: string | undefined;
 }
 
 /** Everything a method handler may use besides its params and its caller. */
-export interface GatewayServices {
+export interface GatewayServices extends GatewayState {
   readonly clock: Clock;
   readonly log: Logger;
   readonly paths: StatePaths;
@@ -52,10 +51,6 @@ export interface GatewayServices {
   readonly logs: LogFile;
   readonly identity: GatewayIdentity;
   readonly facts: GatewayFacts;
-  readonly pairing: PairingDesk;
-  readonly invoker: Invoker;
-  readonly approvals: ApprovalDesk;
-  readonly joins: JoinDesk;
   /** Auth mode in force: `token`, `password`, `trusted-proxy` or `none`. */
   readonly authMode: () => string;
 }

@@ -1,0 +1,186 @@
+/**
+ * From an upgrade to a live session and back out: judges the peer, runs its handshake, says hello, keeps registry,
+ * presence and invoker in step with what is connected.
+ */
+import type { IncomingMessage } from "node:http";
+import type { UpgradeRefusal } from "../net/ws_server.ts";
+import type { CloseInfo, PeerInfo, ServerSocket } from "../net/socket.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/log.ts";
+import type { AuthPolicy } from "./auth.ts";
+import { Connection, type ConnectionHost, SLOW_CONSUMER } from "./connection.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import type { Gate, GatewayPhase, WelcomeEffect } from "./gate.ts";
+import { HandshakeDriver } from "./handshake_driver.ts";
+import type { HelloBuilder } from "./hello.ts";
+import { UNATTRIBUTABLE } from "./http.ts";
+import type { OriginPolicy } from "./origin.ts";
+import { judgePeer, type PeerFacts } from "./peer_facts.ts";
+import type { Principal } from "./principal.ts";
+import type { PairingDesk } from "./pairing_desk.ts";
+import type { GatewayServices } from "./services.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** What a {@linkcode Door} needs. */
+export interface DoorOptions {
+  readonly services: GatewayServices;
+  readonly dispatcher: Dispatcher;
+  readonly hello: HelloBuilder;
+  readonly throttle: Throttle;
+  readonly auth: () => AuthPolicy;
+  readonly origins: () => OriginPolicy;
+}
+
+/** The way in and out. */
+export class Door implements Gate, ConnectionHost {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly throttle: Throttle;
+  readonly pairing: PairingDesk;
+  /** Where the gateway is in its life; set by the server. */
+  currentPhase: GatewayPhase = "starting";
+  readonly #options: DoorOptions;
+  #lastJudged: { readonly info: PeerInfo; readonly facts: PeerFacts } | undefined;
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    this.clock = options.services.clock;
+    this.log = options.services.log;
+    this.throttle = options.throttle;
+    this.pairing = options.services.pairing;
+  }
+
+  phase(): GatewayPhase {
+    return this.currentPhase;
+  }
+
+  auth(): AuthPolicy {
+    return this.#options.auth();
+  }
+
+  origins(): OriginPolicy {
+    return this.#options.origins();
+  }
+
+  /** Looks at an upgrade before it is made. */
+  refuseUpgrade(info: PeerInfo): UpgradeRefusal | undefined {
+    if (this.currentPhase === "stopping") {
+      return { status: 503, body: "Gateway websocket admission closed" };
+    }
+    if (this.judge(info).attribution !== "unattributable") return undefined;
+    return {
+      status: 403,
+      headers: { "content-type": "application/json; charset=utf-8" },
+      body: JSON.stringify(UNATTRIBUTABLE),
+    };
+  }
+
+  /** Judged facts of an upgrade; asked several times for the same one in a row. */
+  judge(info: PeerInfo): PeerFacts {
+    if (this.#lastJudged?.info !== info) {
+      const facts = this.#judge(info.remoteAddress, info.headers);
+      this.#lastJudged = { info, facts };
+    }
+    return this.#lastJudged.facts;
+  }
+
+  /** Judged facts of an HTTP request. */
+  judgeRequest(request: IncomingMessage): PeerFacts {
+    const headers = request.headers as PeerInfo["headers"];
+    return this.#judge(request.socket.remoteAddress ?? "", headers);
+  }
+
+  #judge(address: string, headers: PeerInfo["headers"]): PeerFacts {
+    const policy = this.auth();
+    // Tailscale Serve is a proxy on loopback; whois decides later whether it told the truth.
+    const serve = policy.allowTailscale && headers["tailscale-user-login"] !== undefined;
+    const trustedProxies = serve
+      ? [...policy.trustedProxies, "127.0.0.1", "::1"]
+      : policy.trustedProxies;
+    return judgePeer(address, headers, {
+      trustedProxies,
+      allowRealIpFallback: policy.allowRealIpFallback,
+    });
+  }
+
+  /** A WebSocket stands: challenge it. */
+  accept(socket: ServerSocket, info: PeerInfo): void {
+    const facts = this.judge(info);
+    this.#lastJudged = undefined;
+    new HandshakeDriver(new Connection(socket, this), facts, this).start();
+  }
+
+  welcome(connection: Connection, effect: WelcomeEffect, peer: PeerFacts): boolean {
+    const { candidate, grant, admitted } = effect;
+    const principal = principalOf(effect, peer);
+    const { services, hello } = this.#options;
+    const { deviceId, role } = principal;
+    // Revoked between its admission and this moment: it must not become live (I12).
+    if (admitted && deviceId !== undefined && !services.pairing.isPaired(deviceId, role)) {
+      return false;
+    }
+    const requestId = candidate.id;
+    connection.sendText(hello.text({ requestId, connId: connection.connId, principal, admitted }));
+    connection.goLive(principal, this.clock.now());
+    services.registry.add(connection);
+    services.presence.connected(connection.connId, principal);
+    if (admitted?.surface) services.invoker.nodeConnected(connection);
+    this.log.info(`${role} connected`, {
+      conn: connection.connId,
+      client: `${principal.clientId}/${principal.clientMode}`,
+      ...(principal.displayName === undefined ? {} : { name: principal.displayName }),
+      ...(deviceId === undefined ? {} : { device: deviceId }),
+      protocol: principal.protocol,
+      auth: grant.method,
+      remote: peer.clientAddress,
+    });
+    return true;
+  }
+
+  onFrame(connection: Connection, text: string): void {
+    this.#options.dispatcher.onFrame(connection, text);
+  }
+
+  onEnded(connection: Connection, info: CloseInfo): void {
+    const { services } = this.#options;
+    const { principal, connId } = connection;
+    services.registry.remove(connection);
+    services.presence.disconnected(connId, principal);
+    services.invoker.disconnected(connection, { slow: info.reason === SLOW_CONSUMER });
+    services.approvals.disconnected(connection);
+    this.log.info(`${principal.role} disconnected`, {
+      conn: connId,
+      ...(principal.displayName === undefined ? {} : { name: principal.displayName }),
+      code: info.code,
+      ...(info.reason === "" ? {} : { reason: info.reason }),
+    });
+  }
+}
+
+function principalOf({ candidate, grant }: WelcomeEffect, peer: PeerFacts): Principal {
+  const { params, role, protocol } = candidate;
+  const { client, device } = params;
+  return {
+    role,
+    scopes: grant.scopes,
+    owner: grant.owner,
+    deviceId: device?.id,
+    publicKey: device?.publicKey,
+    clientId: client.id,
+    clientMode: client.mode,
+    clientVersion: client.version,
+    displayName: client.displayName,
+    instanceId: client.instanceId,
+    platform: client.platform,
+    deviceFamily: client.deviceFamily,
+    modelIdentifier: client.modelIdentifier,
+    authMethod: grant.method,
+    protocol,
+    caps: params.caps ?? [],
+    commands: params.commands ?? [],
+    permissions: params.permissions,
+    pathEnv: params.pathEnv,
+    local: peer.local,
+    remoteAddress: peer.clientAddress,
+  };
+}

@@ -1,0 +1,278 @@
+/**
+ * Composes a gateway and runs it: lock, certificate, store, listeners, timers, reload, shutdown. No logic of its own.
+ */
+import { dirname, join } from "@std/path";
+import { loadConfig, type LoadedConfig, loadServerConfig } from "../config/load.ts";
+import type { StatePaths } from "../config/paths.ts";
+import type { Env } from "../config/env.ts";
+import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server_plan.ts";
+import { loadOrCreateDeviceKey } from "../identity/device_key.ts";
+import { loadOrCreateTls, type TlsFiles } from "../identity/tls_files.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { createLogger, type Logger, type LogLevel, type LogSink } from "../lib/log.ts";
+import { ensureDir, type FileLock } from "../platform/files.ts";
+import { hostName } from "../platform/os.ts";
+import type { AuthPolicy } from "./auth.ts";
+import { AuthState, policyOf, type Whois } from "./auth_state.ts";
+import { ConfigHolder } from "./config_holder.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { Door } from "./door.ts";
+import { EventHub } from "./events.ts";
+import { lockGateway } from "./gateway_lock.ts";
+import { HealthMonitor } from "./health.ts";
+import { HelloBuilder } from "./hello.ts";
+import { type Listeners, openListeners } from "./listeners.ts";
+import { LogFile } from "./log_file.ts";
+import { METHODS } from "./methods/mod.ts";
+import type { OriginPolicy } from "./origin.ts";
+import { Presence } from "./presence.ts";
+import { Registry } from "./registry.ts";
+import { watchForChanges } from "./reload.ts";
+import { selfPresence } from "./self.ts";
+import type { GatewayFacts, GatewayServices } from "./services.ts";
+import { stopGateway, type StopOptions } from "./stop.ts";
+import { openGatewayState } from "./state.ts";
+import { startSweeps } from "./sweeps.ts";
+import { Throttle } from "./throttle.ts";
+
+/** What a gateway is started with. */
+export interface GatewayOptions {
+  readonly paths: StatePaths;
+  readonly env: Env;
+  readonly flags?: ServerFlags;
+  /** Where log lines go besides the log file; default nowhere. */
+  readonly logSinks?: readonly LogSink[];
+  /** Default `info`. */
+  readonly logLevel?: LogLevel;
+  readonly clock?: Clock;
+  /** Answers for Tailscale Serve identities; without it they are not accepted. */
+  readonly whois?: Whois;
+}
+
+/** A running gateway. */
+export interface RunningGateway {
+  /** First URL: `ws://127.0.0.1:18789` or `wss://…`. */
+  readonly url: string;
+  readonly urls: readonly string[];
+  readonly port: number;
+  /** SHA-256 of the certificate, 64 hex digits; absent without TLS. */
+  readonly fingerprint: string | undefined;
+  readonly plan: ServerPlan;
+  /** The configuration it started with. */
+  readonly config: LoadedConfig;
+  /** Sockets that have not authenticated. */
+  readonly unauthenticated: () => number;
+  /** Drains and stops; a second call cuts the drain short (F29). Resolves when everything is closed. */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/** Everything one gateway holds; closed in reverse order by `stop.ts`. */
+export interface GatewayParts {
+  readonly services: GatewayServices;
+  readonly door: Door;
+  readonly dispatcher: Dispatcher;
+  readonly listeners: Listeners;
+  readonly logFile: LogFile;
+  readonly lock: FileLock;
+  readonly endSweeps: () => void;
+  readonly endReload: () => Promise<void>;
+}
+
+/**
+ * Starts a gateway. Refusals of configuration carry exit code 78.
+ * @throws {OpenclawError} codes of `config/server_plan.ts`, `GATEWAY_ALREADY_RUNNING`, `PORT_IN_USE`, `LISTEN_FAILED`,
+ * `TLS_FILES_INCOMPLETE`, `STORE_UNREADABLE`, `STORE_TOO_NEW`.
+ */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { paths, env } = options;
+  await ensureDir(paths.stateDir);
+  await ensureDir(paths.gatewayDir);
+  await ensureDir(dirname(paths.configFile));
+  const loaded = await loadServerConfig(paths, env);
+  const plan = await loadServerPlan({ flags: options.flags ?? {}, env, paths, loaded });
+  const lock = await lockGateway(paths);
+  const cleanups: (() => unknown)[] = [() => lock.close()];
+  try {
+    return await compose(options, plan, lock, cleanups);
+  } catch (error) {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+    throw error;
+  }
+}
+
+async function compose(
+  options: GatewayOptions,
+  plan: ServerPlan,
+  lock: FileLock,
+  cleanups: (() => unknown)[],
+): Promise<RunningGateway> {
+  const { paths, env } = options;
+  const clock = options.clock ?? systemClock;
+  const { logFile, log } = openLog(options, clock);
+  cleanups.push(() => logFile.close());
+  // Again: making a token may have changed the file.
+  const config = new ConfigHolder(
+    await loadServerConfig(paths, env),
+    () => loadConfig(paths, env),
+  );
+  const tls = plan.tls.enabled ? await loadOrCreateTls({ ...plan.tls, clock }) : undefined;
+  const auth = new AuthState(policyOf(plan.auth, options.whois));
+  const facts = newFacts(plan, tls, clock);
+  const core = newCore(clock, facts, config);
+  const state = await openGatewayState({
+    paths,
+    clock,
+    log,
+    registry: core.registry,
+    events: core.events,
+    config,
+  });
+  cleanups.push(() => state.store.close());
+  const health = new HealthMonitor(clock, () => {
+    const { degraded } = state.store.status;
+    return degraded === undefined ? [] : [`store: ${degraded}`];
+  });
+  const identity = await loadOrCreateDeviceKey(join(paths.gatewayDir, "identity.json"));
+  const services: GatewayServices = {
+    ...core,
+    ...state,
+    clock,
+    log,
+    paths,
+    env,
+    health,
+    logs: logFile,
+    identity,
+    facts,
+    authMode: () => auth.policy.mode,
+  };
+  const parts = await openDoor({ services, plan, tls, auth, logFile, lock, log, options });
+  cleanups.push(() => parts.listeners.close());
+  announce(log, plan, tls, facts);
+  return running(parts, plan, config.current);
+}
+
+function openLog(options: GatewayOptions, clock: Clock): { logFile: LogFile; log: Logger } {
+  const sinks = options.logSinks ?? [];
+  const trouble = createLogger({
+    subsystem: "gateway",
+    clock,
+    sink: (r) => sinks.forEach((s) => s(r)),
+  });
+  const logFile = new LogFile({
+    path: join(options.paths.logsDir, "gateway.log"),
+    onTrouble: (message) => trouble.warn(message),
+  });
+  const all = [...sinks, logFile.sink];
+  const sink: LogSink = (record) => all.forEach((write) => write(record));
+  const level = options.logLevel ?? "info";
+  return { logFile, log: createLogger({ subsystem: "gateway", clock, sink, level }) };
+}
+
+/** Port and URL are filled in when the listeners stand. */
+function newFacts(plan: ServerPlan, tls: TlsFiles | undefined, clock: Clock): GatewayFacts {
+  return {
+    bootId: crypto.randomUUID(),
+    startedAtMs: clock.monotonic(),
+    host: hostName(),
+    pid: Deno.pid,
+    port: plan.port,
+    url: "",
+    urls: [],
+    fingerprint: tls?.fingerprint,
+  };
+}
+
+function newCore(clock: Clock, facts: GatewayFacts, config: ConfigHolder) {
+  const registry = new Registry();
+  const events = new EventHub(() => registry.peers());
+  const presence: Presence = new Presence(clock, () => selfPresence(clock, facts), () => {
+    events.broadcast("presence", { presence: presence.list() }, {
+      stateVersion: { presence: presence.version, health: 0 },
+    });
+  });
+  return { registry, events, presence, config };
+}
+
+interface DoorParts {
+  readonly services: GatewayServices;
+  readonly plan: ServerPlan;
+  readonly tls: TlsFiles | undefined;
+  readonly auth: AuthState;
+  readonly logFile: LogFile;
+  readonly lock: FileLock;
+  readonly log: Logger;
+  readonly options: GatewayOptions;
+}
+
+async function openDoor(parts: DoorParts): Promise<GatewayParts> {
+  const { services, plan, auth, options } = parts;
+  const dispatcher = new Dispatcher(METHODS, services);
+  const throttle = new Throttle(services.clock, plan.auth.rateLimit);
+  const door = new Door({
+    services,
+    dispatcher,
+    hello: new HelloBuilder(services, dispatcher.names),
+    throttle,
+    auth: (): AuthPolicy => auth.policy,
+    origins: (): OriginPolicy => originPolicy(services.config.current),
+  });
+  const listeners = await openListeners({ plan, tls: parts.tls, door, services });
+  Object.assign(services.facts, {
+    port: listeners.port,
+    url: listeners.urls[0],
+    urls: listeners.urls,
+  });
+  door.currentPhase = "ready";
+  return {
+    services,
+    door,
+    dispatcher,
+    listeners,
+    logFile: parts.logFile,
+    lock: parts.lock,
+    endSweeps: startSweeps(services),
+    endReload: watchForChanges({
+      services,
+      auth,
+      env: options.env,
+      flags: options.flags ?? {},
+      whois: options.whois,
+    }),
+  };
+}
+
+function originPolicy({ config }: LoadedConfig): OriginPolicy {
+  const { allowedOrigins, dangerouslyAllowHostHeaderOriginFallback } = config.gateway.controlUi;
+  return { allowedOrigins, hostHeaderFallback: dangerouslyAllowHostHeaderOriginFallback };
+}
+
+function announce(
+  log: Logger,
+  plan: ServerPlan,
+  tls: TlsFiles | undefined,
+  facts: GatewayFacts,
+): void {
+  for (const warning of [...plan.warnings, ...tls?.warnings ?? []]) log.warn(warning);
+  log.info("gateway listening", {
+    urls: facts.urls.join(" "),
+    auth: plan.auth.mode,
+    ...(facts.fingerprint === undefined ? {} : { fingerprint: facts.fingerprint }),
+    pid: facts.pid,
+  });
+}
+
+function running(parts: GatewayParts, plan: ServerPlan, config: LoadedConfig): RunningGateway {
+  const { facts } = parts.services;
+  const stop = stopGateway(parts);
+  return {
+    url: facts.url,
+    urls: facts.urls,
+    port: facts.port,
+    fingerprint: facts.fingerprint,
+    plan,
+    config,
+    unauthenticated: () => parts.listeners.unauthenticated,
+    stop,
+  };
+}

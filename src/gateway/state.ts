@@ -1,0 +1,82 @@
+/**
+ * Opens the durable state of a gateway and composes the desks that work on it.
+ */
+import type { StatePaths } from "../config/paths.ts";
+import type { Clock } from "../lib/clock.ts";
+import { inIpRange, parseIp, parseIpRange } from "../lib/ip.ts";
+import type { Logger } from "../lib/log.ts";
+import { GatewayStore } from "../store/gateway_store.ts";
+import { ExecApprovals } from "./approval_desk.ts";
+import type { ConfigHolder } from "./config_holder.ts";
+import type { EventHub } from "./events.ts";
+import { NodeInvoker } from "./invoke.ts";
+import { JoinCodes } from "./join.ts";
+import { NodeFactsBook } from "./node_facts.ts";
+import { readNodePolicy } from "./node_policy.ts";
+import { Pairing } from "./pairing.ts";
+import type { PairingContext } from "./pairing_context.ts";
+import { allowedSurface, effectiveSurface } from "./pairing_surfaces.ts";
+import type { Registry } from "./registry.ts";
+import { Tokens } from "./tokens.ts";
+
+/** What the state is opened with. */
+export interface StateOptions {
+  readonly paths: Pick<StatePaths, "gatewayDbFile">;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly events: EventHub;
+  readonly config: ConfigHolder;
+}
+
+/** The desks and the store under them. */
+export interface GatewayState {
+  readonly store: GatewayStore;
+  readonly pairing: Pairing;
+  readonly joins: JoinCodes;
+  readonly approvals: ExecApprovals;
+  readonly invoker: NodeInvoker;
+  readonly nodeFacts: NodeFactsBook;
+}
+
+/** Opens the store. @throws {OpenclawError} `STORE_UNREADABLE`, `STORE_TOO_NEW` (F34): the file was not touched. */
+export async function openGatewayState(options: StateOptions): Promise<GatewayState> {
+  const { clock, log, config, events, registry } = options;
+  const store = await GatewayStore.open({ path: options.paths.gatewayDbFile, clock, log });
+  const gateway = () => config.current.config.gateway;
+  const context: PairingContext = {
+    store,
+    tokens: await Tokens.open(store),
+    clock,
+    log,
+    answered: new Set(),
+    emit: (name, payload) => events.broadcast(name, payload),
+    nodePolicy: () => readNodePolicy(gateway().nodes),
+    switches: () => ({
+      autoApproveLocal: gateway().nodes.pairing.autoApproveLocal ?? false,
+      trustedAddress: (address) => isInRanges(address, gateway().nodes.pairing.autoApproveCidrs),
+    }),
+  };
+  const joins = new JoinCodes(context);
+  const pairing = new Pairing(context, joins);
+  const approvals = new ExecApprovals({ clock, store, events, peers: () => registry.peers() });
+  const invoker = new NodeInvoker({
+    clock,
+    log,
+    surfaceOf: ({ principal }) => {
+      const { caps, commands, permissions } = principal;
+      const declared = { caps, commands, ...(permissions ? { permissions } : {}) };
+      const allowed = allowedSurface(context, declared, principal);
+      return effectiveSurface(context, principal.deviceId ?? "", allowed);
+    },
+  });
+  return { store, pairing, joins, approvals, invoker, nodeFacts: new NodeFactsBook() };
+}
+
+function isInRanges(address: string, ranges: readonly string[]): boolean {
+  const bytes = parseIp(address);
+  return bytes !== undefined && ranges.some((range) => {
+    const parsed = parseIpRange(range);
+    return parsed !== undefined && inIpRange(bytes, parsed);
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * The end of a gateway: refuses new work, lets running calls finish until a deadline, says goodbye, closes (F28, F29).
+ */
+import type { Clock } from "../lib/clock.ts";
+import { wait } from "../lib/clock.ts";
+import { CLOSE } from "../protocol/close_codes.ts";
+import type { GatewayParts } from "./server.ts";
+
+/** How to stop. */
+export interface StopOptions {
+  /** How long running calls may take to end. Default 10,000. */
+  readonly drainMs?: number;
+  /** A restart follows: clients are told to come back. Default false. */
+  readonly restart?: boolean;
+}
+
+const DRAIN_MS = 10_000;
+/** For close frames to leave and be answered. */
+const GOODBYE_MS = 250;
+
+/** Makes the stop function of a gateway; calls after the first one cut the drain short and share its end. */
+export function stopGateway(parts: GatewayParts): (options?: StopOptions) => Promise<void> {
+  let stopping: Promise<void> | undefined;
+  let hurry = () => {};
+  return (options = {}) => {
+    if (stopping) {
+      hurry();
+      return stopping;
+    }
+    const hurried = new Promise<void>((resolve) => hurry = resolve);
+    stopping = stop(parts, options, hurried);
+    return stopping;
+  };
+}
+
+async function stop(
+  parts: GatewayParts,
+  { drainMs = DRAIN_MS, restart = false }: StopOptions,
+  hurried: Promise<void>,
+): Promise<void> {
+  const { services, door, dispatcher, listeners } = parts;
+  const { log, invoker, clock } = services;
+  door.currentPhase = "stopping";
+  dispatcher.draining = true;
+  log.info("gateway stopping", { callsRunning: invoker.pending, drainMs });
+  services.events.broadcast("shutdown", {
+    reason: restart ? "gateway restarting" : "gateway stopping",
+    restartExpectedMs: restart ? 1500 : null,
+  });
+  if (invoker.pending > 0) {
+    await Promise.race([invoker.drain(drainMs), hurried]);
+    if (invoker.pending > 0) await invoker.drain(0);
+  }
+  parts.endSweeps();
+  await parts.endReload();
+  services.presence.stop();
+  services.approvals.stop();
+  await sayGoodbye(parts, clock);
+  invoker.stop();
+  await listeners.close();
+  await services.store.close();
+  log.info("gateway stopped");
+  await parts.logFile.close();
+  parts.lock.close();
+}
+
+async function sayGoodbye({ services: { registry }, listeners }: GatewayParts, clock: Clock) {
+  listeners.stopAccepting();
+  for (const peer of [...registry.peers()]) peer.close(CLOSE.serviceRestart, "service restart");
+  await wait(GOODBYE_MS, undefined, clock);
+}

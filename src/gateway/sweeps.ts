@@ -1,0 +1,34 @@
+/**
+ * The process-wide timers: ticks, pings, health. One each for all connections, so that an idle connection has none.
+ */
+import type { Clock } from "../lib/clock.ts";
+import { HEALTH_INTERVAL_MS, PING_INTERVAL_MS, TICK_INTERVAL_MS } from "../protocol/limits.ts";
+import { Connection } from "./connection.ts";
+import type { GatewayServices } from "./services.ts";
+
+/** Starts the timers; the returned function ends them. */
+export function startSweeps(services: GatewayServices): () => void {
+  const { clock, events, registry, health, presence } = services;
+  const stops = [
+    every(clock, TICK_INTERVAL_MS, () => events.broadcast("tick", { ts: clock.now() })),
+    every(clock, PING_INTERVAL_MS, () => {
+      for (const peer of registry.peers()) if (peer instanceof Connection) peer.checkAlive();
+    }),
+    every(clock, HEALTH_INTERVAL_MS, () => {
+      const snapshot = health.refresh();
+      const stateVersion = { presence: presence.version, health: health.version };
+      events.broadcast("health", snapshot, { stateVersion });
+    }),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+/** Runs `work` every `periodMs` until the returned function is called. */
+export function every(clock: Clock, periodMs: number, work: () => void): () => void {
+  let cancel = clock.after(periodMs, tick);
+  function tick() {
+    cancel = clock.after(periodMs, tick);
+    work();
+  }
+  return () => cancel();
+}
