@@ -132,7 +132,7 @@ function findDuplicates(node: Json5Node, path: ConfigPath, text: string, issues:
     const seen = new Map<string, number>();
     for (const { key, start, node: value } of node.members) {
       const first = seen.get(key);
-      if (first !== undefined) {
+      if (first !== undefined && schemaAt([...path, key])) {
         const lines = [first, start].map((offset) => positionOf(text, offset).line).join(" and ");
         issues.push({
           path: renderConfigPath(path),
