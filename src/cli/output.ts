@@ -5,6 +5,7 @@
  * sequence; colour is added afterwards, by `styled` parts only, and only on a terminal without NO_COLOR.
  */
 import { isOpenclawError, messageOf, type OpenclawError } from "../lib/errors.ts";
+import { type LogSink, renderJson, renderText } from "../lib/log.ts";
 import { showable, showableJson } from "../lib/text.ts";
 import { type Column, tableLines } from "./table.ts";
 
@@ -122,6 +123,14 @@ export class Output {
     if (debug && error instanceof Error && error.stack) {
       for (const line of error.stack.split("\n").slice(1)) this.note(line);
     }
+  }
+
+  /** Log lines on stderr: text for a person, JSON lines for a service manager. */
+  logSink(asJson: boolean): LogSink {
+    return (record) => {
+      if (asJson) this.streams.err(encoder.encode(showableJson(renderJson(record)) + "\n"));
+      else this.note(renderText(record));
+    };
   }
 
   private line(parts: readonly Part[], isTerminal: boolean): string {

@@ -16,7 +16,8 @@ export async function listDevices(values: RpcValues, io: Io): Promise<void> {
     io,
     values,
     { scopes: PAIRING },
-    async (gateway) => readAnswer(deviceList, "device.pair.list", await gateway.call("device.pair.list")),
+    async (gateway) =>
+      readAnswer(deviceList, "device.pair.list", await gateway.call("device.pair.list")),
   );
   io.out.show(withoutTokens(answer), () => {
     const { pending, paired } = answer;
@@ -43,9 +44,13 @@ export async function clearDevices(
   io: Io,
 ): Promise<void> {
   if (!values.yes) {
-    throw new OpenclawError("CONFIRMATION_NEEDED", "Refusing to clear pairing table without --yes", {
-      hint: "openclaw devices clear --yes",
-    });
+    throw new OpenclawError(
+      "CONFIRMATION_NEEDED",
+      "Refusing to clear pairing table without --yes",
+      {
+        hint: "openclaw devices clear --yes",
+      },
+    );
   }
   const cleared = await withGateway(io, values, { scopes: PAIRING }, async (gateway) => {
     const answer = readAnswer(

@@ -35,9 +35,13 @@ export async function approveDevice(values: ApproveValues, io: Io): Promise<numb
       : pending.find((r) => r.requestId === values.requestId);
     if (values.requestId === undefined) {
       if (!request) {
-        throw new OpenclawError("NOTHING_PENDING", "No pending device pairing requests to approve", {
-          hint: "openclaw devices list",
-        });
+        throw new OpenclawError(
+          "NOTHING_PENDING",
+          "No pending device pairing requests to approve",
+          {
+            hint: "openclaw devices list",
+          },
+        );
       }
       if (!await mayApprove(request, pending.length, values, io)) return 1;
     } else if (request && !io.out.json) io.out.lines(grantLines(request, Date.now()));

@@ -6,8 +6,8 @@ import { type Gateway, withGateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import type { RpcValues } from "../rpc_flags.ts";
 import {
-  type NodeEntry,
   nodeDescription,
+  type NodeEntry,
   nodeList,
   readAnswer,
   surfaceList,
@@ -37,7 +37,8 @@ export async function listNodes(gateway: Gateway): Promise<NodeEntry[]> {
   try {
     return readAnswer(nodeList, "node.list", await gateway.call("node.list")).nodes;
   } catch (error) {
-    const refused = error instanceof OpenclawError && /missing scope|unknown method/.test(error.message);
+    const refused = error instanceof OpenclawError &&
+      /missing scope|unknown method/.test(error.message);
     if (!refused) throw error;
     return readAnswer(surfaceList, "node.pair.list", await gateway.call("node.pair.list")).paired;
   }
@@ -62,7 +63,9 @@ export async function nodesStatus(values: FilterValues, io: Io): Promise<void> {
   io.out.show({ ...answer, nodes }, () => {
     io.out.text(summaryText(nodes));
     if (nodes.length > 0) io.out.table(STATUS_COLUMNS, nodes.map((n) => statusRow(n, nowMs)));
-    else if (answer.nodes.length === 0) io.out.note("No node has paired yet: openclaw devices list");
+    else if (answer.nodes.length === 0) {
+      io.out.note("No node has paired yet: openclaw devices list");
+    }
   });
 }
 
@@ -96,12 +99,16 @@ export async function nodesList(values: FilterValues, io: Io): Promise<void> {
     if (pending.length > 0) showPending(pending, io, nowMs);
     if (paired.length > 0) {
       io.out.table(
-        [{ title: "Node" }, { title: "ID", fixed: true }, { title: "IP" }, { title: "Last Connect" }],
+        [{ title: "Node" }, { title: "ID", fixed: true }, { title: "IP" }, {
+          title: "Last Connect",
+        }],
         paired.map((node) => [
           node.displayName ?? "",
           node.nodeId,
           node.remoteIp ?? "",
-          node.connected ? "connected" : ageText(node.lastConnectedAtMs ?? node.lastSeenAtMs, nowMs),
+          node.connected
+            ? "connected"
+            : ageText(node.lastConnectedAtMs ?? node.lastSeenAtMs, nowMs),
         ]),
       );
     }
@@ -109,7 +116,14 @@ export async function nodesList(values: FilterValues, io: Io): Promise<void> {
 }
 
 function showPending(
-  pending: readonly { requestId: string; nodeId: string; displayName?: string | null; remoteIp?: string | null; commands?: string[] | null; ts?: number | null }[],
+  pending: readonly {
+    requestId: string;
+    nodeId: string;
+    displayName?: string | null;
+    remoteIp?: string | null;
+    commands?: string[] | null;
+    ts?: number | null;
+  }[],
   io: Io,
   nowMs: number,
 ): void {
@@ -162,7 +176,10 @@ export async function nodesDescribe(values: NodeValues, io: Io): Promise<void> {
   });
   io.out.show(node, () => {
     io.out.text("Node");
-    io.out.table([{ title: "Field", fixed: true }, { title: "Value" }], describeRows(node, Date.now()));
+    io.out.table(
+      [{ title: "Field", fixed: true }, { title: "Value" }],
+      describeRows(node, Date.now()),
+    );
     io.out.text("");
     io.out.text("Commands");
     const commands = [...node.commands ?? []].sort();

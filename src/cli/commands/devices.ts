@@ -5,7 +5,9 @@ import { arg, bool, command, group, list, text } from "../command.ts";
 import { rpcFlags } from "../rpc_flags.ts";
 
 const PAIRING = ["operator.pairing"] as const;
-const decide = { requestId: arg({ help: "Id of the request, see openclaw devices list", required: true }) };
+const decide = {
+  requestId: arg({ help: "Id of the request, see openclaw devices list", required: true }),
+};
 const byDevice = {
   device: text({ help: "Device id, see openclaw devices list", value: "<id>", required: true }),
   role: text({ help: "Role of the token: operator or node", value: "<role>", required: true }),

@@ -142,16 +142,24 @@ export function findNode(nodes: readonly NodeEntry[], query: string): NodeEntry 
   const best = scored[0];
   if (!best) {
     const known = nodes.map((n) => n.displayName ?? n.nodeId).slice(0, 20).join(", ");
-    throw new OpenclawError("NODE_UNKNOWN", `unknown node: ${quoted(query)} (known: ${known || "none"})`, {
-      hint: "openclaw nodes status",
-    });
+    throw new OpenclawError(
+      "NODE_UNKNOWN",
+      `unknown node: ${quoted(query)} (known: ${known || "none"})`,
+      {
+        hint: "openclaw nodes status",
+      },
+    );
   }
   const tied = scored.filter((s) => s.points === best.points);
   if (tied.length === 1) return best.node;
   const matches = tied.map((t) => t.node.nodeId).join(", ");
-  throw new OpenclawError("NODE_AMBIGUOUS", `ambiguous node: ${quoted(query)} (matches: ${matches})`, {
-    hint: "openclaw nodes status",
-  });
+  throw new OpenclawError(
+    "NODE_AMBIGUOUS",
+    `ambiguous node: ${quoted(query)} (matches: ${matches})`,
+    {
+      hint: "openclaw nodes status",
+    },
+  );
 }
 
 /** The only node there is to choose: one connected, or one known. */

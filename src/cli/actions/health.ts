@@ -1,0 +1,47 @@
+/**
+ * `health` and `gateway health`: one call, and how long it took.
+ */
+import { withGateway } from "../connect.ts";
+import type { Io } from "../io.ts";
+import type { RpcValues } from "../rpc_flags.ts";
+
+interface Health {
+  readonly answer: Readonly<Record<string, unknown>>;
+  readonly tookMs: number;
+}
+
+/** Asks for `health`; the time covers connecting. */
+async function ask(values: RpcValues, io: Io): Promise<Health> {
+  const startMs = performance.now();
+  const answer = await withGateway(
+    io,
+    values,
+    { scopes: ["operator.read"] },
+    (gateway) => gateway.call("health"),
+  );
+  const facts = typeof answer === "object" && answer !== null ? answer : {};
+  return {
+    answer: facts as Record<string, unknown>,
+    tookMs: Math.round(performance.now() - startMs),
+  };
+}
+
+/** `gateway health`. */
+export async function gatewayHealth(values: RpcValues, io: Io): Promise<void> {
+  const { answer, tookMs } = await ask(values, io);
+  io.out.show(answer, () => io.out.lines(["Gateway Health", `OK (${tookMs}ms)`]));
+}
+
+/** `health`. */
+export async function health(
+  values: RpcValues & { verbose: boolean | undefined },
+  io: Io,
+): Promise<void> {
+  const { answer, tookMs } = await ask(values, io);
+  io.out.show(answer, () => {
+    io.out.text(`Gateway: ${answer.ok === false ? "not well" : "ok"} (${tookMs}ms)`);
+    const nodes = answer.nodes as { connected?: number; paired?: number } | undefined;
+    if (nodes) io.out.text(`Nodes: ${nodes.connected ?? 0} connected, ${nodes.paired ?? 0} paired`);
+    if (values.verbose) io.out.document(answer);
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * The approval of `nodes run`: asks the gateway for a decision, shows the whole request to the person at this
+ * terminal, and takes whichever answer comes first (decision 15).
+ */
+import { sha256Hex } from "../../lib/bytes.ts";
+import { OpenclawError } from "../../lib/errors.ts";
+import { quoted, showable } from "../../lib/text.ts";
+import type { Gateway } from "../connect.ts";
+import type { Io } from "../io.ts";
+import { RUN_EXIT } from "./run_result.ts";
+
+/** What is asked for. */
+export interface ApprovalQuestion {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly argv: readonly string[];
+  readonly commandText: string;
+  readonly cwd: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: boolean;
+  readonly plan: unknown;
+  readonly agentId: string | undefined;
+  readonly security: string | undefined;
+  readonly ask: string | undefined;
+  /** Why the node refused without an approval. */
+  readonly reason: string;
+  /** Wait for somebody else when nobody is at this terminal. */
+  readonly wait: boolean;
+}
+
+/** What a person can answer. */
+export type Decision = "allow-once" | "allow-always" | "deny";
+
+/** A granted approval. */
+export interface Granted {
+  readonly id: string;
+  readonly decision: Decision;
+}
+
+/** Longest wait for a decision, milliseconds. */
+const APPROVAL_TIMEOUT_MS = 1_800_000;
+/** Texts longer than this are shown whole, followed by their length and hash (A15). */
+const LONG_TEXT = 2_000;
+
+/**
+ * Gets a decision. `reviewer` is the connection that may resolve the request: the same one on our gateway,
+ * a second one elsewhere.
+ * @throws OpenclawError `APPROVAL_NEEDED` or `APPROVAL_DENIED`, both exit 126.
+ */
+export async function askApproval(
+  gateway: Gateway,
+  reviewer: Gateway,
+  question: ApprovalQuestion,
+  io: Io,
+): Promise<Granted> {
+  const abort = new AbortController();
+  const accepted = Promise.withResolvers<string>();
+  accepted.promise.catch(() => {/* the request itself reports the failure */});
+  const final = gateway.call("exec.approval.request", requestParams(question), {
+    timeoutMs: APPROVAL_TIMEOUT_MS + 10_000,
+    onAccepted: (payload) => accepted.resolve(String((payload as { id?: unknown }).id ?? "")),
+  }).then((answer) => answer as { id?: string; decision?: Decision | null });
+  final.catch(accepted.reject);
+  try {
+    const id = await Promise.race([accepted.promise, final.then((answer) => answer.id ?? "")]);
+    const asked = io.prompt.available && !io.out.json
+      ? askHere(reviewer, id, question, io, abort.signal)
+      : waitElsewhere(id, question, io);
+    asked.catch(abort.abort.bind(abort));
+    const failed = asked.then(() => new Promise<never>(() => {}));
+    const { decision } = await Promise.race([final, failed]);
+    if (decision === "allow-once" || decision === "allow-always") return { id, decision };
+    throw new OpenclawError(
+      "APPROVAL_DENIED",
+      decision === "deny"
+        ? `The approval of ${quoted(question.commandText)} was denied`
+        : `Nobody decided about ${quoted(question.commandText)} in time`,
+      { exitCode: RUN_EXIT.denied },
+    );
+  } finally {
+    abort.abort();
+  }
+}
+
+function requestParams(question: ApprovalQuestion): Record<string, unknown> {
+  return {
+    command: question.commandText,
+    commandArgv: question.argv,
+    systemRunPlan: question.plan,
+    ...(Object.keys(question.env).length > 0 ? { env: question.env } : {}),
+    ...(question.cwd === undefined ? {} : { cwd: question.cwd }),
+    nodeId: question.nodeId,
+    host: "node",
+    ...(question.security ? { security: question.security } : {}),
+    ...(question.ask ? { ask: question.ask } : {}),
+    ...(question.agentId ? { agentId: question.agentId } : {}),
+    timeoutMs: APPROVAL_TIMEOUT_MS,
+    twoPhase: true,
+  };
+}
+
+/** Everything the decision is about, nothing cut (A15), nothing invisible (A16, A17). */
+async function questionLines(question: ApprovalQuestion): Promise<string[]> {
+  const text = question.commandText;
+  const long = text.length > LONG_TEXT
+    ? [`          (${text.length} characters, sha256 ${await sha256Hex(text)})`]
+    : [];
+  const env = Object.entries(question.env).map(([key, value]) => `${key}=${value}`);
+  return [
+    `Approval needed on node ${showable(question.nodeName)} (${question.nodeId})`,
+    `  Command ${text}`,
+    ...long,
+    `  Cwd     ${question.cwd ?? "(the node's own)"}`,
+    ...(env.length > 0 ? [`  Env     ${env.join(" ")}`] : []),
+    ...(question.stdin ? ["  Stdin   passed on from here"] : []),
+    `  Reason  ${question.reason}`,
+  ];
+}
+
+async function askHere(
+  reviewer: Gateway,
+  id: string,
+  question: ApprovalQuestion,
+  io: Io,
+  signal: AbortSignal,
+): Promise<void> {
+  const always = question.ask === "always" ? [] : [{ key: "a", label: "always" }];
+  const choices = [{ key: "o", label: "once" }, ...always, { key: "d", label: "deny" }];
+  const key = await io.prompt.choose(await questionLines(question), choices, signal);
+  if (signal.aborted) return;
+  const decision = key === "o" ? "allow-once" : key === "a" ? "allow-always" : "deny";
+  await reviewer.call("exec.approval.resolve", { id, decision });
+}
+
+async function waitElsewhere(id: string, question: ApprovalQuestion, io: Io): Promise<void> {
+  const command = `openclaw approvals resolve ${id} allow-once`;
+  if (!question.wait) {
+    throw new OpenclawError(
+      "APPROVAL_NEEDED",
+      `${question.reason}; the request is ${id}, and there is no terminal to ask at`,
+      {
+        exitCode: RUN_EXIT.denied,
+        hint: `run it again with --wait, then in another terminal: ${command.replace(id, "<id>")}`,
+        details: { approvalId: id },
+      },
+    );
+  }
+  for (const line of await questionLines(question)) io.out.note(line);
+  io.out.note(`Waiting for a decision: ${command}`);
+}

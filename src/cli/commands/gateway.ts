@@ -1,0 +1,84 @@
+/**
+ * `gateway …`: run one, and ask one.
+ */
+import { arg, bool, choice, command, group, port, text } from "../command.ts";
+import { rpcFlags } from "../rpc_flags.ts";
+
+/** The `gateway` family. */
+export const GATEWAY_COMMANDS = [
+  group({
+    path: "gateway",
+    summary: "Run a gateway, or ask a running one",
+    fallback: "gateway run",
+  }),
+  command({
+    path: "gateway run",
+    summary: "Run a gateway in the foreground",
+    notes: [
+      "Listens on loopback, port 18789, unless flags, environment or configuration say otherwise. Without a " +
+      "token or password it makes a token and saves it in the configuration.",
+    ],
+    flags: {
+      port: port({ help: "Port to listen on, default 18789", env: "OPENCLAW_GATEWAY_PORT" }),
+      bind: choice(["loopback", "lan", "tailnet", "custom", "auto"], {
+        help: "Addresses to listen on",
+      }),
+      tls: bool({ help: "Speak TLS with a certificate of its own; --no-tls for plaintext" }),
+      auth: choice(["none", "token", "password", "trusted-proxy"], {
+        help: "How callers prove who they are",
+      }),
+      token: text({ help: "Token callers must show (visible in process lists)", value: "<token>" }),
+      password: text({ help: "Password callers must show (visible in process lists)" }),
+      passwordFile: text({ help: "File that holds the password", value: "<path>" }),
+      tailscale: choice(["off", "serve", "funnel"], { help: "Publish through Tailscale" }),
+      tailscaleResetOnExit: bool({ help: "Undo the Tailscale publication at the end" }),
+      allowUnconfigured: bool({ help: "Run although gateway.mode says remote" }),
+      verbose: bool({ help: "Log debug lines too" }),
+    },
+    exclusive: [["password", "passwordFile"]],
+    json: "Log JSON lines",
+    examples: [
+      ["openclaw gateway", "on this machine only"],
+      ["openclaw gateway run --tls --bind lan", "for other machines, with TLS"],
+    ],
+    async run(values, io) {
+      const { runGateway } = await import("../actions/gateway_run.ts");
+      return await runGateway(values, io);
+    },
+  }),
+  command({
+    path: "gateway call",
+    summary: "Call any method of the gateway; prints its answer",
+    args: { method: arg({ help: "Name of the method", required: true }) },
+    flags: {
+      params: text({ help: "Parameters as a JSON object", value: "<json>", default: "{}" }),
+      expectFinal: bool({ help: "Wait for the final answer of a two-phase method" }),
+      ...rpcFlags(),
+    },
+    json: "Print the answer only",
+    examples: [["openclaw gateway call node.list --params '{}'", "a method by its name"]],
+    async run(values, io) {
+      const { gatewayCall } = await import("../actions/gateway.ts");
+      await gatewayCall(values, io);
+    },
+  }),
+  command({
+    path: "gateway health",
+    summary: "Ask the gateway whether it is well",
+    flags: { ...rpcFlags() },
+    examples: [["openclaw gateway health", "exit 0 when it is"]],
+    async run(values, io) {
+      const { gatewayHealth } = await import("../actions/health.ts");
+      await gatewayHealth(values, io);
+    },
+  }),
+  command({
+    path: "gateway fingerprint",
+    summary: "Print the certificate fingerprint that nodes pin",
+    examples: [["openclaw gateway fingerprint", "64 hex digits"]],
+    async run(_values, io) {
+      const { gatewayFingerprint } = await import("../actions/gateway.ts");
+      await gatewayFingerprint(io);
+    },
+  }),
+];
