@@ -47,7 +47,8 @@ const EVERYWHERE: readonly ListenAddress[] = [{ host: "0.0.0.0", required: true 
 /** Throws `GATEWAY_BIND_INVALID` and `TAILSCALE_BIND_CONFLICT`, exit code 78. */
 export function decideBind(facts: BindFacts): BindDecision {
   const published = facts.tailscaleMode !== "off";
-  const mode = facts.mode ?? (facts.inContainer && !published ? "auto" : "loopback");
+  // Also in a container: a plaintext port open to the network must be asked for, with `auto` or `lan`.
+  const mode = facts.mode ?? "loopback";
   const addresses = addressesOf(mode, facts);
   const loopbackOnly = addresses.every(({ host }) => isLoopback(host));
   if (published && !loopbackOnly) {

@@ -171,22 +171,22 @@ function refuseNewProblems(before: LoadedConfig, after: LoadedConfig): void {
 }
 
 /** Sets one value at a typed path, creating its parents. */
-export function setConfigValue(
+export async function setConfigValue(
   place: ConfigPlace,
   path: string,
   value: unknown,
   options?: EditOptions,
 ): Promise<EditOutcome> {
-  return editConfig(place, [{ op: "set", path: parseConfigPath(path), value }], options);
+  return await editConfig(place, [{ op: "set", path: parseConfigPath(path), value }], options);
 }
 
 /** Removes what is at a typed path. Throws `CONFIG_PATH_NOT_FOUND`. */
-export function unsetConfigValue(
+export async function unsetConfigValue(
   place: ConfigPlace,
   path: string,
   options?: EditOptions,
 ): Promise<EditOutcome> {
-  return editConfig(place, [{ op: "unset", path: parseConfigPath(path) }], options);
+  return await editConfig(place, [{ op: "unset", path: parseConfigPath(path) }], options);
 }
 
 /** The single changes a merge patch means for `current`: objects merge, `null` removes, the rest replaces. */

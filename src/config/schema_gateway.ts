@@ -131,7 +131,7 @@ export const gatewaySection = section({
   }),
   port: keyOr(port(), 18789, { summary: "Port of the gateway", ...restart }),
   bind: key(oneOf("loopback", "lan", "tailnet", "custom", "auto"), {
-    summary: "Which addresses to listen on; default loopback, in a container auto",
+    summary: "Which addresses to listen on; default loopback",
     ...restart,
   }),
   customBindHost: key(str(), { summary: "IPv4 address for bind custom", ...restart }),

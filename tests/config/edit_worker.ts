@@ -1,0 +1,15 @@
+/** One `config set` in a process of its own; `hold` takes the lock and stays. */
+import { setConfigValue } from "../../src/config/edit.ts";
+import { statePaths } from "../../src/config/paths.ts";
+import { lockFile } from "../../src/platform/files.ts";
+
+const [home = "", path = "", value = ""] = Deno.args;
+const env = { HOME: home, USERPROFILE: home };
+const place = { paths: statePaths(env), env };
+if (path === "hold") {
+  await lockFile(`${await Deno.realPath(place.paths.configFile)}.write.lock`);
+  console.log("held");
+  setInterval(() => {}, 60_000);
+} else {
+  await setConfigValue(place, path, Number(value), { waitMs: 60_000 });
+}
