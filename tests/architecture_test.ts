@@ -199,7 +199,7 @@ const PLANTED: readonly { name: string; tree: Tree; rules: string[] }[] = [
     tree: withText('export * from "./b.ts";', "src/net/index.ts"),
     rules: ["barrel"],
   },
-  { name: "a third mod.ts", tree: withText("", "src/net/mod.ts"), rules: ["barrel"] },
+  { name: "a mod.ts that is no list", tree: withText("", "src/net/mod.ts"), rules: ["barrel"] },
   {
     name: "a file that nothing imports",
     tree: treeOf([plant("main.ts"), plant("src/lib/forgotten.ts")], { roots: ["main.ts"] }),
