@@ -10,6 +10,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createHttps, type Server as HttpsServer } from "node:https";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
@@ -165,7 +166,11 @@ class WsListener implements Listener {
       (request: IncomingMessage, socket: Duplex, head: Buffer) =>
         this.#upgrade(request, socket as Socket, head),
     );
-    this.#http.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
+    this.#http.on("clientError", (_error: Error, socket: Duplex) => {
+      // A TLS hello on a plain port gets an answer it can tell from a lost connection.
+      if (this.#options.tls) socket.destroy();
+      else refuse(socket, NOT_HTTP);
+    });
   }
 
   #create(): HttpServer | HttpsServer {
@@ -316,6 +321,8 @@ const TOO_MANY: UpgradeRefusal = {
   body: "Too many unauthenticated sockets",
 };
 
+const NOT_HTTP: UpgradeRefusal = { status: 400, body: "Bad Request" };
+
 const STATUS: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
@@ -324,13 +331,14 @@ const STATUS: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-function refuse(socket: Socket, { status, headers, body }: UpgradeRefusal): void {
+function refuse(socket: Duplex, { status, headers, body }: UpgradeRefusal): void {
   const lines = Object.entries({
     "content-type": "text/plain; charset=utf-8",
     "content-length": String(new TextEncoder().encode(body).length),
     connection: "close",
     ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (!socket.writable) return void socket.destroy();
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS[status] ?? "Refused"}\r\n${lines.join("")}\r\n${body}`);
 }
@@ -345,7 +353,11 @@ function peerInfo(request: IncomingMessage, socket: Socket, encrypted: boolean):
   };
 }
 
+/** Checked here, because the runtime looks at certificate and key only when the first peer comes. */
 function tlsOptions({ certPem, keyPem }: TlsMaterial) {
+  if (!new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))) {
+    throw new Error("the key does not belong to the certificate");
+  }
   return { cert: certPem, key: keyPem, minVersion: "TLSv1.3" as const };
 }
 

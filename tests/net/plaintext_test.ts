@@ -1,0 +1,125 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { OpenclawError } from "../../src/lib/errors.ts";
+import { isLoopback, parseEndpoint, renderEndpoint } from "../../src/net/endpoint.ts";
+import { decidePlaintext, requirePlaintextAllowed } from "../../src/net/plaintext.ts";
+import { dial } from "../../src/net/ws_client.ts";
+
+// name, URL, allowed without consent, with the opt-in, with transport "direct"
+const TABLE: readonly [string, string, boolean, boolean, boolean][] = [
+  ["TLS to anywhere", "wss://203.0.113.5:1", true, true, true],
+  ["localhost", "ws://localhost:1", true, true, true],
+  ["LOCALHOST in capitals", "ws://LocalHost:1", true, true, true],
+  ["127/8", "ws://127.8.9.10:1", true, true, true],
+  ["::1", "ws://[::1]:1", true, true, true],
+  ["mapped loopback as literal", "ws://[::ffff:7f00:1]:1", true, true, true],
+  ["RFC 1918, 10/8", "ws://10.0.0.5:1", false, true, true],
+  ["RFC 1918, 172.16/12", "ws://172.31.0.5:1", false, true, true],
+  ["RFC 1918, 192.168/16", "ws://192.168.0.5:1", false, true, true],
+  ["link-local", "ws://169.254.169.254:1", false, true, true],
+  ["ULA", "ws://[fd00::5]:1", false, true, true],
+  ["CGNAT", "ws://100.64.1.1:1", false, true, true],
+  ["*.local", "ws://box.local:1", false, true, false],
+  ["*.ts.net", "ws://box.tail1.ts.net:1", false, true, false],
+  ["another name", "ws://gateway.example:1", false, true, false],
+  ["N22: localhost with a trailing dot is only a name", "ws://localhost.:1", false, true, false],
+  ["N23: a name that begins like loopback", "ws://127.evil.example:1", false, true, false],
+  ["N23: loopback as a label", "ws://127.0.0.1.evil.example:1", false, true, false],
+  ["N25: public literal", "ws://203.0.113.5:1", false, false, false],
+  ["N25: public IPv6 literal", "ws://[2001:db8::5]:1", false, false, false],
+  ["0.0.0.0", "ws://0.0.0.0:1", false, false, false],
+  ["::", "ws://[::]:1", false, false, false],
+  ["multicast", "ws://239.1.1.1:1", false, false, false],
+];
+
+for (const [name, url, bare, optIn, direct] of TABLE) {
+  Deno.test(`decidePlaintext(): ${name}`, () => {
+    const endpoint = parseEndpoint(url);
+    assertEquals(decidePlaintext(endpoint, { optIn: false }).allowed, bare);
+    assertEquals(decidePlaintext(endpoint, { optIn: true }).allowed, optIn);
+    assertEquals(decidePlaintext(endpoint, { optIn: false, direct: true }).allowed, direct);
+  });
+}
+
+Deno.test("N25: the refusal says SECURITY ERROR, the host, the ways out, and comes before a byte", async () => {
+  const endpoint = parseEndpoint("ws://gateway.example:18789");
+  const error = assertThrows(
+    () => requirePlaintextAllowed(endpoint, { optIn: false }),
+    OpenclawError,
+  );
+  assertEquals([error.code, error.exitCode], ["PLAINTEXT_REFUSED", 1]);
+  assert(error.message.startsWith("SECURITY ERROR:"));
+  for (const part of ["gateway.example", "plaintext ws://"]) {
+    assert(error.message.includes(part), part);
+  }
+  for (
+    const part of [
+      "wss://",
+      "SSH tunnel",
+      "Tailscale Serve",
+      "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS=1",
+    ]
+  ) {
+    assert(error.hint?.includes(part), part);
+  }
+  // A listener on all addresses of this machine would hear a dial: the name must not even be looked up.
+  let lookups = 0;
+  const lookup = () => (lookups++, Promise.resolve([{ address: "127.0.0.1", family: 4 }]));
+  const refused = await dial({ url: "ws://gateway.example:1", lookup }).catch((e) => e);
+  assertEquals([refused.code, lookups], ["PLAINTEXT_REFUSED", 0]);
+});
+
+const MALFORMED: readonly [string, string][] = [
+  ["N23: hexadecimal parts", "ws://0x7f.1:1"],
+  ["N23: one decimal number", "ws://2130706433:1"],
+  ["N23: shortened dotted form", "ws://127.1:1"],
+  ["N23: octal parts", "ws://0177.0.0.1:1"],
+  ["N23: hexadecimal number", "ws://0x7f000001:1"],
+  ["N22: userinfo", "ws://127.0.0.1@evil.example:1"],
+  ["N22: userinfo with password", "ws://user:secret@127.0.0.1:1"],
+  ["N22: query", "ws://127.0.0.1:1/?token=x"],
+  ["N22: fragment", "ws://127.0.0.1:1/#token=x"],
+  ["IPv6 without brackets", "ws://::1:1"],
+  ["zone", "ws://[fe80::1%25eth0]:1"],
+  ["port 0", "ws://127.0.0.1:0"],
+  ["port 65536", "ws://127.0.0.1:65536"],
+  ["another scheme", "ftp://127.0.0.1:1"],
+  ["no scheme", "127.0.0.1:1"],
+  ["blank", ""],
+  ["a newline", "ws://127.0.0.1:1\n/x"],
+  ["a backslash", "ws://127.0.0.1\\@evil.example:1"],
+  ["a percent escape", "ws://127.0.0.1%00.evil.example:1"],
+  ["letters that only look like latin", "ws://lоcalhost:1"],
+];
+for (const [name, url] of MALFORMED) {
+  Deno.test(`parseEndpoint() refuses ${name}`, () => {
+    const error = assertThrows(() => parseEndpoint(url), OpenclawError);
+    assertEquals([error.code, error.exitCode], ["ENDPOINT_MALFORMED", 2]);
+    assert(!error.message.includes("secret"), "a password in an address is not repeated");
+  });
+}
+
+Deno.test("parseEndpoint() reads http as ws, keeps the path, and renders back", () => {
+  const rows = [
+    ["http://127.0.0.1:18789", "ws://127.0.0.1:18789"],
+    ["https://Box.Example/ctx/", "wss://box.example:443/ctx/"],
+    ["wss://[2001:DB8::1]:5", "wss://[2001:db8::1]:5"],
+    ["ws://[::ffff:127.0.0.1]:5", "ws://127.0.0.1:5"],
+    ["ws://localhost", "ws://localhost:80"],
+  ] as const;
+  for (const [text, rendered] of rows) assertEquals(renderEndpoint(parseEndpoint(text)), rendered);
+  assertEquals(parseEndpoint("wss://x", { defaultPort: 18789 }).port, 18789);
+});
+
+Deno.test("isLoopback() trusts literals and localhost only", () => {
+  assert(isLoopback(parseEndpoint("ws://[::1]:1")));
+  for (
+    const url of [
+      "ws://127.evil.example:1",
+      "ws://localhost.:1",
+      "ws://localhost.evil.example:1",
+      "ws://0.0.0.0:1",
+    ]
+  ) {
+    assertEquals(isLoopback(parseEndpoint(url)), false, url);
+  }
+});
