@@ -17,6 +17,7 @@ import { ALL_SCOPES } from "../protocol/scopes.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import type { Io } from "./io.ts";
 import type { RpcValues } from "./rpc_flags.ts";
+import type { UsedTunnel } from "./tunnel_for.ts";
 import { withRunningGateway } from "./running_gateway.ts";
 
 /** Options of one call on a {@linkcode Gateway}. */
@@ -66,27 +67,59 @@ export async function withGateway<T>(
   const target = await targetOf(io, values);
   for (const note of target.notes) io.out.warn(note);
   const endMs = performance.now() + values.timeoutMs + (needs.extraTimeMs ?? 0);
-  const session = await connect(io, values, needs, target);
+  const tunnel = await tunnelOf(io, values, target);
+  let session: Session | undefined;
   try {
-    return await use({
-      target,
-      session,
-      call: async (method, params, options = {}) => {
-        const leftMs = needs.longLived ? values.timeoutMs : Math.max(1, endMs - performance.now());
-        const timeoutMs = options.timeoutMs ?? leftMs;
-        try {
-          return await session.request(method, params ?? {}, { ...options, timeoutMs });
-        } catch (error) {
-          throw callFailure(error, method, target, timeoutMs);
-        }
-      },
-      has: (method) => session.hello.features.methods.includes(method),
-      offers: (capability) => session.hello.features.capabilities?.includes(capability) ?? false,
-      onEvent: (handler) => session.onEvent(handler),
-    });
+    session = await connect(io, values, needs, { target, tunnel });
+    return await use(gatewayOf(session, { target, needs, values, endMs }));
   } finally {
-    session.close();
+    session?.close();
+    await tunnel?.close();
   }
+}
+
+interface SessionFacts {
+  readonly target: CliTarget;
+  readonly needs: ConnectNeeds;
+  readonly values: RpcValues;
+  /** Monotonic time at which the command's patience ends. */
+  readonly endMs: number;
+}
+
+function gatewayOf(session: Session, { target, needs, values, endMs }: SessionFacts): Gateway {
+  return {
+    target,
+    session,
+    call: async (method, params, options = {}) => {
+      const leftMs = needs.longLived ? values.timeoutMs : Math.max(1, endMs - performance.now());
+      const timeoutMs = options.timeoutMs ?? leftMs;
+      try {
+        return await session.request(method, params ?? {}, { ...options, timeoutMs });
+      } catch (error) {
+        throw callFailure(error, method, target, timeoutMs);
+      }
+    },
+    has: (method) => session.hello.features.methods.includes(method),
+    offers: (capability) => session.hello.features.capabilities?.includes(capability) ?? false,
+    onEvent: (handler) => session.onEvent(handler),
+  };
+}
+
+async function tunnelOf(
+  io: Io,
+  values: RpcValues,
+  target: CliTarget,
+): Promise<UsedTunnel | undefined> {
+  if (!target.tunnel) return undefined;
+  const { useTunnel } = await import("./tunnel_for.ts");
+  return await useTunnel({
+    tunnel: target.tunnel,
+    url: target.url,
+    pin: target.pin,
+    home: target.paths.home,
+    tunnelsDir: target.paths.tunnelsDir,
+    timeoutMs: values.timeoutMs,
+  }, io.env);
 }
 
 /** A target with the places it was decided from. */
@@ -101,21 +134,32 @@ export interface CliTarget extends Target {
 export async function targetOf(io: Io, values: RpcValues): Promise<CliTarget> {
   const paths = statePaths(io.env);
   const loaded = await withRunningGateway(await loadConfig(paths, io.env), paths);
+  const { remote, port } = loaded.config.gateway;
+  const remotePort = remote.remotePort ?? port;
+  const viaUrl = `${values.tlsFingerprint === undefined ? "ws" : "wss"}://127.0.0.1:${remotePort}`;
   const flags = {
-    url: values.url,
+    // Another host's gateway is as foreign as another URL: nothing stored is sent there (N24).
+    url: values.url ?? (values.via === undefined ? undefined : viaUrl),
     token: secretOf(values.token),
     password: secretOf(values.password),
     tlsFingerprint: values.tlsFingerprint,
   };
   const target = await decideTarget({ flags, env: io.env, loaded, paths });
-  return { ...target, paths, loaded, notes: loaded.warnings.map((w) => w.message) };
+  const tunnel = values.via === undefined ? target.tunnel : {
+    sshTarget: values.via,
+    sshIdentity: undefined,
+    sshHostKeyPolicy: remote.sshHostKeyPolicy,
+    remotePort,
+  };
+  const notes = loaded.warnings.map((w) => w.message);
+  return { ...target, tunnel, paths, loaded, notes };
 }
 
 async function connect(
   io: Io,
   values: RpcValues,
   needs: ConnectNeeds,
-  target: CliTarget,
+  { target, tunnel }: { readonly target: CliTarget; readonly tunnel: UsedTunnel | undefined },
 ): Promise<Session> {
   const deviceKey = await loadOrCreateDeviceKey(target.paths.operatorKeyFile);
   const tokens = new TokenStore({
@@ -128,7 +172,7 @@ async function connect(
   try {
     const session = await openSession({
       dial: {
-        url,
+        ...(tunnel?.dial ?? { url }),
         timeoutMs: values.timeoutMs,
         plaintext: { optIn: target.allowPrivatePlaintext },
         ...(target.pin ? { pin: target.pin } : {}),
@@ -179,7 +223,7 @@ async function connectFailure(error: unknown, target: CliTarget, io: Io): Promis
       error.code.includes("PASSWORD") ? "password" : "token",
     )
     : undefined;
-  return new OpenclawError(error.code, `Cannot connect to the gateway: ${error.message}`, {
+  return new OpenclawError(error.code, failureText(error, target), {
     cause: error,
     exitCode: error.exitCode,
     retryable: error.retryable,
@@ -187,6 +231,22 @@ async function connectFailure(error: unknown, target: CliTarget, io: Io): Promis
     hint: conflict ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
   });
 }
+
+/** Not reached, or reached and refused: the two need different next steps. */
+function failureText(error: OpenclawError, target: Target): string {
+  const reason = error.message.replace(/^Cannot connect to "[^"]*": /, "");
+  return reason === error.message && !TRANSPORT_CODES.has(error.code)
+    ? `Gateway connect failed: ${reason}`
+    : `Gateway not reachable at ${target.url}: ${reason}`;
+}
+
+const TRANSPORT_CODES: ReadonlySet<string> = new Set([
+  "CONNECTION_REFUSED",
+  "CONNECTION_FAILED",
+  "CONNECTION_LOST",
+  "CONNECT_TIMEOUT",
+  "DNS_FAILED",
+]);
 
 function hintFor(error: OpenclawError, target: Target): string | undefined {
   const local = target.source === "local";

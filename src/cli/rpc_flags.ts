@@ -10,11 +10,13 @@ export interface RpcValues {
   readonly token: string | undefined;
   readonly password: string | undefined;
   readonly tlsFingerprint: string | undefined;
+  /** ssh host to go through: `[user@]host[:port]`. */
+  readonly via: string | undefined;
   /** Milliseconds for connecting and for the answer together. */
   readonly timeoutMs: number;
 }
 
-/** `--url --token --password --tls-fingerprint --timeout`. */
+/** `--url --token --password --tls-fingerprint --via --timeout`. */
 export function rpcFlags(defaultTimeoutMs = 10_000): {
   readonly [K in keyof RpcValues]: Flag<RpcValues[K]>;
 } {
@@ -33,6 +35,11 @@ export function rpcFlags(defaultTimeoutMs = 10_000): {
     tlsFingerprint: text({
       help: "SHA-256 fingerprint the gateway's certificate must have",
       value: "<sha256>",
+    }),
+    via: text({
+      help:
+        "Go through an ssh tunnel to the gateway on this host's loopback; needs --token or --password",
+      value: "<ssh://user@host>",
     }),
     timeoutMs: duration({
       name: "timeout",

@@ -7,20 +7,15 @@ import { OpenclawError } from "../../lib/errors.ts";
 import { createLogger, renderText } from "../../lib/log.ts";
 import { ensureDir, tryLockFile } from "../../platform/files.ts";
 import { join } from "@std/path";
-import { platformName } from "../../platform/os.ts";
 import { onStopSignals } from "../../platform/signals.ts";
-import { decideTunnel } from "../../remote/decide_tunnel.ts";
 import { keepTunnel, type TunnelState } from "../../remote/keep_tunnel.ts";
 import { gatewayBehind, probeTunnel } from "../../remote/probe_tunnel.ts";
 import { sshTargetText } from "../../remote/ssh_target.ts";
-import {
-  findSsh,
-  sshEnvironment,
-  type TunnelSurroundings,
-  type TunnelWish,
-} from "../../remote/tunnel.ts";
+import type { TunnelSurroundings, TunnelWish } from "../../remote/tunnel.ts";
 import { readRecord, writeRecord } from "../../remote/tunnel_record.ts";
+import { tunnelWish } from "../../remote/tunnel_wish.ts";
 import type { Io } from "../io.ts";
+import { tunnelSurroundings } from "../tunnel_for.ts";
 import { installService, runtimeLine, serviceScene } from "./services.ts";
 
 /** Flags that describe a tunnel. */
@@ -43,34 +38,32 @@ interface Wanted {
 async function wanted(flags: TunnelFlags, io: Io): Promise<Wanted> {
   const paths = statePaths(io.env);
   const { config } = await loadConfig(paths, io.env);
-  const remote = { ...config.gateway.remote, transport: "ssh" as const };
-  const wish = decideTunnel({
-    via: flags.target,
-    identity: flags.sshIdentity,
-    usesRemote: true,
-    remote,
-    gatewayPort: config.gateway.port,
-    home: paths.home,
-  });
-  if (!wish) {
-    throw new OpenclawError("SSH_TARGET_MISSING", "Cannot open a tunnel: no ssh target is known");
+  const { remote, port } = config.gateway;
+  const sshTarget = flags.target ?? remote.sshTarget;
+  if (sshTarget === undefined) {
+    throw new OpenclawError(
+      "SSH_TARGET_MISSING",
+      "Cannot open a tunnel: neither a target nor gateway.remote.sshTarget is given",
+      {
+        hint: "openclaw tunnel run user@host",
+        exitCode: 2,
+      },
+    );
   }
-  const platform = platformName();
+  const wish = tunnelWish({
+    sshTarget,
+    sshIdentity: flags.sshIdentity ?? (flags.target === undefined ? remote.sshIdentity : undefined),
+    sshHostKeyPolicy: remote.sshHostKeyPolicy,
+    remotePort: flags.remotePort ?? remote.remotePort ?? port,
+  }, paths.home);
   return {
     paths,
     wish: {
       ...wish,
       socketName: SOCKET_NAME,
-      ...(flags.remotePort === undefined ? {} : { remotePort: flags.remotePort }),
       ...(flags.localPort === undefined ? {} : { localPort: flags.localPort }),
     },
-    around: {
-      platform,
-      sshPath: await findSsh(platform, io.env["SystemRoot"]),
-      env: sshEnvironment(io.env),
-      tunnelsDir: paths.tunnelsDir,
-      probe: probeTunnel(gatewayBehind(remote)),
-    },
+    around: await tunnelSurroundings(io.env, paths.tunnelsDir, gatewayBehind(remote)),
   };
 }
 
