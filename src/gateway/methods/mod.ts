@@ -3,10 +3,16 @@
  */
 import { configMethods } from "./config.ts";
 import type { MethodDefinition } from "./define.ts";
+import { deviceMethods } from "./device.ts";
+import { nodeMethods } from "./node.ts";
+import { nodeInvokeMethods } from "./node_invoke.ts";
 import { statusMethods } from "./status.ts";
 
 /** Every method of this gateway. */
 export const METHODS: readonly MethodDefinition[] = [
   ...statusMethods,
   ...configMethods,
+  ...deviceMethods,
+  ...nodeMethods,
+  ...nodeInvokeMethods,
 ];

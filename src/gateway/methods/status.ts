@@ -218,6 +218,22 @@ export const statusMethods: readonly MethodDefinition[] = [
     () => ({ defaultId: "main", mainKey: "main", scope: "per-sender", agents: [] }),
   ),
   method(
+    "channels.status",
+    {
+      scope: "operator.read",
+      summary: "Message channels; this gateway has none",
+      params: obj({}, { unknown: "drop" }),
+    },
+    (_params, { clock }) => ({
+      ts: clock.now(),
+      channelOrder: [],
+      channelLabels: {},
+      channels: {},
+      channelAccounts: {},
+      channelDefaultAccountId: {},
+    }),
+  ),
+  method(
     "skills.bins",
     { scope: "none", role: "node", summary: "Programs that skills want allow-listed; none" },
     () => ({ bins: [] }),
