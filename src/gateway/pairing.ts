@@ -28,18 +28,14 @@ import type {
   DeviceTokenQuestion,
   DeviceTokenVerdict,
   PairingDesk,
-  PairingReason,
-  PairingRequired,
 } from "./pairing_desk.ts";
 import { approvedRecord } from "./pairing_record.ts";
 import { fileRequest } from "./pairing_requests.ts";
-import { automaticApproval, pairingReason, REASON_TEXT } from "./pairing_rules.ts";
+import { pairingRequired } from "./pairing_refusal.ts";
+import { automaticApproval, pairingReason } from "./pairing_rules.ts";
 import { allowedSurface, approve, effectiveSurface, reconcile } from "./pairing_surfaces.ts";
 import { useGrant } from "./tokens.ts";
 import type { Secret } from "../lib/secret.ts";
-
-/** How soon a waiting node should knock again (decision 6). */
-const WAIT_RETRY_MS = 1_500;
 
 /** The desk of one gateway. */
 export class Pairing implements PairingDesk {
@@ -98,7 +94,7 @@ export class Pairing implements PairingDesk {
     if (request.owner && reason === "scope-upgrade" && record !== undefined) {
       return { ...await this.#enter(request, record, declared), queuedRequestId: filed.requestId };
     }
-    return this.#pairingRequired(request, record, reason, filed.requestId);
+    return pairingRequired(request, record, reason, filed.requestId);
   }
 
   #declared(request: AdmissionRequest): Surface | undefined {
@@ -151,7 +147,9 @@ export class Pairing implements PairingDesk {
       const granted = declared === undefined ? undefined : approve(
         {
           ...declared,
-          commands: declared.commands.filter((c) => code.commands?.includes(c) ?? true),
+          commands: declared.commands.filter((c) =>
+            (code.commands?.includes(c) ?? true) || record?.surface?.commands.includes(c)
+          ),
         },
         undefined,
         nowMs,
@@ -282,38 +280,6 @@ export class Pairing implements PairingDesk {
       ...(declared === undefined
         ? {}
         : { surface: effectiveSurface(this.context, deviceId, declared) }),
-    };
-  }
-
-  #pairingRequired(
-    request: AdmissionRequest,
-    record: DeviceRecord | undefined,
-    reason: PairingReason,
-    requestId: string,
-  ): PairingRequired {
-    const { text, hint } = REASON_TEXT[reason];
-    return {
-      kind: "pairing-required",
-      reason,
-      requestId,
-      text,
-      remediationHint: hint,
-      deviceId: request.device.deviceId,
-      requestedRole: request.role,
-      requestedScopes: request.scopes,
-      ...(record === undefined
-        ? {}
-        : { approvedRoles: record.roles, approvedScopes: record.approvedScopes }),
-      ...(request.role === "node"
-        ? {
-          waiting: {
-            recommendedNextStep: "wait_then_retry",
-            retryable: true,
-            pauseReconnect: false,
-            retryAfterMs: WAIT_RETRY_MS,
-          },
-        }
-        : {}),
     };
   }
 }

@@ -27,6 +27,8 @@ export interface PairingContext {
   readonly log: Logger;
   /** Sends an event to everyone its definition admits; called after the change is durable. */
   readonly emit: (name: EventName, payload: unknown) => void;
+  /** Called with the id of every device request that was answered. */
+  readonly answered: Set<(requestId: string) => void>;
   /** Command lists in force. */
   readonly nodePolicy: () => NodePolicy;
   readonly switches: () => PairingSwitches;

@@ -10,26 +10,6 @@ import type { PairingRequest } from "../store/pairing_request.ts";
 import type { AdmissionRequest, DeviceFacts, PairingReason } from "./pairing_desk.ts";
 import type { Principal } from "./principal.ts";
 
-/** What each reason says on the wire. Source: 7.3. */
-export const REASON_TEXT: Readonly<Record<PairingReason, { text: string; hint: string }>> = {
-  "not-paired": {
-    text: "device is not approved yet",
-    hint: "Approve this device from the pending pairing requests.",
-  },
-  "role-upgrade": {
-    text: "device is asking for a higher role than currently approved",
-    hint: "Review the requested role upgrade, then approve the pending request.",
-  },
-  "scope-upgrade": {
-    text: "device is asking for more scopes than currently approved",
-    hint: "Review the requested scopes, then approve the pending upgrade.",
-  },
-  "metadata-upgrade": {
-    text: "device identity changed and must be re-approved",
-    hint: "Review the refreshed device details, then approve the pending request.",
-  },
-};
-
 /** Why this connection needs an approval; `undefined` = it is covered by the record. */
 export function pairingReason(
   record: DeviceRecord | undefined,

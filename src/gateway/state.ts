@@ -12,7 +12,7 @@ import type { EventHub } from "./events.ts";
 import { NodeInvoker } from "./invoke.ts";
 import { JoinCodes } from "./join.ts";
 import { NodeFactsBook } from "./node_facts.ts";
-import { readNodePolicy } from "./node_policy.ts";
+import { type NodePolicy, readNodePolicy } from "./node_policy.ts";
 import { Pairing } from "./pairing.ts";
 import type { PairingContext } from "./pairing_context.ts";
 import { allowedSurface, effectiveSurface } from "./pairing_surfaces.ts";
@@ -37,6 +37,8 @@ export interface GatewayState {
   readonly approvals: ExecApprovals;
   readonly invoker: NodeInvoker;
   readonly nodeFacts: NodeFactsBook;
+  /** Command lists in force. */
+  readonly nodePolicy: () => NodePolicy;
 }
 
 /** Opens the store. @throws {OpenclawError} `STORE_UNREADABLE`, `STORE_TOO_NEW` (F34): the file was not touched. */
@@ -44,14 +46,22 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   const { clock, log, config, events, registry } = options;
   const store = await GatewayStore.open({ path: options.paths.gatewayDbFile, clock, log });
   const gateway = () => config.current.config.gateway;
+  // Read once per change: the invoke path asks on every call.
+  let policy = readNodePolicy(gateway().nodes);
+  const answered = new Set<(requestId: string) => void>();
   const context: PairingContext = {
     store,
     tokens: await Tokens.open(store),
     clock,
     log,
-    answered: new Set(),
-    emit: (name, payload) => events.broadcast(name, payload),
-    nodePolicy: () => readNodePolicy(gateway().nodes),
+    answered,
+    emit: (name, payload) => {
+      events.broadcast(name, payload);
+      if (name !== "device.pair.resolved") return;
+      const { requestId } = payload as { readonly requestId: string };
+      for (const listener of [...answered]) listener(requestId);
+    },
+    nodePolicy: () => policy,
     switches: () => ({
       autoApproveLocal: gateway().nodes.pairing.autoApproveLocal ?? false,
       trustedAddress: (address) => isInRanges(address, gateway().nodes.pairing.autoApproveCidrs),
@@ -62,7 +72,6 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   const approvals = new ExecApprovals({ clock, store, events, peers: () => registry.peers() });
   const invoker = new NodeInvoker({
     clock,
-    log,
     surfaceOf: ({ principal }) => {
       const { caps, commands, permissions } = principal;
       const declared = { caps, commands, ...(permissions ? { permissions } : {}) };
@@ -70,7 +79,12 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
       return effectiveSurface(context, principal.deviceId ?? "", allowed);
     },
   });
-  return { store, pairing, joins, approvals, invoker, nodeFacts: new NodeFactsBook() };
+  config.onChange(() => {
+    policy = readNodePolicy(gateway().nodes);
+    invoker.surfaceChanged();
+  });
+  const nodeFacts = new NodeFactsBook();
+  return { store, pairing, joins, approvals, invoker, nodeFacts, nodePolicy: () => policy };
 }
 
 function isInRanges(address: string, ranges: readonly string[]): boolean {

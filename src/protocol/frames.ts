@@ -124,9 +124,19 @@ function isRequest(value: unknown): value is RequestFrame {
   return true;
 }
 
+/** A payload that is JSON text already; {@linkcode responseText} puts it into the frame as it is. */
+export class RawJson {
+  readonly text: string;
+
+  /** `text` must be one complete JSON value. */
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Text of a successful response. `undefined` payload is left out, `null` is sent. */
 export function responseText(id: string, payload: unknown): string {
-  const body = payload === undefined ? undefined : JSON.stringify(payload);
+  const body = payload instanceof RawJson ? payload.text : JSON.stringify(payload);
   const head = `{"type":"res","id":${JSON.stringify(id)},"ok":true`;
   return body === undefined ? head + "}" : `${head},"payload":${body}}`;
 }

@@ -5,6 +5,7 @@
  */
 import { dirname } from "@std/path";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
+import { platformName } from "../platform/os.ts";
 
 /** `OCLW`: only a database with this application id is opened. */
 export const APPLICATION_ID = 0x4f434c57;
@@ -101,7 +102,7 @@ async function create(path: string): Promise<void> {
     database.close();
   }
   await Deno.rename(fresh, path);
-  if (Deno.build.os !== "windows") {
+  if (platformName() !== "windows") {
     using folder = await Deno.open(dirname(path));
     await folder.sync();
   }

@@ -3,7 +3,7 @@
  * when nothing was written for a while. What a batch means is `store.ts`.
  */
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { type StoreBatch, type StoreOp, type StoreReply, storeWorkerMain } from "./store_worker.ts";
+import type { StoreBatch, StoreOp, StoreReply } from "./store_worker.ts";
 
 /** How long an idle writer thread is kept; it holds about 14 MiB. */
 const IDLE_MS = 60_000;
@@ -28,7 +28,7 @@ export class StoreWriter {
     this.#cancelIdle?.();
     this.#cancelIdle = undefined;
     await this.#leaving;
-    const batch: StoreBatch = { seq: ++this.#seq, ops };
+    const batch: StoreBatch = { path: this.#path, seq: ++this.#seq, ops };
     const reply = await this.#ask(batch);
     if (this.#worker !== undefined) {
       this.#cancelIdle = this.#clock.after(IDLE_MS, () => void this.#leave());
@@ -68,12 +68,7 @@ export class StoreWriter {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    // A data: URL works the same from sources, from a bundle and in a compiled binary.
-    const program = `(${storeWorkerMain.toString()})(${JSON.stringify(this.#path)})`;
-    const worker = new Worker(
-      "data:application/javascript," + encodeURIComponent(program),
-      { type: "module" },
-    );
+    const worker = new Worker(new URL("./store_worker.ts", import.meta.url), { type: "module" });
     worker.onmessage = (event: MessageEvent<StoreReply>) => {
       const answer = this.#answer;
       this.#answer = undefined;
