@@ -99,9 +99,10 @@ async function readAnswer(
   input: string,
 ): Promise<string> {
   let problem: string | undefined;
+  let stopping: Promise<unknown> | undefined;
   const stop = (reason: string) => {
     problem ??= reason;
-    void program.stop();
+    stopping ??= program.stop();
   };
   const { timeoutMs, noOutputTimeoutMs } = provider;
   const cancelTotal = systemClock.after(timeoutMs, () => stop(`no answer within ${timeoutMs} ms`));
@@ -127,6 +128,7 @@ async function readAnswer(
   } finally {
     cancelTotal();
     cancelQuiet();
+    await stopping;
   }
 }
 
