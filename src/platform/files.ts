@@ -205,6 +205,16 @@ async function ensureParents(path: string, mode: number): Promise<void> {
   }
 }
 
+/** A text that differs when a file was changed or replaced; for caches. Follows no link. */
+export function fileStamp(path: string): string {
+  try {
+    const { dev, ino, size, mtime, ctime, mode } = Deno.lstatSync(path);
+    return [dev, ino, size, mtime?.getTime(), ctime?.getTime(), mode].join(" ");
+  } catch {
+    return "missing";
+  }
+}
+
 async function openLockFile(path: string): Promise<Deno.FsFile> {
   const before = await lstatOrMissing(path);
   if (before) refuseForeign(path, before, false);

@@ -1,0 +1,111 @@
+/**
+ * Opens the node's sessions: what it declares about itself, which credentials go along, and what happens when a stored
+ * device token is refused. Source: node-host.md 2; decisions 9, 31.
+ */
+import {
+  type ClientHello,
+  type Credentials,
+  newConnectMemory,
+  openSession,
+  type Session,
+} from "../client/session.ts";
+import { type Env, readEnv } from "../config/env.ts";
+import { nodeCredentials } from "../config/target.ts";
+import type { DeviceKey } from "../identity/device_key.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import { gatewayKeyOf, type TokenStore } from "../identity/token_store.ts";
+import type { Clock } from "../lib/clock.ts";
+import { isOpenclawError } from "../lib/errors.ts";
+import type { Secret } from "../lib/secret.ts";
+import { deviceFamily, platformName } from "../platform/os.ts";
+import { WIRE_VERSION } from "../protocol/versions.ts";
+import { NODE_COMMANDS } from "./commands/mod.ts";
+import type { NodeSettings } from "./node_file.ts";
+import type { ConfigReader } from "./policy_config.ts";
+
+/** Inputs of {@linkcode Connector}. */
+export interface ConnectorFacts {
+  readonly settings: NodeSettings;
+  readonly config: ConfigReader;
+  readonly key: DeviceKey;
+  readonly tokens: TokenStore;
+  readonly env: Env;
+  readonly bootstrapToken: Secret | undefined;
+  readonly pathEnv: string;
+  readonly clock: Clock;
+}
+
+/** The pins of a node's gateway. */
+export function pinsOf(settings: NodeSettings): Fingerprint[] {
+  return settings.pin ? [settings.pin] : [];
+}
+
+/** Opens sessions to one gateway and remembers what one attempt taught. */
+export class Connector {
+  readonly #facts: ConnectorFacts;
+  readonly #memory = newConnectMemory();
+
+  constructor(facts: ConnectorFacts) {
+    this.#facts = facts;
+  }
+
+  /** One attempt. @throws {OpenclawError} as {@linkcode openSession}, and errors of the configured credentials. */
+  async open(signal: AbortSignal): Promise<Session> {
+    const { settings, tokens } = this.#facts;
+    const stored = await tokens.load(gatewayKeyOf(settings.url, pinsOf(settings)), "node");
+    try {
+      return await this.#session(await this.#credentials(stored !== undefined), signal);
+    } catch (error) {
+      if (!stored || !isOpenclawError(error, "AUTH_DEVICE_TOKEN_MISMATCH")) throw error;
+      // Decision 31: the refused token is dropped and the node asks for pairing with what else it has.
+      return await this.#session(await this.#credentials(false), signal);
+    }
+  }
+
+  async #session(credentials: Credentials, signal: AbortSignal): Promise<Session> {
+    const { settings, key, tokens, env, clock } = this.#facts;
+    return await openSession({
+      dial: {
+        url: settings.url,
+        pins: pinsOf(settings),
+        plaintext: { optIn: readEnv(env).allowInsecurePrivateWs },
+        longLived: true,
+        signal,
+      },
+      hello: this.#hello(),
+      credentials,
+      deviceKey: key,
+      tokens,
+      memory: this.#memory,
+      clock,
+    });
+  }
+
+  /** Read anew for every attempt, so that a changed token is picked up (decision 31). */
+  async #credentials(savedDeviceToken: boolean): Promise<Credentials> {
+    const { config, env, bootstrapToken } = this.#facts;
+    const loaded = await config.load();
+    const { token, password } = await nodeCredentials({ env, loaded, savedDeviceToken });
+    return { token, password, ...(bootstrapToken ? { bootstrapToken } : {}) };
+  }
+
+  #hello(): ClientHello {
+    const { settings, pathEnv } = this.#facts;
+    return {
+      client: {
+        id: "node-host",
+        mode: "node",
+        version: WIRE_VERSION,
+        platform: platformName(),
+        deviceFamily: deviceFamily(),
+        displayName: settings.displayName,
+        instanceId: settings.nodeId,
+      },
+      role: "node",
+      scopes: [],
+      caps: [...new Set(NODE_COMMANDS.map((command) => command.cap)), "invoke-output"],
+      commands: NODE_COMMANDS.map((command) => command.name),
+      pathEnv,
+    };
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * Work that comes from the gateway: each `node.invoke.request` is answered exactly once, concurrently, and can be
+ * cancelled or fed. Owns ids, limits, cancellation and draining; what a command does is in `commands/`.
+ * Source: node-host.md 3.3; decisions 13, 14, 16.
+ */
+import { fromBase64 } from "../lib/bytes.ts";
+import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import { quoted } from "../lib/text.ts";
+import type { InvokeContext, LiveChannel, NodeCommand, NodeServices } from "./commands/define.ts";
+
+/** Ids remembered to drop a request that is delivered twice. */
+const REMEMBERED_IDS = 4096;
+/** Commands counted against the limit of decision 16. */
+const COUNTED_COMMAND = "system.run";
+/** Longest wait for the gateway's answer to a result, an event or a progress request. Source: node-host.md 3. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/** The connection an invoke came over, as far as this file needs it. */
+export interface InvokeSession {
+  readonly protocol: 3 | 4;
+  /** The gateway takes `node.invoke.progress` and speaks `invoke-output-v1` (decision 12). */
+  readonly liveOutput: boolean;
+  request(method: string, params: unknown, options?: { timeoutMs?: number }): Promise<unknown>;
+}
+
+/** Options of {@linkcode Invokes}. */
+export interface InvokesOptions {
+  readonly services: NodeServices;
+  readonly commands: readonly NodeCommand[];
+  /** This device's id, the `nodeId` of every request that is for us. */
+  readonly deviceId: string;
+}
+
+interface ActiveInvoke {
+  readonly session: InvokeSession;
+  readonly abort: AbortController;
+  readonly command: string;
+  readonly input: InputQueue;
+  readonly done: Promise<void>;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** All invokes of a node. */
+export class Invokes {
+  readonly #options: InvokesOptions;
+  readonly #log: Logger;
+  readonly #byName: ReadonlyMap<string, NodeCommand>;
+  readonly #active = new Map<string, ActiveInvoke>();
+  readonly #seen = new Set<string>();
+  #draining = false;
+
+  constructor(options: InvokesOptions) {
+    this.#options = options;
+    this.#log = options.services.log;
+    this.#byName = new Map(options.commands.map((command) => [command.name, command]));
+  }
+
+  /** Number of invokes that are not answered yet. */
+  get running(): number {
+    return this.#active.size;
+  }
+
+  /** Takes an event of the gateway; unknown ones are ignored. */
+  take(session: InvokeSession, event: string, payload: unknown): void {
+    if (typeof payload !== "object" || payload === null) return;
+    const facts = payload as Record<string, unknown>;
+    if (event === "node.invoke.request") return this.#request(session, facts);
+    const active = this.#active.get(String(facts["invokeId"]));
+    // A21: only the session an invoke came from may steer it.
+    if (!active || active.session !== session) return;
+    if (event === "node.invoke.cancel") active.abort.abort("cancelled");
+    if (event === "node.invoke.input") active.input.add(facts);
+  }
+
+  /** The connection is gone: nobody can be answered any more, so its runs are stopped. */
+  sessionClosed(session: InvokeSession): void {
+    for (const active of this.#active.values()) {
+      if (active.session === session) active.abort.abort("connection lost");
+    }
+  }
+
+  /** F28: refuses new work and waits for what runs, at most `deadlineMs`; then stops it. `true` = all ended by themselves. */
+  async drain(deadlineMs: number): Promise<boolean> {
+    this.#draining = true;
+    const { clock } = this.#options.services;
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const cancel = clock.after(deadlineMs, () => resolve(false));
+    const all = Promise.all([...this.#active.values()].map((active) => active.done));
+    const finished = await Promise.race([all.then(() => true), late]);
+    cancel();
+    if (!finished) await this.stopAll();
+    return finished;
+  }
+
+  /** F29: stops everything that runs and waits until it was answered. */
+  async stopAll(): Promise<void> {
+    this.#draining = true;
+    const active = [...this.#active.values()];
+    for (const one of active) one.abort.abort("node stopping");
+    await Promise.all(active.map((one) => one.done));
+  }
+
+  #request(session: InvokeSession, facts: Record<string, unknown>): void {
+    const id = textOf(facts["id"]);
+    const command = textOf(facts["command"]);
+    if (!id || !command || facts["nodeId"] !== this.#options.deviceId) return;
+    if (this.#seen.has(id)) return;
+    this.#remember(id);
+    const abort = new AbortController();
+    const input = new InputQueue();
+    const done = this.#serve({ id, command, session, facts, abort, input })
+      .finally(() => this.#active.delete(id));
+    this.#active.set(id, { session, abort, command, input, done });
+  }
+
+  #remember(id: string): void {
+    this.#seen.add(id);
+    if (this.#seen.size <= REMEMBERED_IDS) return;
+    for (const oldest of this.#seen) {
+      this.#seen.delete(oldest);
+      return;
+    }
+  }
+
+  async #serve(invoke: Served): Promise<void> {
+    const { id, session } = invoke;
+    const base = { id, nodeId: this.#options.deviceId };
+    let answer: Record<string, unknown>;
+    try {
+      // Not before the entry is in the table: a command that fails at once must find it there.
+      await Promise.resolve();
+      const result = await this.#run(invoke);
+      answer = { ...base, ok: true, payloadJSON: JSON.stringify(result ?? null) };
+    } catch (error) {
+      answer = { ...base, ok: false, error: this.#nodeError(invoke.command, error) };
+    }
+    await session.request("node.invoke.result", answer, { timeoutMs: ANSWER_TIMEOUT_MS })
+      .catch((error) => {
+        this.#log.debug("result could not be delivered", { id, error: messageOf(error) });
+      });
+  }
+
+  async #run(invoke: Served): Promise<unknown> {
+    const { command, session, facts, abort } = invoke;
+    const known = this.#byName.get(command);
+    if (!known) throw new OpenclawError("UNAVAILABLE", "command not supported");
+    if (this.#draining) throw new OpenclawError("NODE_STOPPING", "node is stopping");
+    await this.#refuseBusy(command);
+    const timeoutMs = facts["timeoutMs"];
+    const context: InvokeContext = {
+      ...this.#options.services,
+      invokeId: invoke.id,
+      timeoutMs: typeof timeoutMs === "number" && timeoutMs > 0 ? timeoutMs : undefined,
+      signal: abort.signal,
+      protocol: session.protocol,
+      wantsFacts: session.liveOutput,
+      sendEvent: (event, payload) => this.#sendEvent(session, event, payload),
+      ...(session.liveOutput && facts["live"] !== false ? { live: this.#liveChannel(invoke) } : {}),
+    };
+    return await known.run(paramsOf(facts), context);
+  }
+
+  async #refuseBusy(command: string): Promise<void> {
+    if (command !== COUNTED_COMMAND) return;
+    const limit = (await this.#options.services.policyConfig()).maxRuns;
+    const running = [...this.#active.values()].filter((one) => one.command === command).length;
+    if (running <= limit) return;
+    throw new OpenclawError("NODE_BUSY", `node is busy: ${limit} commands are running, its limit`);
+  }
+
+  #sendEvent(session: InvokeSession, event: string, payload: unknown): void {
+    const params = { event, payloadJSON: JSON.stringify(payload) };
+    session.request("node.event", params, { timeoutMs: ANSWER_TIMEOUT_MS })
+      .catch(() => {/* node-host.md 5.5: send failures are ignored */});
+  }
+
+  #liveChannel({ id, session, input }: Served): LiveChannel {
+    const nodeId = this.#options.deviceId;
+    return {
+      async send(seq, chunk) {
+        const params = { invokeId: id, nodeId, seq, chunk };
+        // No time limit: a slow terminal may hold the answer for as long as it likes (decision 13).
+        const answer = await session.request("node.invoke.progress", params, {
+          timeoutMs: Infinity,
+        }) as { ignored?: boolean } | null;
+        return answer?.ignored !== true;
+      },
+      onInput: (take) => input.deliverTo(take),
+    };
+  }
+
+  #nodeError(command: string, error: unknown): { code: string; message: string } {
+    if (isOpenclawError(error)) return { code: error.code, message: error.message };
+    this.#log.error("node command failed", { command, error: messageOf(error) });
+    return { code: "UNAVAILABLE", message: messageOf(error) };
+  }
+}
+
+interface Served {
+  readonly id: string;
+  readonly command: string;
+  readonly session: InvokeSession;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly abort: AbortController;
+  readonly input: InputQueue;
+}
+
+/** Input chunks in order, kept until the command wants them. Source: decision 14. */
+class InputQueue {
+  readonly #waiting: Bytes[] = [];
+  #take: ((bytes: Bytes) => void) | undefined;
+  #lastSeq = 0;
+
+  add({ seq, b64, eof }: Readonly<Record<string, unknown>>): void {
+    if (typeof seq !== "number" || seq !== this.#lastSeq + 1) return;
+    this.#lastSeq = seq;
+    const bytes = fromBase64(typeof b64 === "string" ? b64 : "");
+    if (bytes && bytes.length > 0) this.#give(bytes);
+    if (eof === true || !bytes) this.#give(new Uint8Array());
+  }
+
+  deliverTo(take: (bytes: Bytes) => void): void {
+    this.#take = take;
+    for (const bytes of this.#waiting.splice(0)) take(bytes);
+  }
+
+  #give(bytes: Bytes): void {
+    if (this.#take) this.#take(bytes);
+    else this.#waiting.push(bytes);
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value.trim() : "";
+}
+
+function paramsOf(facts: Readonly<Record<string, unknown>>): unknown {
+  if (facts["params"] !== undefined && facts["params"] !== null) return facts["params"];
+  const text = facts["paramsJSON"];
+  if (typeof text !== "string" || text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new OpenclawError("INVALID_REQUEST", `paramsJSON is not JSON: ${quoted(text)}`);
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Live output of one run towards the gateway: chunks of at most 12,000 bytes in order, at most 16 of them unanswered, and
+ * credit back to the runner as they are answered (decisions 12, 13). Nothing is dropped unless nobody listens any more.
+ */
+import { outputChunk } from "./run_output.ts";
+
+/** Raw bytes per chunk. Source: CONTRACT of decision 12. */
+export const CHUNK_BYTES = 12_000;
+/** Progress requests without an answer. Source: CONTRACT of decision 12. */
+export const PROGRESS_WINDOW = 16;
+/** Bytes a run may be ahead of the gateway. */
+export const LIVE_CREDIT_BYTES = PROGRESS_WINDOW * CHUNK_BYTES;
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Sends one progress request; `false` or a rejection = nobody listens any more. */
+export type SendProgress = (seq: number, chunk: string) => Promise<boolean>;
+
+interface Piece {
+  readonly stream: "out" | "err";
+  readonly bytes: Bytes;
+}
+
+/** Queue of output that the gateway has not taken yet. */
+export class LiveOutput {
+  readonly #send: SendProgress;
+  readonly #onCredit: (bytes: number) => void;
+  readonly #queue: Piece[] = [];
+  #unanswered = 0;
+  #seq = 0;
+  #outSeq = 0;
+  #broken = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(send: SendProgress, onCredit: (bytes: number) => void) {
+    this.#send = send;
+    this.#onCredit = onCredit;
+  }
+
+  /** Number of output chunks sent. */
+  get outSeq(): number {
+    return this.#outSeq;
+  }
+
+  /** Whether output was lost because the gateway refused or vanished. */
+  get gap(): boolean {
+    return this.#broken;
+  }
+
+  /** Takes output of the program. */
+  push(stream: "out" | "err", bytes: Bytes): void {
+    this.#queue.push({ stream, bytes });
+    this.#pump();
+  }
+
+  /** Tells that the first `count` input chunks were taken. Needs no window: there are at most as many as came in. */
+  inputTaken(count: number): void {
+    if (!this.#broken) void this.#sendOne(`{"s":"in","seq":${count}}`, 0);
+  }
+
+  /** Resolves when everything pushed was sent (or can no longer be). */
+  async flushed(): Promise<void> {
+    while (this.#queue.length > 0) {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+  }
+
+  #pump(): void {
+    while (this.#queue.length > 0 && (this.#broken || this.#unanswered < PROGRESS_WINDOW)) {
+      const piece = this.#take();
+      // When nobody listens the program still runs to its end, at full speed.
+      if (this.#broken) this.#onCredit(piece.bytes.length);
+      else {
+        this.#outSeq++;
+        void this.#sendOne(outputChunk(piece.stream, piece.bytes), piece.bytes.length);
+      }
+    }
+    if (this.#queue.length === 0) this.#idleWaiters.splice(0).forEach((wake) => wake());
+  }
+
+  async #sendOne(chunk: string, creditBytes: number): Promise<void> {
+    this.#unanswered++;
+    const taken = await this.#send(++this.#seq, chunk).catch(() => false);
+    this.#unanswered--;
+    if (!taken) this.#broken = true;
+    if (creditBytes > 0) this.#onCredit(creditBytes);
+    this.#pump();
+  }
+
+  /** The next chunk: as many pieces of one stream as fit. */
+  #take(): Piece {
+    const first = this.#queue.shift()!;
+    if (first.bytes.length >= CHUNK_BYTES) {
+      const rest = first.bytes.subarray(CHUNK_BYTES);
+      if (rest.length > 0) this.#queue.unshift({ stream: first.stream, bytes: rest });
+      return { stream: first.stream, bytes: first.bytes.subarray(0, CHUNK_BYTES) };
+    }
+    const parts = [first.bytes];
+    let size = first.bytes.length;
+    for (let next; (next = this.#queue[0]) && next.stream === first.stream;) {
+      if (size + next.bytes.length > CHUNK_BYTES) break;
+      size += next.bytes.length;
+      parts.push(next.bytes);
+      this.#queue.shift();
+    }
+    if (parts.length === 1) return first;
+    const bytes = new Uint8Array(size);
+    parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
+    return { stream: first.stream, bytes };
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * This machine as facts for the pure judgement in `approvals/`: files, folders, PATH, hashes.
+ * Reads only; nothing is cached beyond one request, so a judgement sees what execution will see.
+ */
+import { dirname, join } from "@std/path";
+import type { ExecFacts, FileFact } from "../approvals/facts.ts";
+import { sha256Hex } from "../lib/bytes.ts";
+import { DEFAULT_PATH, homeDir, platformName } from "../platform/os.ts";
+
+/** Largest file whose content is bound to an approval. */
+const MAX_HASHED_BYTES = 512 * 1024 * 1024;
+
+/** The environment of this process, by name. */
+export type Environment = Readonly<Record<string, string>>;
+
+/** Facts that stay the same while the node runs, and the way to ask for those that do not. */
+export class Machine {
+  readonly env: Environment;
+  readonly platform = platformName();
+  /** PATH of children, also declared to the gateway as `pathEnv`. */
+  readonly pathEnv: string;
+  readonly #cwd: string;
+  readonly #home: string;
+
+  constructor(env: Environment, cwd: string = Deno.cwd()) {
+    this.env = env;
+    this.pathEnv = env["PATH"]?.trim() || (this.platform === "windows" ? "" : DEFAULT_PATH);
+    this.#cwd = cwd;
+    this.#home = homeDir(env) ?? cwd;
+  }
+
+  /** Facts for one request. */
+  facts(): ExecFacts {
+    const seen = new Map<string, FileFact | undefined>();
+    const file = (path: string) => {
+      if (!seen.has(path)) seen.set(path, factOf(path));
+      return seen.get(path);
+    };
+    const separator = this.platform === "windows" ? ";" : ":";
+    return {
+      platform: this.platform,
+      cwd: this.#cwd,
+      home: this.#home,
+      homeReal: realOr(this.#home),
+      pathDirs: this.pathEnv.split(separator).filter((dir) => dir !== ""),
+      ...(this.platform === "windows" ? { pathExt: this.#pathExt() } : {}),
+      file,
+      hashFile,
+    };
+  }
+
+  #pathExt(): string[] {
+    return (this.env["PATHEXT"] || ".EXE;.CMD;.BAT;.COM").split(";").filter((ext) => ext !== "");
+  }
+
+  /** Absolute path of a program name on PATH: a regular executable file. Source: node-host.md 4. */
+  which(name: string): string | undefined {
+    if (name === "" || /[/\\]/.test(name)) return undefined;
+    const facts = this.facts();
+    const endings = facts.pathExt && !/\.[^.]+$/.test(name) ? facts.pathExt : [""];
+    for (const dir of facts.pathDirs) {
+      for (const ending of endings) {
+        const path = join(dir, name + ending);
+        const found = facts.file(path);
+        if (found?.kind === "file" && found.executable) return path;
+      }
+    }
+    return undefined;
+  }
+}
+
+function realOr(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Facts of one path; the costly ones are looked up when asked for. */
+function factOf(path: string): FileFact | undefined {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(path);
+  } catch {
+    return undefined; // missing, or in a folder we may not search: not executable for us either
+  }
+  return {
+    kind: info.isFile ? "file" : info.isDirectory ? "directory" : "other",
+    executable: mayExecute(info),
+    get parentReal() {
+      return realOr(dirname(path));
+    },
+    get isLink() {
+      return isLink(path);
+    },
+    get linkInWritableParent() {
+      return linkInWritableParent(path);
+    },
+  };
+}
+
+function mayExecute(info: Deno.FileInfo): boolean {
+  if (Deno.build.os === "windows") return true;
+  const mode = info.mode ?? 0;
+  const me = Deno.uid();
+  if (me === 0) return (mode & 0o111) !== 0;
+  if (info.uid === me) return (mode & 0o100) !== 0;
+  // Supplementary groups are unknown here: either bit may apply, and the kernel has the last word.
+  return (mode & 0o011) !== 0;
+}
+
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch {
+    return false;
+  }
+}
+
+/** A09: some component is a link whose folder somebody may write who could retarget it. */
+function linkInWritableParent(path: string): boolean {
+  for (let at = path; dirname(at) !== at; at = dirname(at)) {
+    if (isLink(at) && isWritableFolder(dirname(at))) return true;
+  }
+  return false;
+}
+
+function isWritableFolder(path: string): boolean {
+  const info = Deno.statSync(path);
+  if (Deno.build.os === "windows") return true;
+  // Folders of root count as fixed, also when this process is root: `/bin -> usr/bin` is no attack.
+  return info.uid !== 0 || ((info.mode ?? 0) & 0o022) !== 0;
+}
+
+async function hashFile(path: string): Promise<string | undefined> {
+  try {
+    const info = await Deno.stat(path);
+    if (!info.isFile || info.size > MAX_HASHED_BYTES) return undefined;
+    return await sha256Hex(await Deno.readFile(path));
+  } catch {
+    return undefined; // gone or unreadable
+  }
+}
