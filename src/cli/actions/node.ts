@@ -3,6 +3,8 @@
  */
 import { statePaths } from "../../config/paths.ts";
 import { loadOrCreateDeviceKey } from "../../identity/device_key.ts";
+import { type NodeRuntime, readRuntime } from "../../node/runtime_file.ts";
+import { ageText } from "../table.ts";
 import type { Io } from "../io.ts";
 import { serviceLines, serviceStatus } from "./service_status.ts";
 
@@ -16,8 +18,35 @@ export async function nodeIdentity(io: Io): Promise<void> {
   );
 }
 
-/** `node status`. */
+/** `node status`: the service, and what a running node says about its connection (decision 32). */
 export async function nodeStatus(io: Io): Promise<void> {
-  const service = await serviceStatus("node", io);
-  io.out.show({ service }, () => io.out.lines(serviceLines(service, "node")));
+  const [service, runtime] = await Promise.all([
+    serviceStatus("node", io),
+    readRuntime(statePaths(io.env).runtimeFile),
+  ]);
+  io.out.show({ service, connection: runtime ?? null }, () => {
+    io.out.lines(serviceLines(service, "node"));
+    if (runtime) io.out.lines(connectionLines(runtime));
+    else io.out.lines(["", "No node host runs on this state directory."]);
+  });
+}
+
+function connectionLines(runtime: NodeRuntime): string[] {
+  const { state, requestId, lastError } = runtime;
+  return [
+    "",
+    `Node: running (pid ${runtime.pid})`,
+    `Gateway: ${runtime.gateway}`,
+    `Connected: ${state === "connected" ? "yes" : "no"} (${state})`,
+    `Paired: ${state === "connected" ? "yes" : state === "pairing" ? "no, waiting" : "unknown"}`,
+    ...(requestId ? [`Request: ${requestId} (openclaw devices approve ${requestId})`] : []),
+    `Device id: ${runtime.deviceId}`,
+    ...(lastError && state !== "connected"
+      ? [
+        `Last error: ${lastError.code}: ${lastError.message} (${
+          ageText(lastError.atMs, Date.now())
+        })`,
+      ]
+      : []),
+  ];
 }

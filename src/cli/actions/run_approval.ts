@@ -63,7 +63,7 @@ export async function askApproval(
   final.catch(accepted.reject);
   try {
     const id = await Promise.race([accepted.promise, final.then((answer) => answer.id ?? "")]);
-    const asked = io.prompt.available && !io.out.json
+    const asked = io.prompt.available
       ? askHere(reviewer, id, question, io, abort.signal)
       : waitElsewhere(id, question, io);
     asked.catch(abort.abort.bind(abort));

@@ -6,6 +6,7 @@ import { APPROVAL_COMMANDS } from "./approvals.ts";
 import { CONFIG_COMMANDS } from "./config.ts";
 import { DEVICE_COMMANDS } from "./devices.ts";
 import { DISCOVER_COMMANDS } from "./discover.ts";
+import { DOCTOR_COMMANDS } from "./doctor.ts";
 import { GATEWAY_COMMANDS } from "./gateway.ts";
 import { META_COMMANDS } from "./meta.ts";
 import { NODE_COMMANDS } from "./node.ts";
@@ -28,6 +29,7 @@ export const TREE: CommandTree = new CommandTree([
   ...APPROVAL_COMMANDS,
   ...CONFIG_COMMANDS,
   ...STATUS_COMMANDS,
+  ...DOCTOR_COMMANDS,
   ...TUNNEL_COMMANDS,
   ...META_COMMANDS,
 ]);

@@ -1,0 +1,41 @@
+/**
+ * `node run`: the node host in the foreground until a stop signal. First signal: running commands may end; second:
+ * everything ends now (F28, F29).
+ */
+import { readEnv } from "../../config/env.ts";
+import { statePaths } from "../../config/paths.ts";
+import { createLogger } from "../../lib/log.ts";
+import { type RunningNode, startNode } from "../../node/host.ts";
+import type { NodeFlags } from "../../node/node_file.ts";
+import { onStopSignals } from "../../platform/signals.ts";
+import type { Io } from "../io.ts";
+
+/** Values of the command. */
+export interface NodeRunValues extends NodeFlags {
+  readonly untilStdinCloses: boolean | undefined;
+  readonly json: boolean;
+}
+
+/** `node run`. Returns the exit code: 0 after a stop, 1 when going on is useless. */
+export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
+  const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
+  const log = createLogger({ subsystem: "node", sink: io.out.logSink(asJson) });
+  const node = await startNode({
+    paths: statePaths(io.env),
+    env: io.env,
+    flags: values,
+    log,
+  });
+  const remove = onStopSignals((_signal, count) => void node.stop({ force: count > 1 }));
+  if (values.untilStdinCloses) void stopWithStdin(node);
+  const code = await node.done;
+  remove();
+  return code;
+}
+
+/** The parent holds the other end of stdin: when it ends, however it ends, the node must not stay behind. */
+async function stopWithStdin(node: RunningNode): Promise<void> {
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null) { /* nothing is said on this pipe */ }
+  await node.stop({ force: true });
+}

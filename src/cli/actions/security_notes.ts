@@ -1,0 +1,47 @@
+/**
+ * The security audit of `status --deep`: file modes, exposure, auth. Looks, changes nothing.
+ */
+import { loadConfig } from "../../config/load.ts";
+import { statePaths } from "../../config/paths.ts";
+import type { Io } from "../io.ts";
+import { readRunningGateway } from "../running_gateway.ts";
+
+/** What a person should know; an empty list means nothing was found. */
+export async function securityNotes(io: Io): Promise<string[]> {
+  const paths = statePaths(io.env);
+  const { config } = await loadConfig(paths, io.env);
+  const running = await readRunningGateway(paths);
+  const tls = running?.tls ?? config.gateway.tls.enabled;
+  const bind = config.gateway.bind ?? "loopback";
+  const { auth, trustedProxies, controlUi } = config.gateway;
+  const modes = await Promise.all([
+    modeNote(paths.stateDir, 0o700),
+    ...[
+      paths.configFile,
+      paths.tlsKeyFile,
+      paths.operatorKeyFile,
+      paths.deviceKeyFile,
+      paths.approvalsFile,
+    ].map((path) => modeNote(path, 0o600)),
+  ]);
+  return [
+    ...modes.filter((note) => note !== undefined),
+    ...(bind !== "loopback" && !tls ? [`gateway.bind is ${bind} without TLS`] : []),
+    ...(auth.mode === "none" ? ["gateway.auth.mode is none: every local program is let in"] : []),
+    ...(auth.mode === "trusted-proxy" && trustedProxies.length === 0
+      ? ["gateway.auth.mode is trusted-proxy without gateway.trustedProxies"]
+      : []),
+    ...(controlUi.dangerouslyDisableDeviceAuth
+      ? ["gateway.controlUi.dangerouslyDisableDeviceAuth is on"]
+      : []),
+  ];
+}
+
+async function modeNote(path: string, wanted: number): Promise<string | undefined> {
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info?.mode === undefined || info?.mode === null) return undefined;
+  const extra = info.mode & 0o777 & ~wanted;
+  return extra === 0
+    ? undefined
+    : `${path} has mode ${(info.mode & 0o777).toString(8)}, wanted ${wanted.toString(8)}`;
+}

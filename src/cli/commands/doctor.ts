@@ -1,0 +1,30 @@
+/**
+ * `doctor`: where the way to the gateway, and on to a node, is broken.
+ */
+import { bool, command, text } from "../command.ts";
+import { rpcFlags } from "../rpc_flags.ts";
+
+/** The doctor. */
+export const DOCTOR_COMMANDS = [
+  command({
+    path: "doctor",
+    summary: "Check every hop to the gateway and on to a node; name the first broken one",
+    notes: [
+      "Hops: config, name, route, tcp, tls, pin, upgrade, challenge, credential, pairing; with --node also surface, " +
+      "policy and run. Exit 0 when all are fine, 1 otherwise.",
+    ],
+    flags: {
+      node: text({ help: "Check on to this node", value: "<node>" }),
+      fix: bool({ help: "Repair what can be repaired safely (file modes)" }),
+      ...rpcFlags(),
+    },
+    examples: [
+      ["openclaw doctor", "from here to the gateway"],
+      ["openclaw doctor --node build-1", "and on to a node"],
+    ],
+    async run(values, io) {
+      const { examine } = await import("../actions/doctor.ts");
+      return await examine(values, io);
+    },
+  }),
+];
