@@ -114,7 +114,8 @@ Deno.test("N17: keys named after prototypes are plain keys in maps and reach not
   const { config } = readConfig({
     secrets: { providers: JSON.parse('{"constructor": {"source": "env"}}') },
   });
-  assertEquals(config.secrets.providers.constructor?.source, "env");
+  const providers = new Map(Object.entries(config.secrets.providers));
+  assertEquals(providers.get("constructor")?.source, "env");
   assertEquals(readConfig({}).config.secrets.providers.toString, undefined);
 });
 
