@@ -62,7 +62,7 @@ function handshake(transport: Socket, trust: TlsTrust, signal: AbortSignal): Pro
       rejectUnauthorized: trust.pins.length === 0,
       host: trust.host,
       ...(trust.isIp ? {} : { servername: trust.host }),
-      ...(trust.caPem === undefined ? {} : { ca: [trust.caPem] }),
+      ...authorities(trust),
       minVersion: "TLSv1.2",
     });
     const settle = (error: unknown) => {
@@ -82,6 +82,15 @@ function handshake(transport: Socket, trust: TlsTrust, signal: AbortSignal): Pro
     signal.addEventListener("abort", abort, { once: true });
     if (signal.aborted) abort();
   });
+}
+
+/**
+ * With a pin no authority counts. The list is given nevertheless: connections with the runtime's own list share their
+ * sessions (Deno 2.8), and a resumed one shows the certificate of an earlier connection instead of this peer's.
+ */
+function authorities({ pins, caPem }: TlsTrust): { ca?: string[] } {
+  if (pins.length > 0) return { ca: [] };
+  return caPem === undefined ? {} : { ca: [caPem] };
 }
 
 const NOT_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_HTTP_REQUEST", "EPROTO"]);
