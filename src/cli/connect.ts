@@ -12,7 +12,7 @@ import { gatewayKeyOf, TokenStore } from "../identity/token_store.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import { secretOf } from "../lib/secret.ts";
 import { parseEndpoint, renderEndpoint } from "../net/endpoint.ts";
-import { deviceFamily, platformName } from "../platform/os.ts";
+import { deviceFamily, hostName, platformName } from "../platform/os.ts";
 import { ALL_SCOPES } from "../protocol/scopes.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import type { Io } from "./io.ts";
@@ -183,6 +183,7 @@ async function connect(
           id: needs.client?.id ?? "cli",
           mode: needs.client?.mode ?? "cli",
           version: WIRE_VERSION,
+          displayName: `cli on ${hostName()}`,
           platform: platformName(),
           deviceFamily: deviceFamily(),
           instanceId: crypto.randomUUID(),

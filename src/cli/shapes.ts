@@ -49,6 +49,7 @@ const pairedDevice = obj({
   deviceId: str(),
   displayName: word,
   operatorLabel: word,
+  clientId: word,
   role: word,
   roles: words,
   scopes: words,

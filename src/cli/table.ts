@@ -9,9 +9,14 @@ export interface Column {
   readonly title: string;
   /** Cells of a fixed column (ids, states) are never wrapped. */
   readonly fixed?: boolean;
+  /** When the table does not fit, cells may be cut to this many characters (ids a prefix of which is enough). */
+  readonly cutTo?: number;
+  /** When the table still does not fit, the column may be left out. */
+  readonly optional?: boolean;
 }
 
-const MIN_FLEXIBLE = 12;
+/** Flexible columns are wrapped, but not to less than this. */
+const MIN_FLEXIBLE = 16;
 
 /** Lines of a table that is at most `width` characters wide. */
 export function tableLines(
@@ -20,8 +25,30 @@ export function tableLines(
   width: number,
 ): string[] {
   const cells = rows.map((row) => columns.map((_, i) => showable(row[i] ?? "")));
-  const widths = fit(columns, cells, width);
-  if (!widths) return blocks(columns, cells);
+  for (const { columns: shown, cells: shownCells } of narrower(columns, cells)) {
+    const widths = fit(shown, shownCells, width);
+    if (widths) return boxLines(shown, shownCells, widths);
+  }
+  return blocks(columns, cells);
+}
+
+type Cells = readonly (readonly string[])[];
+
+/** The table as it is, then with cut ids, then without its optional columns. */
+function* narrower(columns: readonly Column[], cells: Cells) {
+  yield { columns, cells };
+  const cut = cells.map((row) => row.map((cell, i) => cutCell(cell, columns[i]?.cutTo)));
+  yield { columns, cells: cut };
+  const kept = columns.map((_, i) => i).filter((i) => !columns[i]?.optional);
+  const pick = <T>(list: readonly T[]) => kept.map((i) => list[i] as T);
+  yield { columns: pick(columns), cells: cut.map(pick) };
+}
+
+function cutCell(cell: string, cutTo: number | undefined): string {
+  return cutTo === undefined || cell.length <= cutTo ? cell : `${cell.slice(0, cutTo)}…`;
+}
+
+function boxLines(columns: readonly Column[], cells: Cells, widths: readonly number[]): string[] {
   const rule = (left: string, mid: string, right: string) =>
     left + widths.map((w) => "─".repeat(w + 2)).join(mid) + right;
   return [

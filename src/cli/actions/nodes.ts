@@ -99,7 +99,7 @@ export async function nodesList(values: FilterValues, io: Io): Promise<void> {
     if (pending.length > 0) showPending(pending, io, nowMs);
     if (paired.length > 0) {
       io.out.table(
-        [{ title: "Node" }, { title: "ID", fixed: true }, { title: "IP" }, {
+        [{ title: "Node" }, { title: "ID", fixed: true, cutTo: 16 }, { title: "IP" }, {
           title: "Last Connect",
         }],
         paired.map((node) => [

@@ -117,20 +117,24 @@ class Run {
   constructor(private readonly facts: RunFacts) {}
 
   async start(): Promise<number> {
-    const { values } = this.facts;
-    const prepared = await this.#prepare();
-    const tightened = values.ask === "always" ||
-      (values.security === "allowlist" && prepared.execPolicy?.security === "full");
-    if (tightened) {
-      return await this.#runApproved(prepared, "the command line asks for an approval");
+    if (await this.#isTightened()) {
+      return await this.#runApproved("the command line asks for an approval");
     }
     try {
-      return await this.#invoke(prepared);
+      return await this.#invoke();
     } catch (error) {
       if (!needsApproval(error)) throw error;
       const reason = (error as OpenclawError).message.replace(/^.*?SYSTEM_RUN_DENIED: /, "");
-      return await this.#runApproved(prepared, reason);
+      return await this.#runApproved(reason);
     }
+  }
+
+  /** `--ask` and `--security` only ever make the node's own policy stricter. */
+  async #isTightened(): Promise<boolean> {
+    const { ask, security } = this.facts.values;
+    if (ask === "always") return true;
+    if (security !== "allowlist") return false;
+    return (await this.#prepare()).execPolicy?.security === "full";
   }
 
   async #prepare(): Promise<Prepared> {
@@ -152,8 +156,9 @@ class Run {
     return typeof payload === "object" && payload !== null ? payload as Prepared : {};
   }
 
-  async #runApproved(prepared: Prepared, reason: string): Promise<number> {
+  async #runApproved(reason: string): Promise<number> {
     const { gateway, node, command, env, values, io, stdin } = this.facts;
+    const prepared = await this.#prepare();
     if (!prepared.plan) {
       throw new OpenclawError(
         "APPROVAL_NEEDED",
@@ -187,10 +192,10 @@ class Run {
         { scopes: ["operator.approvals"], caps: ["exec-approvals"], longLived: true },
         (reviewer) => askApproval(gateway, reviewer, question, io),
       );
-    return await this.#invoke(prepared, granted);
+    return await this.#invoke(prepared.plan, granted);
   }
 
-  async #invoke(prepared: Prepared, granted?: Granted): Promise<number> {
+  async #invoke(plan?: Prepared["plan"], granted?: Granted): Promise<number> {
     const { gateway, io, stdin, values } = this.facts;
     const idempotencyKey = crypto.randomUUID();
     const stream = new RunStream(
@@ -204,7 +209,7 @@ class Run {
       const answer = gateway.call("node.invoke", {
         nodeId: this.facts.node.nodeId,
         command: "system.run",
-        params: this.#params(prepared, granted),
+        params: this.#params(plan, granted),
         timeoutMs: values.invokeTimeoutMs,
         idempotencyKey,
       }, { timeoutMs: values.invokeTimeoutMs + values.timeoutMs });
@@ -222,11 +227,11 @@ class Run {
     }
   }
 
-  #params(prepared: Prepared, granted: Granted | undefined): Record<string, unknown> {
+  #params(plan: Prepared["plan"], granted: Granted | undefined): Record<string, unknown> {
     const { command, env, values, stdin } = this.facts;
     return {
       command,
-      ...(prepared.plan ? { systemRunPlan: prepared.plan } : {}),
+      ...(plan ? { systemRunPlan: plan } : {}),
       ...(values.cwd === undefined ? {} : { cwd: values.cwd }),
       ...(Object.keys(env).length > 0 ? { env } : {}),
       ...(values.commandTimeoutMs === undefined ? {} : { timeoutMs: values.commandTimeoutMs }),

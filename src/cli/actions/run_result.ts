@@ -61,11 +61,16 @@ export function needsApproval(error: unknown): boolean {
 const DENIED =
   /SYSTEM_RUN_DENIED|SYSTEM_RUN_DISABLED|not in the allowlist|APPROVAL_|PERMISSION_MISSING/;
 
+/** The plan of an approval names a program that is not there. */
+const NOT_FOUND = /approval requires a stable executable path/;
+
 /** The same failure with the exit code `nodes run` gives it. */
 export function runFailure(error: unknown): unknown {
   if (!isOpenclawError(error) || error.exitCode !== 1) return error;
   const code = typeof error.details?.code === "string" ? error.details.code : error.code;
-  const exitCode = DENIED.test(`${code} ${error.message}`)
+  const exitCode = NOT_FOUND.test(error.message)
+    ? RUN_EXIT.notFound
+    : DENIED.test(`${code} ${error.message}`)
     ? RUN_EXIT.denied
     : /TIMEOUT: node invoke timed out/.test(error.message)
     ? RUN_EXIT.timeout

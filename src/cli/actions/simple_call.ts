@@ -1,10 +1,11 @@
 /**
  * Commands that are one call: connect, call, show the answer.
  */
-import { withGateway } from "../connect.ts";
+import { type Gateway, withGateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import type { RpcValues } from "../rpc_flags.ts";
-import { withoutTokens } from "../shapes.ts";
+import { deviceList, readAnswer, withoutTokens } from "../shapes.ts";
+import { findDevice } from "../views/devices.ts";
 
 /** One call and how its answer is shown. */
 export interface SimpleCall {
@@ -13,6 +14,8 @@ export interface SimpleCall {
   readonly scopes: readonly string[];
   /** The line for a person; without it the answer is printed as JSON always. */
   readonly say?: (answer: Readonly<Record<string, unknown>>) => string;
+  /** A device named by `params.deviceId` may be given by name or id prefix. */
+  readonly namesDevice?: boolean;
   /** Print a `token` in the answer: only for a device that rotates its own. */
   readonly keepToken?: boolean;
 }
@@ -23,11 +26,18 @@ export async function simpleCall(values: RpcValues, io: Io, call: SimpleCall): P
     io,
     values,
     { scopes: call.scopes },
-    (gateway) => gateway.call(call.method, call.params),
+    async (gateway) => gateway.call(call.method, await paramsOf(call, gateway)),
   );
   const shown = call.keepToken ? answer : withoutTokens(answer);
   if (!call.say) return io.out.document(shown);
   const say = call.say;
   const facts = typeof answer === "object" && answer !== null ? answer : {};
   io.out.show(shown, () => io.out.text(say(facts as Record<string, unknown>)));
+}
+
+async function paramsOf(call: SimpleCall, gateway: Gateway): Promise<unknown> {
+  if (!call.namesDevice) return call.params;
+  const list = await gateway.call("device.pair.list");
+  const { paired } = readAnswer(deviceList, "device.pair.list", list);
+  return { ...call.params, deviceId: findDevice(paired, String(call.params.deviceId)).deviceId };
 }

@@ -9,7 +9,11 @@ const decide = {
   requestId: arg({ help: "Id of the request, see openclaw devices list", required: true }),
 };
 const byDevice = {
-  device: text({ help: "Device id, see openclaw devices list", value: "<id>", required: true }),
+  device: text({
+    help: "Device id, its prefix or name, see openclaw devices list",
+    value: "<id>",
+    required: true,
+  }),
   role: text({ help: "Role of the token: operator or node", value: "<role>", required: true }),
 };
 
@@ -63,7 +67,7 @@ export const DEVICE_COMMANDS = [
   command({
     path: "devices remove",
     summary: "Remove a paired device; its connections are closed",
-    args: { deviceId: arg({ help: "Device id", required: true }) },
+    args: { deviceId: arg({ help: "Device id, its prefix or name", required: true }) },
     flags: { ...rpcFlags() },
     examples: [["openclaw devices remove 2f9c…", "end its pairing"]],
     async run(values, io) {
@@ -72,6 +76,7 @@ export const DEVICE_COMMANDS = [
         method: "device.pair.remove",
         params: { deviceId: values.deviceId },
         scopes: PAIRING,
+        namesDevice: true,
         say: (answer) => `Removed ${answer.deviceId ?? values.deviceId}`,
       });
     },
@@ -108,6 +113,7 @@ export const DEVICE_COMMANDS = [
         method: "device.token.rotate",
         params: { deviceId: values.device, role: values.role, ...(scopes ? { scopes } : {}) },
         scopes: PAIRING,
+        namesDevice: true,
         keepToken: true,
       });
     },
@@ -123,6 +129,7 @@ export const DEVICE_COMMANDS = [
         method: "device.token.revoke",
         params: { deviceId: values.device, role: values.role },
         scopes: PAIRING,
+        namesDevice: true,
       });
     },
   }),
@@ -130,7 +137,7 @@ export const DEVICE_COMMANDS = [
     path: "devices rename",
     summary: "Give a device a label of your own",
     flags: {
-      device: text({ help: "Device id", value: "<id>", required: true }),
+      device: text({ help: "Device id, its prefix or name", value: "<id>", required: true }),
       name: text({ help: "The label, 1 to 64 characters", value: "<label>", required: true }),
       ...rpcFlags(),
     },
@@ -141,6 +148,7 @@ export const DEVICE_COMMANDS = [
         method: "device.pair.rename",
         params: { deviceId: values.device, label: values.name },
         scopes: PAIRING,
+        namesDevice: true,
         say: () => `Renamed ${values.device} -> ${values.name}`,
       });
     },

@@ -1,6 +1,8 @@
 /**
  * How devices and pairing requests look. Pure: values in, lines and cells out.
  */
+import { OpenclawError } from "../../lib/errors.ts";
+import { quoted } from "../../lib/text.ts";
 import type { PairedDevice, PendingDevice } from "../shapes.ts";
 import { ageText, type Column } from "../table.ts";
 
@@ -17,7 +19,7 @@ export const PENDING_COLUMNS: readonly Column[] = [
 /** Columns of the table of paired devices. */
 export const PAIRED_COLUMNS: readonly Column[] = [
   { title: "Device" },
-  { title: "ID", fixed: true },
+  { title: "ID", fixed: true, cutTo: 16 },
   { title: "Roles" },
   { title: "Scopes" },
   { title: "Tokens" },
@@ -43,13 +45,28 @@ export function pendingRow(
 /** Row of one paired device. */
 export function pairedRow(device: PairedDevice): string[] {
   return [
-    device.operatorLabel ?? device.displayName ?? "",
+    device.operatorLabel ?? device.displayName ?? device.clientId ?? "",
     device.deviceId,
     rolesOf(device).join(", ") || "none",
     device.scopes?.join(", ") || "none",
     device.tokens?.map((t) => t.revokedAtMs ? `${t.role} (revoked)` : t.role).join(", ") || "none",
     device.remoteIp ?? "",
   ];
+}
+
+/**
+ * The device a word means: id, label, name, or an id prefix of at least six characters.
+ * @throws OpenclawError `DEVICE_UNKNOWN`.
+ */
+export function findDevice(devices: readonly PairedDevice[], word: string): PairedDevice {
+  const exact = devices.find((device) => device.deviceId === word);
+  const named = devices.filter((d) => d.operatorLabel === word || d.displayName === word);
+  const started = word.length >= 6 ? devices.filter((d) => d.deviceId.startsWith(word)) : [];
+  const found = exact ?? [named, started].find((list) => list.length === 1)?.[0];
+  if (found) return found;
+  throw new OpenclawError("DEVICE_UNKNOWN", `unknown deviceId: ${quoted(word)}`, {
+    hint: "openclaw devices list",
+  });
 }
 
 /** The roles of a record, from either spelling. */

@@ -9,9 +9,9 @@ import { ageText, type Column } from "../table.ts";
 /** Columns of `nodes status`. */
 export const STATUS_COLUMNS: readonly Column[] = [
   { title: "Node" },
-  { title: "ID", fixed: true },
+  { title: "ID", fixed: true, cutTo: 16 },
   { title: "IP" },
-  { title: "Detail" },
+  { title: "Detail", optional: true },
   { title: "Status" },
   { title: "Caps" },
 ];
