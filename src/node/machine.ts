@@ -97,6 +97,10 @@ function factOf(path: string): FileFact | undefined {
     get linkInWritableParent() {
       return linkInWritableParent(path);
     },
+    get mutable() {
+      return isMutable(path, info);
+    },
+    ...(info.ino === null ? {} : { identity: `${info.dev}:${info.ino}` }),
   };
 }
 
@@ -124,6 +128,15 @@ function linkInWritableParent(path: string): boolean {
     if (isLink(at) && isWritableFolder(dirname(at))) return true;
   }
   return false;
+}
+
+/** Whether this user or others may write the file or put another one in its place. */
+function isMutable(path: string, info: Deno.FileInfo): boolean {
+  const me = Deno.uid();
+  // Root can change everything, and so can the commands of a node that runs as root.
+  if (me === null || me === 0) return true;
+  const ours = info.uid === me || ((info.mode ?? 0) & 0o022) !== 0;
+  return ours || isWritableFolder(dirname(realOr(path)));
 }
 
 function isWritableFolder(path: string): boolean {
