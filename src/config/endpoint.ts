@@ -4,8 +4,14 @@
  */
 import { OpenclawError } from "../lib/errors.ts";
 import { type IpKind, ipKind, parseIp } from "../lib/ip.ts";
+import {
+  type Endpoint,
+  isLoopback,
+  parseEndpoint,
+  renderEndpoint,
+  urlHost,
+} from "../net/endpoint.ts";
 import type { EnvSettings } from "./env.ts";
-import { gatewayUrlOf, parseGatewayUrl } from "./gateway_url.ts";
 import type { Config } from "./schema.ts";
 
 /** Where the URL comes from. */
@@ -21,7 +27,7 @@ export interface TunnelPlan {
 }
 
 /** A gateway to talk to. */
-export interface Endpoint {
+export interface ChosenEndpoint {
   readonly url: string;
   readonly source: EndpointSource;
   /** `Source:` line of connection errors. Source: cli.md 1. */
@@ -47,8 +53,8 @@ export interface EndpointFacts {
 
 const PRIVATE: ReadonlySet<IpKind | undefined> = new Set(["private", "link-local", "cgnat"]);
 
-/** Throws `GATEWAY_URL_INVALID` or `GATEWAY_REMOTE_URL_MISSING`. */
-export function decideEndpoint(facts: EndpointFacts): Endpoint {
+/** Throws `ENDPOINT_MALFORMED` or `GATEWAY_REMOTE_URL_MISSING`. */
+export function decideEndpoint(facts: EndpointFacts): ChosenEndpoint {
   const { env, config, only } = facts;
   if (only === undefined && facts.url !== undefined) {
     return override(facts, facts.url, "cli", "cli --url");
@@ -65,29 +71,29 @@ function override(
   text: string,
   source: "cli" | "env",
   sourceText: string,
-): Endpoint {
-  const { href } = parseGatewayUrl(text, source === "cli" ? "--url" : "OPENCLAW_GATEWAY_URL");
+): ChosenEndpoint {
+  const url = renderEndpoint(parseEndpoint(text));
   const configured = facts.config.gateway.remote.url;
   return {
-    url: href,
+    url,
     source,
     sourceText,
     mode: facts.config.gateway.mode ?? "local",
     // The pin of the configured URL also protects the same URL from the environment, but never lends itself to --url.
     configuredRemote: source === "env" && configured !== undefined &&
-      parseGatewayUrl(configured, "gateway.remote.url").href === href,
+      renderEndpoint(parseEndpoint(configured)) === url,
     tunnel: undefined,
     allowPrivatePlaintext: facts.env.allowInsecurePrivateWs,
   };
 }
 
-function localEndpoint({ env, config }: EndpointFacts): Endpoint {
+function localEndpoint({ env, config }: EndpointFacts): ChosenEndpoint {
   const { bind, customBindHost, port, tls } = config.gateway;
   const host = bind === "custom" && customBindHost && customBindHost !== "0.0.0.0"
     ? customBindHost
     : "127.0.0.1";
   return {
-    url: gatewayUrlOf(host, env.gatewayPort ?? port, tls.enabled),
+    url: localUrl(host, env.gatewayPort ?? port, tls.enabled),
     source: "local",
     sourceText: kindOfHost(host) === "loopback"
       ? "local loopback"
@@ -100,12 +106,10 @@ function localEndpoint({ env, config }: EndpointFacts): Endpoint {
   };
 }
 
-function remoteEndpoint(facts: EndpointFacts): Endpoint {
+function remoteEndpoint(facts: EndpointFacts): ChosenEndpoint {
   const { remote } = facts.config.gateway;
-  const url = remote.url === undefined
-    ? undefined
-    : parseGatewayUrl(remote.url, "gateway.remote.url");
-  const tunnel = tunnelPlan(facts, url?.host);
+  const url = remote.url === undefined ? undefined : parseEndpoint(remote.url);
+  const tunnel = tunnelPlan(facts, url);
   if (!url && !tunnel) {
     throw new OpenclawError(
       "GATEWAY_REMOTE_URL_MISSING",
@@ -116,7 +120,7 @@ function remoteEndpoint(facts: EndpointFacts): Endpoint {
   }
   const direct = remote.transport === "direct" && PRIVATE.has(kindOfHost(url?.host));
   return {
-    url: url?.href ?? gatewayUrlOf("127.0.0.1", tunnel?.remotePort ?? 0, false),
+    url: url ? renderEndpoint(url) : localUrl("127.0.0.1", tunnel?.remotePort ?? 0, false),
     source: "remote",
     sourceText: url ? "config gateway.remote.url" : "config gateway.remote.sshTarget",
     mode: "remote",
@@ -127,12 +131,11 @@ function remoteEndpoint(facts: EndpointFacts): Endpoint {
 }
 
 /** Decision 34: only with an ssh target or an explicit `transport: "ssh"` to a host that is not this one. */
-function tunnelPlan({ env, config }: EndpointFacts, host: string | undefined) {
+function tunnelPlan({ env, config }: EndpointFacts, url: Endpoint | undefined) {
   const { remote, port } = config.gateway;
   if (remote.transport === "direct") return undefined;
-  const here = host === undefined || host === "localhost" ||
-    kindOfHost(host) === "loopback";
-  const inferred = remote.transport === "ssh" && !here ? host : undefined;
+  const elsewhere = url !== undefined && !isLoopback(url);
+  const inferred = remote.transport === "ssh" && elsewhere ? url.host : undefined;
   const sshTarget = remote.sshTarget ?? inferred;
   return sshTarget === undefined ? undefined : {
     sshTarget,
@@ -146,4 +149,8 @@ function tunnelPlan({ env, config }: EndpointFacts, host: string | undefined) {
 function kindOfHost(host: string | undefined): IpKind | undefined {
   const bytes = parseIp(host ?? "");
   return bytes && ipKind(bytes);
+}
+
+function localUrl(host: string, port: number, encrypted: boolean): string {
+  return `${encrypted ? "wss" : "ws"}://${urlHost(host)}:${port}`;
 }

@@ -17,7 +17,7 @@ import {
   type CredentialSurface,
   decideCredentials,
 } from "./credentials.ts";
-import { decideEndpoint, type Endpoint } from "./endpoint.ts";
+import { type ChosenEndpoint, decideEndpoint } from "./endpoint.ts";
 import { type Env, type EnvSettings, expandHome, readEnv } from "./env.ts";
 import { type LoadedConfig, requireValid } from "./load.ts";
 import type { StatePaths } from "./paths.ts";
@@ -45,7 +45,7 @@ export interface TargetFacts {
 export type PinSource = "--tls-fingerprint" | "gateway.remote.tlsFingerprint" | "local certificate";
 
 /** A gateway to connect to and what to show it. */
-export interface Target extends Endpoint {
+export interface Target extends ChosenEndpoint {
   readonly pin: Fingerprint | undefined;
   readonly pinSource: PinSource | undefined;
   readonly credentials: Credentials;
@@ -89,7 +89,7 @@ export async function decideTarget(facts: TargetFacts): Promise<Target> {
 
 function decideSurface(
   facts: TargetFacts,
-  endpoint: Endpoint,
+  endpoint: ChosenEndpoint,
   settings: EnvSettings,
 ): CredentialSurface {
   if (facts.flags.token || facts.flags.password) return "explicit";
@@ -130,7 +130,7 @@ export async function nodeCredentials(
   return await fetchCredentials(decision, createSecretFetcher({ config, env: facts.env }));
 }
 
-function missingCredentials(endpoint: Endpoint, configPath: string): OpenclawError {
+function missingCredentials(endpoint: ChosenEndpoint, configPath: string): OpenclawError {
   const name = endpoint.source === "cli" ? "--url" : "OPENCLAW_GATEWAY_URL";
   return new OpenclawError(
     "GATEWAY_URL_CREDENTIALS_MISSING",
@@ -147,7 +147,7 @@ function missingCredentials(endpoint: Endpoint, configPath: string): OpenclawErr
 
 async function decidePin(
   facts: TargetFacts,
-  endpoint: Endpoint,
+  endpoint: ChosenEndpoint,
 ): Promise<{ pin: Fingerprint | undefined; pinSource: PinSource | undefined }> {
   const flag = facts.flags.tlsFingerprint;
   const configured = facts.loaded.config.gateway.remote.tlsFingerprint?.trim() || undefined;
