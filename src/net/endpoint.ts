@@ -51,7 +51,10 @@ export function parseEndpoint(text: string, options: EndpointOptions = {}): Endp
     if (/@/.test(text)) {
       throw malformed(text.replace(/\/\/[^@]*@/, "//…@"), "credentials in it are not accepted");
     }
-    if (/[?#]/.test(text)) throw malformed(text, "a query or fragment is not accepted");
+    if (/[?#]/.test(text)) {
+      // N21: what stands there may be a token.
+      throw malformed(text.replace(/[?#].*/s, "?…"), "a query or fragment is not accepted");
+    }
     throw malformed(text, "not a ws:// or wss:// URL");
   }
   const [, scheme = "", rawHost = "", rawPort, path = "/"] = match;
