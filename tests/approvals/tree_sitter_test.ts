@@ -3,22 +3,36 @@
  * tree-sitter must see the same commands with the same literal words and nothing that expands. Test-time only.
  */
 import { assert, assertEquals } from "@std/assert";
-import { fromFileUrl } from "@std/path";
-// deno-lint-ignore no-import-prefix -- test-time only, not a dependency of the product
-import { Language, type Node, Parser } from "npm:web-tree-sitter@0.27.1";
-// deno-lint-ignore no-import-prefix -- makes the package's files present; its grammar is read as a file below
-import grammar from "npm:tree-sitter-bash@0.25.1/package.json" with { type: "json" };
+import { join, toFileUrl } from "@std/path";
+import { npmPackages } from "../support/npm_cache.ts";
 import { parseShell, type ShellItem } from "../../src/approvals/shell.ts";
 import { randomFrom, randomLine } from "./shell_lines.ts";
 
 const LINES = Number(Deno.env.get("OPENCLAW_ORACLE_LINES") ?? "2000") * 5;
 
+/** The parts of a syntax tree that are looked at. */
+interface Node {
+  readonly type: string;
+  readonly text: string;
+  readonly hasError: boolean;
+  readonly isNamed: boolean;
+  readonly children: readonly (Node | null)[];
+}
+
+interface Parser {
+  setLanguage(language: unknown): void;
+  parse(text: string): { readonly rootNode: Node; delete(): void } | null;
+  delete(): void;
+}
+
 async function bashParser(): Promise<Parser> {
-  assertEquals(grammar.version, "0.25.1");
-  await Parser.init();
-  const wasm = import.meta.resolve("npm:tree-sitter-bash@0.25.1/tree-sitter-bash.wasm");
-  const parser = new Parser();
-  parser.setLanguage(await Language.load(await Deno.readFile(fromFileUrl(wasm))));
+  const dir = await npmPackages("oracle", "web-tree-sitter@0.27.1", "tree-sitter-bash@0.25.1");
+  const modules = join(dir, "node_modules");
+  const library = await import(toFileUrl(join(modules, "web-tree-sitter/web-tree-sitter.js")).href);
+  await library.Parser.init();
+  const parser: Parser = new library.Parser();
+  const wasm = await Deno.readFile(join(modules, "tree-sitter-bash/tree-sitter-bash.wasm"));
+  parser.setLanguage(await library.Language.load(wasm));
   return parser;
 }
 

@@ -3,7 +3,7 @@
  * The schema package is an oracle at test time only. What differs on purpose stands in {@linkcode OURS}, with a reason.
  */
 import { assertEquals } from "@std/assert";
-import Ajv from "npm:ajv@8.17.1";
+import { createRequire } from "node:module";
 import { join } from "@std/path";
 import { clientPackages, Home } from "../support/reference.ts";
 import { type Recorded, startRecorder } from "../support/recorder.ts";
@@ -37,7 +37,8 @@ async function oracle(): Promise<Validate> {
     "node_modules/@openclaw/gateway-protocol/protocol.schema.json",
   );
   const schema = JSON.parse(await Deno.readTextFile(file));
-  const ajv = new Ajv.default({ strict: false, allErrors: true, validateFormats: false });
+  const Ajv = createRequire(join(await clientPackages(), "package.json"))("ajv").default;
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
   ajv.addSchema({ $id: "protocol", definitions: schema.definitions });
   return (name, value) => {
     if (!Object.hasOwn(schema.definitions, name)) return undefined;

