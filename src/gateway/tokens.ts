@@ -25,7 +25,11 @@ const IMPORTED = 0;
 /** Issues and checks tokens with the gateway's key. */
 export class Tokens {
   readonly #key: CryptoKey;
-  readonly #cache = new WeakMap<TokenGrant, Secret>();
+  /** A grant object belongs to one device; the id is kept all the same, so that a mix-up cannot hand out a token. */
+  readonly #cache = new WeakMap<
+    TokenGrant,
+    { readonly deviceId: string; readonly token: Secret }
+  >();
 
   private constructor(key: CryptoKey) {
     this.#key = key;
@@ -52,9 +56,9 @@ export class Tokens {
   /** The token of a grant now: 43 characters of base64url. */
   async issue(deviceId: string, grant: TokenGrant): Promise<Secret> {
     const known = this.#cache.get(grant);
-    if (known !== undefined) return known;
+    if (known?.deviceId === deviceId) return known.token;
     const token = new Secret(await this.#compute(deviceId, grant, grant.generation));
-    this.#cache.set(grant, token);
+    this.#cache.set(grant, { deviceId, token });
     return token;
   }
 

@@ -4,7 +4,11 @@
 import { configMethods } from "./config.ts";
 import type { MethodDefinition } from "./define.ts";
 import { deviceMethods } from "./device.ts";
+import { execApprovalMethods } from "./exec_approval.ts";
+import { execApprovalsFileMethods } from "./exec_approvals.ts";
+import { joinMethods } from "./join.ts";
 import { nodeMethods } from "./node.ts";
+import { nodeCallMethods } from "./node_calls.ts";
 import { nodeInvokeMethods } from "./node_invoke.ts";
 import { statusMethods } from "./status.ts";
 
@@ -15,4 +19,8 @@ export const METHODS: readonly MethodDefinition[] = [
   ...deviceMethods,
   ...nodeMethods,
   ...nodeInvokeMethods,
+  ...nodeCallMethods,
+  ...joinMethods,
+  ...execApprovalMethods,
+  ...execApprovalsFileMethods,
 ];
