@@ -2,20 +2,18 @@
  * From the flags of a command to an open gateway session, and the errors in between: what was tried, where the
  * address came from, and the next command. Every command that talks to a gateway comes through here.
  */
-import { join } from "@std/path";
 import { loadConfig } from "../config/load.ts";
 import { type StatePaths, statePaths } from "../config/paths.ts";
 import { credentialConflict, decideTarget, type Target } from "../config/target.ts";
 import { openSession, type Session } from "../client/session.ts";
 import { loadOrCreateDeviceKey } from "../identity/device_key.ts";
-import { gatewayKeyOf, TokenStore } from "../identity/token_store.ts";
+import { gatewayKeyOf } from "../identity/token_store.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import { secretOf } from "../lib/secret.ts";
 import { parseEndpoint, renderEndpoint } from "../net/endpoint.ts";
-import { deviceFamily, hostName, platformName } from "../platform/os.ts";
-import { ALL_SCOPES } from "../protocol/scopes.ts";
-import { WIRE_VERSION } from "../protocol/versions.ts";
+import { ALL_SCOPES, coversScope } from "../protocol/scopes.ts";
 import type { Io } from "./io.ts";
+import { operatorHello, type OperatorNeeds, operatorTokens } from "./operator.ts";
 import type { RpcValues } from "./rpc_flags.ts";
 import type { UsedTunnel } from "./tunnel_for.ts";
 import { withRunningGateway } from "./running_gateway.ts";
@@ -43,18 +41,13 @@ export interface Gateway {
 }
 
 /** What a command needs of its session. */
-export interface ConnectNeeds {
-  /** Least scopes of its methods. */
-  readonly scopes: readonly string[];
-  readonly caps?: readonly string[];
+export interface ConnectNeeds extends OperatorNeeds {
+  /** Scopes that are used when they were granted, but not asked for. */
+  readonly wishes?: readonly string[];
   /** Added to `--timeout`: the command itself may take that long. */
   readonly extraTimeMs?: number;
   /** The session outlives `--timeout`, which then bounds connecting and each call. */
   readonly longLived?: boolean;
-  readonly client?: {
-    readonly id: "cli" | "gateway-client";
-    readonly mode: "cli" | "backend" | "probe";
-  };
 }
 
 /** Opens a session, hands it to `use`, and closes it whatever happens. */
@@ -162,10 +155,7 @@ async function connect(
   { target, tunnel }: { readonly target: CliTarget; readonly tunnel: UsedTunnel | undefined },
 ): Promise<Session> {
   const deviceKey = await loadOrCreateDeviceKey(target.paths.operatorKeyFile);
-  const tokens = new TokenStore({
-    path: join(target.paths.identityDir, "operator-tokens.json"),
-    deviceId: deviceKey.deviceId,
-  });
+  const tokens = operatorTokens(target.paths, deviceKey);
   const url = renderEndpoint(parseEndpoint(target.url));
   const gatewayKey = gatewayKeyOf(url, target.pin ? [target.pin] : []);
   const stored = target.storedTokens ? await tokens.load(gatewayKey, "operator") : undefined;
@@ -178,22 +168,7 @@ async function connect(
         ...(target.pin ? { pin: target.pin } : {}),
         ...(needs.longLived ? { longLived: true } : {}),
       },
-      hello: {
-        client: {
-          id: needs.client?.id ?? "cli",
-          mode: needs.client?.mode ?? "cli",
-          version: WIRE_VERSION,
-          displayName: `cli on ${hostName()}`,
-          platform: platformName(),
-          deviceFamily: deviceFamily(),
-          instanceId: crypto.randomUUID(),
-        },
-        role: "operator",
-        // The first pairing of this machine asks for the operator set, so that the next command does not need
-        // another approval; afterwards each call asks for its own least scopes.
-        scopes: stored ? needs.scopes : ALL_SCOPES,
-        caps: needs.caps ?? [],
-      },
+      hello: operatorHello({ ...needs, scopes: scopesToAsk(needs, stored?.scopes) }),
       credentials: { token: target.credentials.token, password: target.credentials.password },
       deviceKey,
       // For a URL of the caller's no stored token is used, nor is a new one kept (N24).
@@ -204,6 +179,15 @@ async function connect(
   } catch (error) {
     throw await connectFailure(error, target, io);
   }
+}
+
+/**
+ * The first pairing of this machine asks for the operator set, so that the next command needs no other approval.
+ * Afterwards each call asks for its own least scopes, and for wished ones only where they were granted.
+ */
+function scopesToAsk(needs: ConnectNeeds, granted: readonly string[] | undefined) {
+  if (granted === undefined) return ALL_SCOPES;
+  return [...needs.scopes, ...(needs.wishes ?? []).filter((scope) => coversScope(granted, scope))];
 }
 
 /** The block every connection error ends with. Source: cli.md 1. */

@@ -4,15 +4,25 @@
  */
 import { readEnv } from "../../config/env.ts";
 import { statePaths } from "../../config/paths.ts";
+import { wait } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
+import type { Secret } from "../../lib/secret.ts";
 import { type RunningNode, startNode } from "../../node/host.ts";
 import type { NodeFlags } from "../../node/node_file.ts";
+import { readRuntime } from "../../node/runtime_file.ts";
 import { onStopSignals } from "../../platform/signals.ts";
 import type { Io } from "../io.ts";
+
+/** Pace of looking whether the node has joined. */
+const JOIN_LOOK_MS = 100;
 
 /** Values of the command. */
 export interface NodeRunValues extends NodeFlags {
   readonly untilStdinCloses: boolean | undefined;
+  /** Secret of a join line, used while the gateway has given this node no token of its own. */
+  readonly bootstrapToken?: Secret;
+  /** End with 0 as soon as the gateway accepted this node. */
+  readonly untilJoined?: boolean;
   readonly json: boolean;
 }
 
@@ -20,14 +30,17 @@ export interface NodeRunValues extends NodeFlags {
 export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
   const log = createLogger({ subsystem: "node", sink: io.out.logSink(asJson) });
+  const paths = statePaths(io.env);
   const node = await startNode({
-    paths: statePaths(io.env),
+    paths,
     env: io.env,
     flags: values,
     log,
+    ...(values.bootstrapToken ? { bootstrapToken: values.bootstrapToken } : {}),
   });
   const remove = onStopSignals((_signal, count) => void node.stop({ force: count > 1 }));
   if (values.untilStdinCloses) void stopWithStdin(node);
+  if (values.untilJoined) void stopWhenJoined(node, paths.runtimeFile);
   const code = await node.done;
   remove();
   return code;
@@ -38,4 +51,10 @@ async function stopWithStdin(node: RunningNode): Promise<void> {
   const buffer = new Uint8Array(64);
   while (await Deno.stdin.read(buffer) !== null) { /* nothing is said on this pipe */ }
   await node.stop({ force: true });
+}
+
+/** Looks at what the node publishes about itself. */
+async function stopWhenJoined(node: RunningNode, runtimeFile: string): Promise<void> {
+  while ((await readRuntime(runtimeFile))?.state !== "connected") await wait(JOIN_LOOK_MS);
+  await node.stop();
 }

@@ -57,7 +57,8 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
     });
   }
   const connect = {
-    scopes: ["operator.read", "operator.write", "operator.approvals"],
+    scopes: ["operator.read", "operator.write"],
+    wishes: ["operator.approvals", "operator.admin"],
     caps: ["invoke-output", "exec-approvals"],
     longLived: true,
   };

@@ -8,6 +8,7 @@ import { DEVICE_COMMANDS } from "./devices.ts";
 import { DISCOVER_COMMANDS } from "./discover.ts";
 import { DOCTOR_COMMANDS } from "./doctor.ts";
 import { GATEWAY_COMMANDS } from "./gateway.ts";
+import { JOIN_COMMANDS } from "./join.ts";
 import { META_COMMANDS } from "./meta.ts";
 import { NODE_COMMANDS } from "./node.ts";
 import { NODE_LIST_COMMANDS } from "./nodes.ts";
@@ -25,6 +26,7 @@ export const TREE: CommandTree = new CommandTree([
   ...NODE_COMMANDS,
   ...SERVICE_COMMANDS,
   ...DEVICE_COMMANDS,
+  ...JOIN_COMMANDS,
   ...NODE_LIST_COMMANDS,
   ...APPROVAL_COMMANDS,
   ...CONFIG_COMMANDS,
