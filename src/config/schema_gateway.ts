@@ -158,6 +158,7 @@ export const gatewaySection = section({
   reload: section({
     mode: keyOr(oneOf("hybrid", "hot", "restart", "off"), "hybrid", {
       summary: "What happens when the file changes",
+      refusedByV4: ["hot", "restart"],
     }),
     debounceMs: keyOr(int({ min: 0 }), 300, { summary: "Quiet time before a reload", only: "v3" }),
   }, ["deferralTimeoutMs"]),

@@ -14,6 +14,8 @@ export interface KeyFacts {
   readonly reload?: "hot" | "restart" | "none";
   /** Set when not every release of the reference knows the key; `ours` = none does. */
   readonly only?: "v3" | "v4" | "ours";
+  /** Values that protocol 4 releases of the reference refuse. */
+  readonly refusedByV4?: readonly unknown[];
   readonly secret?: true;
   /** Names a program or its surroundings: changed in the file only, never by RPC (N45). */
   readonly fileOnly?: true;

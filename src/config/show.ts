@@ -127,8 +127,14 @@ const REFUSED_BY = {
 function collect(node: ConfigNode, value: unknown, path: string, out: ConfigIssue[]): void {
   if (value === undefined) return;
   if (node.kind === "key") {
-    const { only } = node.facts;
+    const { only, refusedByV4 } = node.facts;
     if (only) out.push({ path, message: REFUSED_BY[only] });
+    if (refusedByV4?.includes(value)) {
+      out.push({
+        path,
+        message: `2026.9.6 (protocol 4) refuses the value ${JSON.stringify(value)}`,
+      });
+    }
   } else if (node.kind === "list") {
     if (Array.isArray(value)) {
       value.forEach((item, i) => collect(node.item, item, `${path}.${i}`, out));

@@ -84,11 +84,12 @@ Deno.test("lookupSchema() gives a node with its children", () => {
 Deno.test("referenceRefusals() lists what a release of the reference would refuse", async () => {
   await using state = await tempState(
     {},
-    `{gateway: {bogus: 1, handshakeTimeoutMs: 5, remote: {remotePort: 1}, port: 2}, nodeHost: {maxConcurrentRuns: 3}}`,
+    `{gateway: {bogus: 1, handshakeTimeoutMs: 5, reload: {mode: "hot"}, remote: {remotePort: 1}, port: 2}, nodeHost: {maxConcurrentRuns: 3}}`,
   );
   assertEquals(referenceRefusals(await state.load()).map(issueText), [
     'gateway: Unrecognized key: "bogus" (every release refuses it)',
     "gateway.handshakeTimeoutMs: 2026.9.6 (protocol 4) refuses this key",
+    'gateway.reload.mode: 2026.9.6 (protocol 4) refuses the value "hot"',
     "gateway.remote.remotePort: 2026.4.29 (protocol 3) refuses this key",
     "nodeHost.maxConcurrentRuns: every release of the reference refuses this key",
   ]);
