@@ -109,7 +109,14 @@ interface RunFacts {
 }
 
 interface Prepared {
-  readonly plan?: { readonly commandText?: string; readonly [key: string]: unknown };
+  readonly plan?: {
+    readonly argv?: readonly string[];
+    readonly commandText?: string;
+    readonly cwd?: string | null;
+    readonly agentId?: string | null;
+    readonly sessionKey?: string | null;
+    readonly [key: string]: unknown;
+  };
   readonly execPolicy?: { readonly security?: string; readonly ask?: string };
 }
 
@@ -228,19 +235,32 @@ class Run {
     }
   }
 
+  /** With an approval the run is the plan itself: what was judged is what runs. */
   #params(plan: Prepared["plan"], granted: Granted | undefined): Record<string, unknown> {
     const { command, env, values, stdin } = this.facts;
-    return {
-      command,
-      ...(plan ? { systemRunPlan: plan } : {}),
-      ...(values.cwd === undefined ? {} : { cwd: values.cwd }),
+    const what = plan && granted
+      ? {
+        command: plan.argv,
+        rawCommand: plan.commandText,
+        cwd: plan.cwd,
+        agentId: plan.agentId,
+        sessionKey: plan.sessionKey,
+        systemRunPlan: plan,
+        runId: granted.id,
+        approved: true,
+        approvalDecision: granted.decision,
+      }
+      : { command, cwd: values.cwd, agentId: values.agent };
+    const all = {
+      ...what,
       ...(Object.keys(env).length > 0 ? { env } : {}),
-      ...(values.commandTimeoutMs === undefined ? {} : { timeoutMs: values.commandTimeoutMs }),
-      ...(values.agent === undefined ? {} : { agentId: values.agent }),
+      timeoutMs: values.commandTimeoutMs,
       ...(values.needsScreenRecording ? { needsScreenRecording: true } : {}),
       ...(stdin ? { stdin } : {}),
-      ...(granted ? { runId: granted.id, approved: true, approvalDecision: granted.decision } : {}),
     };
+    return Object.fromEntries(
+      Object.entries(all).filter(([, value]) => value !== undefined && value !== null),
+    );
   }
 
   /** Ctrl-C cancels the remote command and waits for its end; a second one leaves at once. */
