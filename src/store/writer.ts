@@ -6,7 +6,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import type { StoreBatch, StoreOp, StoreReply } from "./store_worker.ts";
 
 /** How long an idle writer thread is kept; it holds about 14 MiB. */
-const IDLE_MS = 60_000;
+const IDLE_MS = 10_000;
 
 /** Writes batches to one database. Calls must not overlap. */
 export class StoreWriter {
