@@ -224,8 +224,8 @@ class Opening implements SocketHandler {
   readonly #aborted = () => {
     if (this.#session || this.#state.at === "failed") return;
     this.#finish();
-    this.#socket.terminate();
     this.#reject(this.#options.dial.signal?.reason);
+    this.#socket.terminate();
   };
 
   onText(text: string): void {
@@ -283,10 +283,10 @@ class Opening implements SocketHandler {
       (signature) => this.#step({ kind: "signed", signature, requestId }),
       (cause) => {
         this.#finish();
-        this.#socket.terminate();
         this.#reject(
           new OpenclawError("DEVICE_KEY_UNUSABLE", "Cannot sign with the device key", { cause }),
         );
+        this.#socket.terminate();
       },
     );
   }

@@ -1,0 +1,114 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { makeCertificate } from "../../src/identity/certificate.ts";
+import { loadOrCreateTls, type TlsFilesOptions } from "../../src/identity/tls_files.ts";
+import { OpenclawError } from "../../src/lib/errors.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+const DAY_MS = 86_400_000;
+
+async function inTemp(run: (options: TlsFilesOptions) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  const at = (name: string) => join(dir, "gateway", "tls", name);
+  try {
+    await run({
+      certPath: at("gateway-cert.pem"),
+      keyPath: at("gateway-key.pem"),
+      hostName: "box",
+    });
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("both missing: a pair is made once, 0600 in 0700, and reused with a stable fingerprint", () =>
+  inTemp(async (options) => {
+    const made = await loadOrCreateTls(options);
+    const again = await loadOrCreateTls(options);
+    assertEquals([made.created, again.created], [true, false]);
+    assertEquals(again.fingerprint, made.fingerprint);
+    assertEquals(again.keyPem, made.keyPem);
+    assertEquals(again.warnings, []);
+    assert(Math.abs(again.notAfterMs - Date.now() - 3650 * DAY_MS) < DAY_MS);
+    if (Deno.build.os !== "windows") {
+      const mode = async (path: string) => ((await Deno.stat(path)).mode ?? 0) & 0o777;
+      assertEquals([
+        await mode(options.certPath),
+        await mode(options.keyPath),
+        await mode(dirname(options.keyPath)),
+      ], [0o600, 0o600, 0o700]);
+    }
+  }));
+
+for (const which of ["certPath", "keyPath"] as const) {
+  Deno.test(`only ${which} missing: an error, the other file stays`, () =>
+    inTemp(async (options) => {
+      await loadOrCreateTls(options);
+      const other = which === "certPath" ? options.keyPath : options.certPath;
+      const kept = await Deno.readTextFile(other);
+      await Deno.remove(options[which]);
+      const error = await assertRejects(() => loadOrCreateTls(options), OpenclawError);
+      assertEquals([error.code, error.exitCode], ["TLS_FILES_INCOMPLETE", 78]);
+      assert(error.message.startsWith("gateway tls: cert/key missing"));
+      assertEquals(await Deno.readTextFile(other), kept);
+    }));
+}
+
+Deno.test("autoGenerate off: nothing is made", () =>
+  inTemp(async (options) => {
+    const error = await assertRejects(
+      () => loadOrCreateTls({ ...options, autoGenerate: false }),
+      OpenclawError,
+    );
+    assertEquals(error.code, "TLS_FILES_INCOMPLETE");
+    await assertRejects(() => Deno.stat(options.certPath), Deno.errors.NotFound);
+  }));
+
+Deno.test("F01: a crash between key and certificate is finished by the next start", () =>
+  inTemp(async (options) => {
+    await loadOrCreateTls(options);
+    await Deno.remove(options.certPath);
+    await Deno.writeTextFile(join(dirname(options.keyPath), ".making"), "");
+    const made = await loadOrCreateTls(options);
+    assertEquals(made.created, true);
+    assertEquals((await loadOrCreateTls(options)).fingerprint, made.fingerprint);
+  }));
+
+const DATES: readonly [string, number, number, RegExp | undefined][] = [
+  ["31 days left", -1, 31, undefined],
+  ["29 days left", -1, 29, /expires on/],
+  ["expired", -9, -1, /expired on/],
+  ["not yet valid", 1, 9, /not valid yet/],
+];
+for (const [name, fromDays, toDays, warning] of DATES) {
+  Deno.test(`F23: ${name}: ${warning ? "warned" : "silent"}, used in any case`, () =>
+    inTemp(async (options) => {
+      const clock = new FakeClock();
+      await Deno.mkdir(dirname(options.certPath), { recursive: true });
+      const made = await makeCertificate({
+        commonName: "x",
+        sans: [],
+        notBeforeMs: clock.now() + fromDays * DAY_MS,
+        notAfterMs: clock.now() + toDays * DAY_MS,
+      });
+      await Deno.writeTextFile(options.certPath, made.certPem, { mode: 0o600 });
+      await Deno.writeTextFile(options.keyPath, made.keyPem, { mode: 0o600 });
+      const { warnings, fingerprint } = await loadOrCreateTls({ ...options, clock });
+      assertEquals(fingerprint, made.fingerprint);
+      assertEquals(warnings.length, warning ? 1 : 0);
+      if (warning) assert(warning.test(warnings[0] ?? ""), warnings[0]);
+    }));
+}
+
+Deno.test("garbage in either file is a coded error and stays", () =>
+  inTemp(async (options) => {
+    await loadOrCreateTls(options);
+    for (const path of [options.certPath, options.keyPath]) {
+      const good = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, "garbage");
+      const error = await assertRejects(() => loadOrCreateTls(options), OpenclawError);
+      assertEquals(error.code, "CERTIFICATE_UNREADABLE");
+      assertEquals(await Deno.readTextFile(path), "garbage");
+      await Deno.writeTextFile(path, good);
+    }
+  }));
