@@ -4,6 +4,7 @@
  */
 import { dirname } from "@std/path";
 import { OpenclawError } from "../lib/errors.ts";
+import { check } from "../lib/schema.ts";
 import { ensureDir, withFileLock, writeAtomic } from "../platform/files.ts";
 import { type ConfigPath, isObject, parseConfigPath, renderConfigPath } from "./config_path.ts";
 import type { Env } from "./env.ts";
@@ -12,7 +13,7 @@ import { EditError, removeFromText, setInText } from "./json5_edit.ts";
 import { differences } from "./json_value.ts";
 import { issueText, judgeText, loadConfig, type LoadedConfig } from "./load.ts";
 import type { StatePaths } from "./paths.ts";
-import { keyAt } from "./schema.ts";
+import { keyAt, schemaAt } from "./schema.ts";
 import { REDACTED } from "./secret_input.ts";
 
 /** Which configuration. */
@@ -219,11 +220,23 @@ function withoutNulls(value: unknown): unknown {
   );
 }
 
-/** A value as typed on a command line: JSON5, else the text itself; with `strictJson` JSON only. */
-export function parseConfigValue(text: string, options: { strictJson?: boolean } = {}): unknown {
+/** Options of {@linkcode parseConfigValue}. */
+export interface ValueOptions {
+  /** JSON only. */
+  readonly strictJson?: boolean;
+  /** Where it goes: a key for texts keeps a text that looks like a number, for instance a token of digits. */
+  readonly path?: ConfigPath;
+}
+
+/** A value as typed on a command line: JSON5, else the text itself. Throws `CONFIG_VALUE_INVALID` (exit code 2). */
+export function parseConfigValue(text: string, options: ValueOptions = {}): unknown {
   try {
     if (options.strictJson) JSON.parse(text);
-    return parseJson5(text);
+    const value = parseJson5(text);
+    const key = options.strictJson ? undefined : schemaAt(options.path ?? []);
+    const isText = key?.kind === "key" && typeof value !== "string" &&
+      !check(key.schema, value).ok && check(key.schema, text).ok;
+    return isText ? text : value;
   } catch (error) {
     if (!options.strictJson && error instanceof Json5Error) return text;
     throw new OpenclawError("CONFIG_VALUE_INVALID", "Cannot read the value as JSON", {

@@ -239,6 +239,18 @@ Deno.test("parseConfigValue() reads JSON5, else the text; strict only JSON", asy
   }
 });
 
+Deno.test("parseConfigValue() keeps digits as text where a text belongs", () => {
+  const token = parseConfigPath("gateway.auth.token");
+  assertEquals(parseConfigValue("123456", { path: token }), "123456");
+  assertEquals(parseConfigValue("true", { path: token }), "true");
+  assertEquals(parseConfigValue("{source: 'env', id: 'X'}", { path: token }), {
+    source: "env",
+    id: "X",
+  });
+  assertEquals(parseConfigValue("18789", { path: parseConfigPath("gateway.port") }), 18789);
+  assertEquals(parseConfigValue("5", { path: parseConfigPath("channels.x") }), 5);
+});
+
 Deno.test("parseConfigPath() reads dots, indexes and quoted keys and renders them back", () => {
   const rows: [string, (string | number)[], string?][] = [
     ["gateway.port", ["gateway", "port"]],

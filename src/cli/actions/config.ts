@@ -110,7 +110,7 @@ async function changesOf(values: SetValues): Promise<ConfigChange[]> {
     return [{ op: "set", path, value }];
   }
   if (values.value === undefined) throw usage("<value> is missing");
-  const value = parseConfigValue(values.value, { strictJson: values.strictJson ?? false });
+  const value = parseConfigValue(values.value, { strictJson: values.strictJson ?? false, path });
   return [{ op: "set", path, value }];
 }
 
