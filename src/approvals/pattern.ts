@@ -69,16 +69,19 @@ function comparable(text: string, platform: ExecPlatform): string {
   return platform === "windows" ? text.replaceAll("\\", "/").toLowerCase() : text;
 }
 
-/** Whether a path pattern covers one of `paths`; `~` stands for the home directory by name and by real path. */
+/** Whether a path pattern covers one of `paths`; `~` or the home directory in front stands for its name and its real path. */
 export function pathPatternMatches(
   pattern: string,
   paths: readonly string[],
   facts: Pick<ExecFacts, "platform" | "home" | "homeReal">,
 ): boolean {
-  const tilde = pattern === "~" || /^~[/\\]/.test(pattern);
-  const forms = tilde
-    ? [facts.home + pattern.slice(1), facts.homeReal + pattern.slice(1)]
-    : [pattern];
+  const { home, homeReal } = facts;
+  const rest = /^~(?=[/\\]|$)/.test(pattern)
+    ? pattern.slice(1)
+    : pattern.startsWith(`${home}/`)
+    ? pattern.slice(home.length)
+    : undefined;
+  const forms = rest === undefined ? [pattern] : [home + rest, homeReal + rest];
   return forms.some((form) =>
     paths.some((path) =>
       globMatches(comparable(form, facts.platform), comparable(path, facts.platform))
