@@ -66,6 +66,7 @@ async function stop(
 
 async function sayGoodbye({ services: { registry }, listeners }: GatewayParts, clock: Clock) {
   listeners.stopAccepting();
-  for (const peer of [...registry.peers()]) peer.close(CLOSE.serviceRestart, "service restart");
-  await wait(GOODBYE_MS, undefined, clock);
+  const peers = [...registry.peers()];
+  for (const peer of peers) peer.close(CLOSE.serviceRestart, "service restart");
+  if (peers.length > 0) await wait(GOODBYE_MS, undefined, clock);
 }
