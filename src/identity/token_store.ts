@@ -91,9 +91,10 @@ export class TokenStore {
   /** Keeps a token; nothing is written when it is the one already kept. */
   async save(gatewayKey: string, role: string, stored: StoredToken): Promise<void> {
     const known = await this.load(gatewayKey, role);
-    if (known?.token.reveal() === stored.token.reveal() && sameList(known.scopes, stored.scopes)) {
-      return;
-    }
+    // A connection may ask for less than its token allows: what was seen granted once is not forgotten.
+    const same = known?.token.reveal() === stored.token.reveal();
+    const scopes = same ? [...new Set([...known.scopes, ...stored.scopes])] : stored.scopes;
+    if (same && sameList(known.scopes, scopes)) return;
     await this.#change((content) => {
       const gateway = Object.hasOwn(content.gateways, gatewayKey)
         ? content.gateways[gatewayKey]
@@ -102,7 +103,7 @@ export class TokenStore {
         ...gateway,
         [role]: {
           token: stored.token.reveal(),
-          scopes: [...stored.scopes],
+          scopes: [...scopes],
           ...(stored.issuedAtMs === undefined ? {} : { issuedAtMs: stored.issuedAtMs }),
         },
       };
