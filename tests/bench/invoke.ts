@@ -4,7 +4,7 @@
 import { hammer, type Load, plainRow, ratioRow, type Row } from "./measure.ts";
 import { makeIdentity, type Peer } from "./peer.ts";
 import type { Server } from "./servers.ts";
-import { dial, sideBySide, type Sizes } from "./side_by_side.ts";
+import { approveWaiting, dial, sideBySide, type Sizes } from "./side_by_side.ts";
 
 const WHICH = { bins: ["true"] };
 
@@ -18,6 +18,7 @@ async function openCrowd(server: Server, count: number) {
     nodes.push(node);
   }
   const operator = await dial(server, "operator");
+  await approveWaiting(operator);
   const ids = identities.map((identity) => identity.deviceId);
   return {
     operator,

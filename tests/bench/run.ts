@@ -3,7 +3,7 @@
  */
 import { hammer, median, ratioRow, type Row } from "./measure.ts";
 import { type Server, startNode } from "./servers.ts";
-import { dial, sideBySide, type Sizes } from "./side_by_side.ts";
+import { approveWaiting, dial, sideBySide, type Sizes } from "./side_by_side.ts";
 
 /** `system.run` end to end through a real node. */
 export function measureRun(sizes: Sizes): Promise<Row[]> {
@@ -76,7 +76,10 @@ async function openRunner(server: Server) {
     if (payload.success !== true) throw new Error(`run failed: ${JSON.stringify(payload)}`);
     return payload;
   };
-  await untilAnswers(() => run(["/bin/true"]));
+  await untilAnswers(async () => {
+    await approveWaiting(operator);
+    await run(["/bin/true"]);
+  });
   return {
     run,
     runBig: async (bytes: number) => {
