@@ -7,90 +7,28 @@ import {
   createServer as createHttp,
   type IncomingMessage,
   type Server as HttpServer,
-  type ServerResponse,
 } from "node:http";
 import { createServer as createHttps, type Server as HttpsServer } from "node:https";
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { messageOf, OpenclawError } from "../lib/errors.ts";
-import {
-  HANDSHAKE_TIMEOUT_MS,
-  MAX_PREAUTH_FRAME_BYTES,
-  MAX_PREAUTH_PER_ADDRESS,
-  MAX_PREAUTH_TOTAL,
-} from "../protocol/limits.ts";
+import { MAX_PREAUTH_FRAME_BYTES } from "../protocol/limits.ts";
 import { plainAddress } from "./address.ts";
+import { listenError, tlsOptions, usable } from "./listen_checks.ts";
+import {
+  DEFAULT_LIMITS,
+  type ListenLimits,
+  type ListenOptions,
+  type TlsMaterial,
+} from "./listen_options.ts";
 import { Slots } from "./slots.ts";
 import type { PeerInfo, ServerSocket } from "./socket.ts";
+import { NOT_HTTP, refuse, TOO_MANY } from "./upgrade_refusal.ts";
 import { WS_OPTIONS, WsSocket } from "./ws_frames.ts";
 
-/** Certificate and key, PEM. */
-export interface TlsMaterial {
-  readonly certPem: string;
-  readonly keyPem: string;
-}
-
-/** An HTTP answer instead of an upgrade. */
-export interface UpgradeRefusal {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Plain text. */
-  readonly body: string;
-}
-
-/** Limits of a listener; all have defaults. */
-export interface ListenLimits {
-  /** TLS hello, milliseconds after accept. Default 5,000. */
-  readonly tlsTimeoutMs: number;
-  /** Complete HTTP header, milliseconds after the connection stands. Default 5,000. */
-  readonly headerTimeoutMs: number;
-  /** Complete HTTP request with body. Default 15,000. */
-  readonly requestTimeoutMs: number;
-  /** From upgrade to `markAuthenticated()`; then close 1000 without a reason. Default 15,000. */
-  readonly handshakeTimeoutMs: number;
-  /** Unauthenticated WebSockets per address (default 32) and in total (default 512); decision 11. */
-  readonly perAddress: number;
-  readonly total: number;
-  /** Sockets of any stage before authentication, per address (default 1,024) and in total (default 4,096). */
-  readonly rawPerAddress: number;
-  readonly rawTotal: number;
-}
-
-const LIMITS: ListenLimits = {
-  tlsTimeoutMs: 5_000,
-  headerTimeoutMs: 5_000,
-  requestTimeoutMs: 15_000,
-  handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-  perAddress: MAX_PREAUTH_PER_ADDRESS,
-  total: MAX_PREAUTH_TOTAL,
-  rawPerAddress: 1_024,
-  rawTotal: 4_096,
-};
-
-/** What to listen on and who answers. */
-export interface ListenOptions {
-  readonly host: string;
-  /** 0 = any free port. */
-  readonly port: number;
-  readonly tls?: TlsMaterial;
-  /** Ordinary HTTP requests. */
-  onRequest(request: IncomingMessage, response: ServerResponse): void;
-  /** Looks at an upgrade; a returned refusal is sent instead. Default: everything is upgraded. */
-  onUpgrade?(info: PeerInfo): UpgradeRefusal | undefined;
-  /**
-   * Address that pays for an unauthenticated socket, when it is not the socket's (a trusted proxy in front).
-   * Default: `info.remoteAddress`.
-   */
-  countedAddress?(info: PeerInfo): string;
-  /** A new WebSocket. Call `attach` on it before returning. */
-  onSocket(socket: ServerSocket, info: PeerInfo): void;
-  readonly limits?: Partial<ListenLimits>;
-  readonly clock?: Clock;
-}
+export type { ListenLimits, ListenOptions, TlsMaterial, UpgradeRefusal } from "./listen_options.ts";
 
 /** A running listener. */
 export interface Listener {
@@ -150,7 +88,7 @@ class WsListener implements Listener {
 
   constructor(options: ListenOptions) {
     this.#options = options;
-    this.#limits = { ...LIMITS, ...options.limits };
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#clock = options.clock ?? systemClock;
     this.#slots = new Slots(this.#limits);
     this.#rawSlots = new Slots({
@@ -315,34 +253,6 @@ const SERVER_OPTIONS = {
   maxPayload: MAX_PREAUTH_FRAME_BYTES,
 };
 
-const TOO_MANY: UpgradeRefusal = {
-  status: 503,
-  headers: { "retry-after": "1" },
-  body: "Too many unauthenticated sockets",
-};
-
-const NOT_HTTP: UpgradeRefusal = { status: 400, body: "Bad Request" };
-
-const STATUS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
-  429: "Too Many Requests",
-  503: "Service Unavailable",
-};
-
-function refuse(socket: Duplex, { status, headers, body }: UpgradeRefusal): void {
-  const lines = Object.entries({
-    "content-type": "text/plain; charset=utf-8",
-    "content-length": String(new TextEncoder().encode(body).length),
-    connection: "close",
-    ...headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
-  if (!socket.writable) return void socket.destroy();
-  socket.once("finish", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${STATUS[status] ?? "Refused"}\r\n${lines.join("")}\r\n${body}`);
-}
-
 function peerInfo(request: IncomingMessage, socket: Socket, encrypted: boolean): PeerInfo {
   return {
     remoteAddress: plainAddress(socket.remoteAddress ?? ""),
@@ -351,36 +261,6 @@ function peerInfo(request: IncomingMessage, socket: Socket, encrypted: boolean):
     url: request.url ?? "/",
     encrypted,
   };
-}
-
-/** Checked here, because the runtime looks at certificate and key only when the first peer comes. */
-function tlsOptions({ certPem, keyPem }: TlsMaterial) {
-  if (!new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))) {
-    throw new Error("the key does not belong to the certificate");
-  }
-  return { cert: certPem, key: keyPem, minVersion: "TLSv1.3" as const };
-}
-
-function usable<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    throw new OpenclawError(
-      "TLS_UNUSABLE",
-      `Cannot use the TLS certificate and key: ${messageOf(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-function listenError(error: Error, host: string, port: number): OpenclawError {
-  const errno = (error as { code?: string }).code ?? error.name;
-  const code = errno === "EADDRINUSE" ? "PORT_IN_USE" : "LISTEN_FAILED";
-  const why = errno === "EADDRINUSE" ? "the port is in use" : messageOf(error);
-  return new OpenclawError(code, `Cannot listen on ${host}:${port}: ${why}`, {
-    cause: error,
-    details: { host, port, errno },
-  });
 }
 
 /** Starts listening. @throws {OpenclawError} `PORT_IN_USE`, `LISTEN_FAILED`, `TLS_UNUSABLE`. */
