@@ -168,7 +168,7 @@ async function connect(
         ...(target.pin ? { pin: target.pin } : {}),
         ...(needs.longLived ? { longLived: true } : {}),
       },
-      hello: operatorHello({ ...needs, scopes: scopesToAsk(needs, stored?.scopes) }),
+      hello: operatorHello({ ...needs, scopes: scopesToAsk(needs, target, stored?.scopes) }),
       credentials: { token: target.credentials.token, password: target.credentials.password },
       deviceKey,
       // For a URL of the caller's no stored token is used, nor is a new one kept (N24).
@@ -182,11 +182,17 @@ async function connect(
 }
 
 /**
- * The first pairing of this machine asks for the operator set, so that the next command needs no other approval.
- * Afterwards each call asks for its own least scopes, and for wished ones only where they were granted.
+ * The owner's connection and the first pairing of this machine ask for the operator set, so that the next command
+ * needs no other approval. Otherwise each call asks for its own least scopes, and for wished ones where granted.
  */
-function scopesToAsk(needs: ConnectNeeds, granted: readonly string[] | undefined) {
-  if (granted === undefined) return ALL_SCOPES;
+function scopesToAsk(
+  needs: ConnectNeeds,
+  target: Target,
+  granted: readonly string[] | undefined,
+): readonly string[] {
+  const { token, password } = target.credentials;
+  const owner = target.source === "local" && (token !== undefined || password !== undefined);
+  if (owner || granted === undefined) return ALL_SCOPES;
   return [...needs.scopes, ...(needs.wishes ?? []).filter((scope) => coversScope(granted, scope))];
 }
 

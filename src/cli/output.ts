@@ -115,7 +115,12 @@ export class Output {
   failure(error: unknown, debug = false): void {
     const known = isOpenclawError(error) ? error : undefined;
     if (this.options.json) this.document(errorDocument(error, known));
-    this.note(styled("bad", "error:"), ` ${messageOf(error)}`);
+    const [first = "", ...more] = error instanceof Error && error.message !== ""
+      ? error.message.split("\n")
+      : [messageOf(error)];
+    this.note(styled("bad", "error:"), ` ${first}`);
+    // Indented: a line of somebody else's text must not look like one of ours.
+    for (const line of more) this.note(`  ${line}`);
     for (const line of contextLines(known)) this.note(line);
     for (const line of known?.hint?.split("\n") ?? []) {
       this.note(styled("strong", "hint:"), ` ${line}`);
@@ -128,8 +133,13 @@ export class Output {
   /** Log lines on stderr: text for a person, JSON lines for a service manager. */
   logSink(asJson: boolean): LogSink {
     return (record) => {
-      if (asJson) this.streams.err(encoder.encode(showableJson(renderJson(record)) + "\n"));
-      else this.note(renderText(record));
+      try {
+        if (asJson) this.streams.err(encoder.encode(showableJson(renderJson(record)) + "\n"));
+        else this.note(renderText(record));
+      } catch (error) {
+        // Nobody reads the log any more: no reason for a gateway or a node to stop.
+        if (!(error instanceof ReaderGone)) throw error;
+      }
     };
   }
 

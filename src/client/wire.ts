@@ -62,7 +62,10 @@ export function refusalError(error: Plain): OpenclawError {
     delete details.requestId;
   }
   const text = typeof error.message === "string" && error.message !== ""
-    ? showableWithin(error.message, 500)
+    // Line breaks stay: an exec refusal explains itself over several lines. Logs fold and escape them again (N32).
+    ? error.message.slice(0, 8_000).split("\n").map((line) => showableWithin(line, 2_000)).join(
+      "\n",
+    )
     : "the gateway refused without a message";
   return new OpenclawError(codeOf(details.code) ?? wireCode, text, {
     retryable: error.retryable === true || details.retryable === true,

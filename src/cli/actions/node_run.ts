@@ -2,6 +2,7 @@
  * `node run`: the node host in the foreground until a stop signal. First signal: running commands may end; second:
  * everything ends now (F28, F29).
  */
+import { basename } from "@std/path";
 import { readEnv } from "../../config/env.ts";
 import { statePaths } from "../../config/paths.ts";
 import { wait } from "../../lib/clock.ts";
@@ -13,12 +14,16 @@ import { readRuntime } from "../../node/runtime_file.ts";
 import { onStopSignals } from "../../platform/signals.ts";
 import type { Io } from "../io.ts";
 
+/** Start of the name of a quickstart's temporary folder. */
+export const QUICKSTART_PREFIX = "openclaw-quickstart-";
 /** Pace of looking whether the node has joined. */
 const JOIN_LOOK_MS = 100;
 
 /** Values of the command. */
 export interface NodeRunValues extends NodeFlags {
   readonly untilStdinCloses: boolean | undefined;
+  /** Folder of a quickstart, removed after the end: nobody else may be left to do it. */
+  readonly removeAtEnd?: string | undefined;
   /** Secret of a join line, used while the gateway has given this node no token of its own. */
   readonly bootstrapToken?: Secret;
   /** End with 0 as soon as the gateway accepted this node. */
@@ -43,6 +48,7 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   if (values.untilJoined) void stopWhenJoined(node, paths.runtimeFile);
   const code = await node.done;
   remove();
+  if (values.removeAtEnd) await removeQuickstart(values.removeAtEnd);
   return code;
 }
 
@@ -57,4 +63,10 @@ async function stopWithStdin(node: RunningNode): Promise<void> {
 async function stopWhenJoined(node: RunningNode, runtimeFile: string): Promise<void> {
   while ((await readRuntime(runtimeFile))?.state !== "connected") await wait(JOIN_LOOK_MS);
   await node.stop();
+}
+
+/** Removes a folder that a quickstart made; any other one is left alone. */
+async function removeQuickstart(folder: string): Promise<void> {
+  if (!basename(folder).startsWith(QUICKSTART_PREFIX)) return;
+  await Deno.remove(folder, { recursive: true }).catch(() => {/* the quickstart was faster */});
 }

@@ -20,6 +20,7 @@ import { Output, processStreams, styled } from "../output.ts";
 import type { Prompt } from "../prompt.ts";
 import { publishRunningGateway } from "../running_gateway.ts";
 import { deviceList, type NodeEntry, type PendingDevice, readAnswer } from "../shapes.ts";
+import { QUICKSTART_PREFIX } from "./node_run.ts";
 import { listNodes } from "./nodes.ts";
 import { runOnNode } from "./nodes_run.ts";
 
@@ -45,7 +46,7 @@ export async function quickstart(values: QuickstartValues, io: Io): Promise<numb
     });
   }
   const startMs = performance.now();
-  const folder = await Deno.makeTempDir({ prefix: "openclaw-quickstart-" });
+  const folder = await Deno.makeTempDir({ prefix: QUICKSTART_PREFIX });
   const interrupt = interruptible();
   const scene = new Scene(folder, io);
   try {
@@ -59,7 +60,7 @@ export async function quickstart(values: QuickstartValues, io: Io): Promise<numb
   } finally {
     interrupt.remove();
     await scene.close();
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(folder, { recursive: true }).catch(() => {/* the node was faster */});
   }
 }
 
@@ -77,12 +78,14 @@ function scrubbed(env: Env): Record<string, string> {
 /** Gateway, node and the operator's view of them. */
 class Scene {
   readonly #io: Io;
+  readonly #folder: string;
   readonly #nodeState: string;
   #gateway: RunningGateway | undefined;
   #node: Program | undefined;
   #nodeSaid = "";
 
   constructor(folder: string, io: Io) {
+    this.#folder = folder;
     const gatewayState = join(folder, "gateway");
     this.#nodeState = join(folder, "node");
     this.#io = { ...io, env: { ...scrubbed(io.env), OPENCLAW_STATE_DIR: gatewayState } };
@@ -138,6 +141,7 @@ class Scene {
         `--tls-fingerprint=${gateway.fingerprint}`,
         `--display-name=${NODE_NAME}`,
         "--until-stdin-closes",
+        `--remove-at-end=${this.#folder}`,
       ],
       env: { ...scrubbed(this.#io.env), OPENCLAW_STATE_DIR: this.#nodeState },
       stdin: "pipe",

@@ -113,7 +113,7 @@ async function questionLines(question: ApprovalQuestion): Promise<string[]> {
     `  Cwd     ${question.cwd ?? "(the node's own)"}`,
     ...(env.length > 0 ? [`  Env     ${env.join(" ")}`] : []),
     ...(question.stdin ? ["  Stdin   passed on from here"] : []),
-    `  Reason  ${question.reason}`,
+    ...question.reason.split("\n").map((line, i) => `  ${i === 0 ? "Reason" : "      "}  ${line}`),
   ];
 }
 
@@ -137,10 +137,12 @@ async function waitElsewhere(id: string, question: ApprovalQuestion, io: Io): Pr
   if (!question.wait) {
     throw new OpenclawError(
       "APPROVAL_NEEDED",
-      `${question.reason}; the request is ${id}, and there is no terminal to ask at`,
+      `Nobody to ask here, and the node wants an approval: ${question.reason}`,
       {
         exitCode: RUN_EXIT.denied,
-        hint: `run it again with --wait, then in another terminal: ${command.replace(id, "<id>")}`,
+        hint: `to decide from another terminal: openclaw nodes run --wait …, then ${
+          command.replace(id, "<id>")
+        }`,
         details: { approvalId: id },
       },
     );
