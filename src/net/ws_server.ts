@@ -81,7 +81,7 @@ class WsListener implements Listener {
   readonly #sockets = new Set<ServerWsSocket>();
   readonly #waiting = new Set<ServerWsSocket>();
   readonly #slots: Slots;
-  /** Transports of any stage before authentication: `address port` → address. */
+  /** Transports of any stage before authentication, by `address port`. */
   readonly #raw = new Map<string, Socket>();
   readonly #rawSlots: Slots;
   #cancelSweep: (() => void) | undefined;
@@ -147,23 +147,33 @@ class WsListener implements Listener {
   #accepted(socket: Socket): void {
     const address = plainAddress(socket.remoteAddress ?? "");
     if (!this.#rawSlots.take(address)) return void socket.destroy();
-    const key = `${address} ${socket.remotePort}`;
+    const key = rawKey(address, socket.remotePort);
     this.#raw.set(key, socket);
-    socket.once("close", () => this.#freeRawKey(key, address));
+    (socket as Keyed)[RAW_KEY] = key;
+    socket.once("close", this.#rawClosed);
   }
+
+  /** One listener for all sockets. The key is kept on the socket, because a closed one has no address any more. */
+  readonly #rawClosed = (() => {
+    const free = (key: string) => this.#freeRawKey(key);
+    return function (this: Keyed): void {
+      free(this[RAW_KEY] ?? "");
+    };
+  })();
 
   /** The transport belongs to somebody known. */
   freeRaw(transport: Socket): void {
-    const address = plainAddress(transport.remoteAddress ?? "");
-    this.#freeRawKey(`${address} ${transport.remotePort}`, address);
+    const key = rawKey(plainAddress(transport.remoteAddress ?? ""), transport.remotePort);
+    this.#raw.get(key)?.removeListener("close", this.#rawClosed);
+    this.#freeRawKey(key);
   }
 
-  #freeRawKey(key: string, address: string): void {
-    if (this.#raw.delete(key)) this.#rawSlots.free(address);
+  #freeRawKey(key: string): void {
+    if (this.#raw.delete(key)) this.#rawSlots.free(key.slice(0, key.indexOf(" ")));
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    socket.on("error", () => socket.destroy());
+    socket.on("error", destroyThis);
     const info = peerInfo(request, socket, this.#options.tls !== undefined);
     const refusal = this.#options.onUpgrade?.(info);
     if (refusal) return refuse(socket, refusal);
@@ -252,6 +262,17 @@ const SERVER_OPTIONS = {
   // N11: checked on the frame header, before anything of the payload is held.
   maxPayload: MAX_PREAUTH_FRAME_BYTES,
 };
+
+const RAW_KEY = Symbol("raw");
+type Keyed = Socket & { [RAW_KEY]?: string };
+
+function rawKey(address: string, port: number | undefined): string {
+  return `${address} ${port}`;
+}
+
+function destroyThis(this: Socket): void {
+  this.destroy();
+}
 
 function peerInfo(request: IncomingMessage, socket: Socket, encrypted: boolean): PeerInfo {
   return {
