@@ -7,7 +7,7 @@ import { isAbsolute } from "@std/path";
 import { utf8 } from "../lib/bytes.ts";
 import { systemClock } from "../lib/clock.ts";
 import { quoted } from "../lib/text.ts";
-import { platformName } from "../platform/os.ts";
+import { refuseForeign } from "../platform/file_safety.ts";
 import { type Program, startProgram } from "../platform/process.ts";
 import { isObject } from "./config_path.ts";
 import type { Env } from "./env.ts";
@@ -71,14 +71,7 @@ async function checkProgram(provider: SecretProvider): Promise<string> {
   const real = await Deno.realPath(command);
   const info = await Deno.stat(real);
   if (!info.isFile) throw new Error(`command ${quoted(command)} is no file`);
-  if (!provider.allowInsecurePath && platformName() !== "windows") {
-    if (info.uid !== Deno.uid() && info.uid !== 0) {
-      throw new Error(`command ${quoted(command)} belongs to another user`);
-    }
-    if (((info.mode ?? 0) & 0o022) !== 0) {
-      throw new Error(`command ${quoted(command)} can be written by others`);
-    }
-  }
+  if (!provider.allowInsecurePath) refuseForeign(real, info, true);
   await checkFolder(provider.trustedDirs, real);
   return real;
 }

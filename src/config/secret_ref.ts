@@ -8,8 +8,8 @@ import { withDeadline } from "../lib/deadline.ts";
 import { messageOf } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import { quoted } from "../lib/text.ts";
+import { IS_POSIX } from "../platform/file_safety.ts";
 import { readOwned } from "../platform/files.ts";
-import { platformName } from "../platform/os.ts";
 import { isObject } from "./config_path.ts";
 import { type Env, expandHome, readEnv } from "./env.ts";
 import { type Config, readConfig, type SecretProvider } from "./schema.ts";
@@ -148,7 +148,7 @@ async function readSecretFile(provider: SecretProvider, env: Env): Promise<strin
     if (info.size > maxBytes) throw new Error(`${quoted(path)} is longer than ${maxBytes} bytes`);
     return await Deno.readTextFile(path);
   }
-  if (platformName() !== "windows" && ((info.mode ?? 0) & 0o077) !== 0) {
+  if (IS_POSIX && ((info.mode ?? 0) & 0o077) !== 0) {
     const mode = ((info.mode ?? 0) & 0o777).toString(8);
     throw new Error(`${quoted(path)} has mode 0${mode}; others may read or write it`);
   }
