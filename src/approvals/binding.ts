@@ -6,13 +6,13 @@
 import { sha256Hex } from "../lib/bytes.ts";
 import { any, bool, check, type Infer, int, list, nullable, obj, opt, str } from "../lib/schema.ts";
 import type { ExecFacts } from "./facts.ts";
-import { operandOf } from "./operand.ts";
-import { absolutePath, cleanPath } from "./paths.ts";
+import { operandOf } from "./reading/operand.ts";
+import { absolutePath, cleanPath } from "./reading/paths.ts";
 import type { Plan } from "./plan.ts";
-import { resolveExecutable } from "./resolve.ts";
+import { resolveExecutable } from "./reading/resolve.ts";
 import { commandPreview, commandText } from "./words.ts";
-import { shellUse } from "./shells.ts";
-import { stripWrapper } from "./wrappers.ts";
+import { shellUse } from "./reading/shells.ts";
+import { stripWrapper } from "./reading/wrappers.ts";
 
 const operandSchema = obj({
   argvIndex: int({ min: 0, max: 100_000 }),

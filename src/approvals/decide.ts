@@ -11,7 +11,7 @@ import {
   loginShell,
   type Match,
   type MatchFacts,
-} from "./match.ts";
+} from "./matching/match.ts";
 import type { ExecCommand, ListItem, Plan } from "./plan.ts";
 import { type Decision, decisionOf, type ScopedEntry } from "./policy.ts";
 
@@ -65,7 +65,7 @@ const FIRST_LINES: Readonly<Record<Exclude<Decision, "run"> | "execution-plan-mi
 export function decide(plan: Plan, facts: DecideFacts): Verdict {
   const { policy } = facts;
   const approved = facts.approved === true;
-  const exact = coverExactly(plan, facts);
+  const exact = plan.stdin && feedsCode(plan) ? undefined : coverExactly(plan, facts);
   const coverage = strictly(plan, coverSegments(plan, facts), facts);
   const hit = plan.refusal === undefined && coverage.length > 0 &&
     coverage.every((one) => "match" in one);
@@ -107,12 +107,33 @@ export function carriesCode(segment: Plan["segments"][number]): boolean {
   return segment.interpreter?.kind === "inline" || segment.interpreter?.kind === "unbound";
 }
 
+/** Whether attached input would reach a shell or interpreter: needs full or an approval. Source: decisions.md 14. */
+function feedsCode(plan: Plan): boolean {
+  return plan.carrier !== undefined || plan.segments.some(takesCode);
+}
+
+function takesCode(segment: Plan["segments"][number]): boolean {
+  const use = segment.interpreter;
+  return segment.shell !== undefined || (use !== undefined && use.kind !== "info");
+}
+
+/** Coverage less what only an approval or an exact rule may allow. */
 function strictly(plan: Plan, coverage: readonly Coverage[], { policy }: DecideFacts): Coverage[] {
   return coverage.map((one, i): Coverage => {
     const segment = plan.segments[i];
-    if (!policy.strictInlineEval || !segment || !carriesCode(segment) || "miss" in one) return one;
-    return { miss: { why: "it carries code inline and strictInlineEval is on", missing: [] } };
+    if (!segment || "miss" in one) return one;
+    if (policy.strictInlineEval && carriesCode(segment)) {
+      return codeMiss("it carries code inline and strictInlineEval is on");
+    }
+    if (plan.stdin && (takesCode(segment) || loginShell(plan))) {
+      return codeMiss("input is attached to a shell or interpreter");
+    }
+    return one;
   });
+}
+
+function codeMiss(why: string): Coverage {
+  return { miss: { why, missing: [] } };
 }
 
 interface AllowedFacts {

@@ -11,12 +11,12 @@ import {
   type MatchFacts,
   type Miss,
   ruleText,
-} from "./match.ts";
-import { fileNameOf } from "./paths.ts";
-import { patternKind } from "./pattern.ts";
+} from "./matching/match.ts";
+import { fileNameOf } from "./reading/paths.ts";
+import { patternKind } from "./matching/pattern.ts";
 import type { Plan } from "./plan.ts";
 import type { Decision, EffectivePolicy, ScopedEntry } from "./policy.ts";
-import type { Segment } from "./segments.ts";
+import type { Segment } from "./reading/segments.ts";
 import { quoteWord } from "./words.ts";
 
 /** What would make the command run. */
@@ -181,6 +181,13 @@ function fixFor(
       kind: "approve",
       patterns: [],
       text: `each run needs an approval: ask=always is set in ${policy.sources.ask}`,
+    };
+  }
+  if (plan.stdin && (plan.carrier || plan.segments.some((one) => one.shell || one.interpreter))) {
+    return {
+      kind: "approve",
+      patterns: [],
+      text: "input for a shell or interpreter needs an approval; run it without input, or ask",
     };
   }
   const misses = coverage.flatMap((one, i) =>

@@ -4,7 +4,7 @@
  * them never see them. Time is handed in. Source: decisions.md 19; issue "Grants with a clock" (ours).
  */
 import type { ExecFacts } from "./facts.ts";
-import { globMatches, pathPatternMatches, patternKind } from "./pattern.ts";
+import { globMatches, pathPatternMatches, patternKind } from "./matching/pattern.ts";
 
 /** One grant. A member that is absent does not limit; at least one of `expiresAtMs` and `runsLeft` is always there. */
 export interface Grant {

@@ -4,18 +4,18 @@
  * whose content is bound. What could not be understood is a refusal inside it, never an exception.
  * Source: node-host.md 5.4, 7.4, 8; decisions.md 21, 22.
  */
-import { exactArgvDigest, exactTextDigest } from "./digest.ts";
-import { type EnvVerdict, judgeEnv } from "./env.ts";
+import { exactArgvDigest, exactTextDigest } from "./matching/digest.ts";
+import { type EnvVerdict, isBlockedOverride, judgeEnv } from "./env.ts";
 import { type ExecFacts, type Refusal, refusal } from "./facts.ts";
-import { operandOf, type ScriptOperand } from "./operand.ts";
-import { absolutePath, baseName, cleanPath, fileNameOf } from "./paths.ts";
-import { PLAIN_STDIO, type Stdio, stdioOf } from "./redirects.ts";
-import { type Resolved, resolveExecutable } from "./resolve.ts";
-import { analyzeSegment, type Segment } from "./segments.ts";
-import { parseShell, type ShellItem, type When } from "./shell.ts";
-import { type ShellUse, shellUse } from "./shells.ts";
+import { operandOf, type ScriptOperand } from "./reading/operand.ts";
+import { absolutePath, baseName, cleanPath, fileNameOf } from "./reading/paths.ts";
+import { PLAIN_STDIO, type Stdio, stdioOf } from "./reading/redirects.ts";
+import { type Resolved, resolveExecutable } from "./reading/resolve.ts";
+import { analyzeSegment, type Segment } from "./reading/segments.ts";
+import { parseShell, type ShellItem, type When } from "./reading/shell.ts";
+import { type ShellUse, shellUse } from "./reading/shells.ts";
 import { commandPreview, commandText } from "./words.ts";
-import { behindWrappers, envAssignments } from "./wrappers.ts";
+import { behindWrappers, envAssignments } from "./reading/wrappers.ts";
 
 /** What a caller asks to run. */
 export interface PlanRequest {
@@ -90,16 +90,6 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
   const reading = await read(argv, cwd, facts, use);
   const file = resolveExecutable(argv[0] ?? "", cwd, facts);
   const operand = await operandOf(argv, cwd, facts);
-  const inner = shellUse(behindWrappers(argv, facts.platform));
-  const env = judgeEnv(request.env ?? {}, {
-    shellWrapper: inner?.kind === "inline" || inner?.kind === "refused",
-  });
-  const prefix = judgeEnv(
-    Object.fromEntries(envAssignments(argv, facts.platform).map((name) => [name, ""])),
-    {
-      shellWrapper: false,
-    },
-  );
   const hard = batchRefusal(argv, file, facts);
   const exactFacts = {
     cwd,
@@ -116,15 +106,7 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
     agentId: request.agentId?.trim() || "main",
     sessionKey: request.sessionKey?.trim() || null,
     stdin: request.stdin === true,
-    env,
-    ...(prefix.blocked.length > 0
-      ? {
-        envPrefixRefusal:
-          `SYSTEM_RUN_DENIED: command env assignment rejected (blocked env assignment keys: ${
-            prefix.blocked.join(", ")
-          })`,
-      }
-      : {}),
+    ...environment(argv, request, facts),
     ...reading,
     ...(hard ? { hardRefusal: hard } : {}),
     ...(use ? { carrier: { use, resolved: file } } : {}),
@@ -139,6 +121,24 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
     ...(operand.refusal === undefined ? {} : { operandRefusal: operand.refusal }),
     exactDigest: await exactArgvDigest(exactFacts),
     textDigest: await exactTextDigest(commandText(argv)),
+  };
+}
+
+/** The caller's variables, and names set by an `env` in front of the command (5.4 steps 3 and 4). */
+function environment(
+  argv: readonly string[],
+  request: PlanRequest,
+  { platform }: ExecFacts,
+): Pick<Plan, "env" | "envPrefixRefusal"> {
+  const inner = shellUse(behindWrappers(argv, platform));
+  const shellWrapper = inner?.kind === "inline" || inner?.kind === "refused";
+  const env = judgeEnv(request.env ?? {}, { shellWrapper });
+  const blocked = envAssignments(argv, platform).filter(isBlockedOverride);
+  if (blocked.length === 0) return { env };
+  const keys = `blocked env assignment keys: ${blocked.join(", ")}`;
+  return {
+    env,
+    envPrefixRefusal: `SYSTEM_RUN_DENIED: command env assignment rejected (${keys})`,
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type Security,
   SECURITY_LEVELS,
 } from "./approvals_file.ts";
-import type { SafeBinProfile } from "./safe_bins.ts";
+import type { SafeBinProfile } from "./matching/safe_bins.ts";
 
 /** `tools.exec` of the node's configuration, or of one agent in it. */
 export interface ExecConfig {

@@ -2,7 +2,7 @@
  * Command text: how an argv is shown and compared on the wire, and how a word is quoted for a person.
  * The text is for reading and for binding only; what runs is always the argv (pattern "string judged is not the argv").
  */
-import { baseName } from "./paths.ts";
+import { baseName } from "./reading/paths.ts";
 
 const NEEDS_QUOTES = /[\s"]/;
 const SHELL_NAMES = new Set(["sh", "bash", "zsh", "dash", "ash", "ksh", "fish"]);

@@ -459,3 +459,25 @@ Deno.test("stricter settings win, and a caller can only tighten", () => {
   assertEquals(tightened(policy, { security: "full", ask: "always" }).security, "allowlist");
   assertEquals(tightened(policy, { ask: "always" }).ask, "always");
 });
+
+Deno.test("decide() attaches input to a shell or interpreter only with full or an approval (decision 14)", async () => {
+  const machine: Machine = { files: { "/srv/app/a.py": "x", "/srv/app/s.sh": "y" } };
+  const request = { stdin: true };
+  for (
+    const argv of [["python3", "a.py"], ["bash", "s.sh"], sh("python3 a.py"), [
+      "bash",
+      "-lc",
+      "cat",
+    ]]
+  ) {
+    const one: Case = { argv, allow: ["*"], machine };
+    assertEquals(await runs(one), true, argv.join(" "));
+    assertEquals(await runs({ ...one, request }), false, argv.join(" "));
+    assertEquals(await runs({ ...one, request, settings: { security: "full" } }), true);
+    assertEquals(await runs({ ...one, request, facts: { approved: true } }), true);
+  }
+  assertEquals(await runs({ argv: sh("cat | head -n 1"), allow: ["cat"], request }), true);
+  const { ask } = await afterLearning(["python3", "a.py"], { argv: [] }, machine);
+  assertEquals((await ask({ argv: ["python3", "a.py"] })).outcome, "run");
+  assertEquals((await ask({ argv: ["python3", "a.py"], stdin: true })).outcome, "deny");
+});

@@ -1,18 +1,18 @@
 /** The small parts: globs, paths, sed scripts, interpreters, git options, PowerShell words, wrappers. */
 import { assert, assertEquals } from "@std/assert";
-import { codeOptions } from "../../src/approvals/code_options.ts";
-import { argPatternDigest } from "../../src/approvals/digest.ts";
-import { interpreterUse } from "../../src/approvals/interpreters.ts";
-import { absolutePath, baseName, cleanPath } from "../../src/approvals/paths.ts";
+import { codeOptions } from "../../src/approvals/reading/code_options.ts";
+import { argPatternDigest } from "../../src/approvals/matching/digest.ts";
+import { interpreterUse } from "../../src/approvals/reading/interpreters.ts";
+import { absolutePath, baseName, cleanPath } from "../../src/approvals/reading/paths.ts";
 import {
   globMatches,
   namePatternMatches,
   pathPatternMatches,
   patternKind,
-} from "../../src/approvals/pattern.ts";
-import { stdioOf } from "../../src/approvals/redirects.ts";
-import { sedRunsNothing } from "../../src/approvals/sed_script.ts";
-import { powershellCarrier, shellUse } from "../../src/approvals/shells.ts";
+} from "../../src/approvals/matching/pattern.ts";
+import { stdioOf } from "../../src/approvals/reading/redirects.ts";
+import { sedRunsNothing } from "../../src/approvals/reading/sed_script.ts";
+import { powershellCarrier, shellUse } from "../../src/approvals/reading/shells.ts";
 import { judge } from "./fake_machine.ts";
 
 const globs: readonly [pattern: string, text: string, fits: boolean][] = [

@@ -1,6 +1,7 @@
 /** The reader of shell text: what it understands, where it refuses, and that no input breaks it. */
 import { assert, assertEquals } from "@std/assert";
-import { type Dialect, parseShell } from "../../src/approvals/shell.ts";
+import { parseShell } from "../../src/approvals/reading/shell.ts";
+import type { Dialect } from "../../src/approvals/reading/shell_text.ts";
 import { randomFrom, randomLine } from "./shell_lines.ts";
 
 function words(script: string, dialect?: Dialect): string[][] | string {

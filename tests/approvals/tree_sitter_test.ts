@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join, toFileUrl } from "@std/path";
 import { npmPackages } from "../support/npm_cache.ts";
-import { parseShell, type ShellItem } from "../../src/approvals/shell.ts";
+import { parseShell, type ShellItem } from "../../src/approvals/reading/shell.ts";
 import { randomFrom, randomLine } from "./shell_lines.ts";
 
 const LINES = Number(Deno.env.get("OPENCLAW_ORACLE_LINES") ?? "2000") * 5;

@@ -3,7 +3,7 @@
  * real parent directory, so that a link swapped in the directory part later changes nothing.
  * Source: node-host.md 7.4 "Executable".
  */
-import type { ExecFacts } from "./facts.ts";
+import type { ExecFacts } from "../facts.ts";
 import { absolutePath, directoryOf, fileNameOf, hasSlash, isAbsolute } from "./paths.ts";
 
 /** An executable that was found. */

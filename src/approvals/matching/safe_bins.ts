@@ -3,8 +3,8 @@
  * is refused, and no word may name a file (X29, X30). They count only in trusted directories (X32).
  * Source: node-host.md 7.4 "Safe bins".
  */
-import { baseName } from "./paths.ts";
-import { inTrustedDirectory, type Resolved, SYSTEM_DIRS } from "./resolve.ts";
+import { baseName } from "../reading/paths.ts";
+import { inTrustedDirectory, type Resolved, SYSTEM_DIRS } from "../reading/resolve.ts";
 
 /** Options of a program that make it a filter and nothing else. */
 export interface SafeBinProfile {

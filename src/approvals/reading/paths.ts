@@ -2,7 +2,7 @@
  * Paths as text: absolute, joined, cleaned, split. No file system; links are the business of the facts.
  * A cleaned path has no `.`, `..` or doubled slash, so a pattern cannot be passed by `/opt/ok/../../bin/sh`.
  */
-import type { ExecFacts, ExecPlatform } from "./facts.ts";
+import type { ExecFacts, ExecPlatform } from "../facts.ts";
 
 const WINDOWS_ABSOLUTE = /^(?:[A-Za-z]:[\\/]|\\\\)/;
 

@@ -3,8 +3,8 @@
  * refused by name instead of being looked up as files (some systems ship stubs under the same names).
  * Also the one ordinary command whose builtin form differs from its program: `echo` with a backslash.
  */
-import { type Refusal, refusal } from "./facts.ts";
-import type { Dialect } from "./shell.ts";
+import { type Refusal, refusal } from "../facts.ts";
+import type { Dialect } from "./shell_text.ts";
 
 const RESERVED = new Set(
   "! [[ ]] if then else elif fi case esac for while until do done in function select coproc foreach repeat"

@@ -2,7 +2,7 @@
  * Digests that bind a rule to exact words: the v4 `argPattern` form, the exact-argv pattern of decision 19 and the
  * old exact-text pattern. Lengths stand before each item, so two different argvs never share an input.
  */
-import { sha256Hex, utf8 } from "../lib/bytes.ts";
+import { sha256Hex, utf8 } from "../../lib/bytes.ts";
 
 const V4_PREFIX = "sha256:cwd-argv:v1:";
 

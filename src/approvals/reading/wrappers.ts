@@ -4,7 +4,7 @@
  * An option that is not in the table blocks: an unread option could carry a command.
  * Source: node-host.md 7.4 "Transparent dispatch wrappers".
  */
-import { type ExecPlatform, type Refusal, refusal } from "./facts.ts";
+import { type ExecPlatform, type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";
 
 /** Deepest chain of wrappers that is followed (X14). */

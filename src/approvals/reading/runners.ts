@@ -3,7 +3,7 @@
  * A JavaScript runner is read as the local bin it would start, and that file is what runs; everything a runner could
  * fetch or look up elsewhere is refused, because it cannot be bound to a file (X35). Source: node-host.md 8 "Script operand".
  */
-import { type Refusal, refusal } from "./facts.ts";
+import { type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";
 
 /** How a runner is used. */

@@ -2,7 +2,7 @@
  * The script file behind a command, found and hashed: what an approval of `bash deploy.sh` or `node build.js` is bound to
  * besides its words (A07). Source: node-host.md 8 "Script operand".
  */
-import type { ExecFacts } from "./facts.ts";
+import type { ExecFacts } from "../facts.ts";
 import { interpreterUse } from "./interpreters.ts";
 import { absolutePath } from "./paths.ts";
 import { runnerUse } from "./runners.ts";

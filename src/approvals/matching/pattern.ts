@@ -2,7 +2,7 @@
  * Allowlist patterns: path globs and bare names. Matching compares code units, never folded or normalised forms
  * (X37 confusables); case counts except on Windows (X26). The matcher is a table walk, so no pattern can be slow.
  */
-import type { ExecFacts, ExecPlatform } from "./facts.ts";
+import type { ExecFacts, ExecPlatform } from "../facts.ts";
 
 /** Longest pattern and path that are compared; longer ones never match. */
 const MAX_LENGTH = 4096;

@@ -2,9 +2,9 @@
  * Recognises shells and how they carry code: POSIX shells with every spelling of `-c` (X21, X22), cmd.exe (X38, X39)
  * and PowerShell (X40). Reading the carried text is the business of `shell.ts`; judging it that of `segments.ts`.
  */
-import { type Refusal, refusal } from "./facts.ts";
+import { type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";
-import type { Dialect } from "./shell.ts";
+import type { Dialect } from "./shell_text.ts";
 
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
   ["sh", "posix"],

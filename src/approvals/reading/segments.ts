@@ -4,8 +4,8 @@
  * Anything that is not understood leaves a `blocked` reason, which no path rule overrides. Source: node-host.md 7.4.
  */
 import { codeOptions } from "./code_options.ts";
-import { argPatternDigest } from "./digest.ts";
-import { type ExecFacts, type Refusal, refusal } from "./facts.ts";
+import { argPatternDigest } from "../matching/digest.ts";
+import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
 import { baseName, hasSlash } from "./paths.ts";
 import { type Resolved, resolveExecutable } from "./resolve.ts";

@@ -3,16 +3,16 @@
  * which rule answered, or why the segment stays uncovered. Every executable that will be started is asked about:
  * wrappers, the shell of a script and commands inside arguments too. Source: node-host.md 7.4.
  */
-import type { AllowEntry } from "./approvals_file.ts";
-import type { ExecFacts } from "./facts.ts";
-import { type Grant, grantCovers, grantCoversExactly } from "./grants.ts";
+import type { AllowEntry } from "../approvals_file.ts";
+import type { ExecFacts } from "../facts.ts";
+import { type Grant, grantCovers, grantCoversExactly } from "../grants.ts";
 import { namePatternMatches, pathPatternMatches, patternKind } from "./pattern.ts";
-import type { Plan } from "./plan.ts";
-import type { EffectivePolicy, ScopedEntry } from "./policy.ts";
-import { inTrustedDirectory, type Resolved, SYSTEM_DIRS } from "./resolve.ts";
+import type { Plan } from "../plan.ts";
+import type { EffectivePolicy, ScopedEntry } from "../policy.ts";
+import { inTrustedDirectory, type Resolved, SYSTEM_DIRS } from "../reading/resolve.ts";
 import { judgeSafeBin } from "./safe_bins.ts";
-import type { Segment } from "./segments.ts";
-import { textIsUnambiguous } from "./words.ts";
+import type { Segment } from "../reading/segments.ts";
+import { textIsUnambiguous } from "../words.ts";
 
 /** Everything besides the plan that matching needs. */
 export interface MatchFacts {

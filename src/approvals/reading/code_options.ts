@@ -3,7 +3,7 @@
  * An allowlist entry for the program does not cover such a use (class of X15, X30): the inner command of `find` and
  * `xargs` is judged on its own, the rest needs an exact rule or an approval.
  */
-import { type Refusal, refusal } from "./facts.ts";
+import { type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";
 import { sedRunsNothing } from "./sed_script.ts";
 
