@@ -9,7 +9,7 @@ import { writeStream } from "../output.ts";
 import type { RpcValues } from "../rpc_flags.ts";
 import { invokeAnswer, type NodeEntry, readAnswer } from "../shapes.ts";
 import { chooseNode } from "./nodes.ts";
-import { askApproval, type Granted } from "./run_approval.ts";
+import { askApproval, decisionOf, type Granted } from "./run_approval.ts";
 import {
   exitCodeOf,
   needsApproval,
@@ -30,6 +30,8 @@ export interface RunValues extends RpcValues {
   readonly commandTimeoutMs: number | undefined;
   readonly invokeTimeoutMs: number;
   readonly wait: boolean | undefined;
+  /** Id of an approval request of an earlier run. */
+  readonly approval: string | undefined;
   readonly stdin: boolean | undefined;
   readonly agent: string | undefined;
   readonly ask: string | undefined;
@@ -125,6 +127,8 @@ class Run {
   constructor(private readonly facts: RunFacts) {}
 
   async start(): Promise<number> {
+    const { approval } = this.facts.values;
+    if (approval !== undefined) return await this.#runDecided(approval);
     if (await this.#isTightened()) {
       return await this.#runApproved("the command line asks for an approval");
     }
@@ -132,7 +136,7 @@ class Run {
       return await this.#invoke();
     } catch (error) {
       if (!needsApproval(error)) throw error;
-      const reason = (error as OpenclawError).message.replace(/^.*?SYSTEM_RUN_DENIED: /, "");
+      const reason = (error as OpenclawError).message.replace(/^(SYSTEM_RUN_DENIED: )+/, "");
       return await this.#runApproved(reason);
     }
   }
@@ -143,6 +147,13 @@ class Run {
     if (ask === "always") return true;
     if (security !== "allowlist") return false;
     return (await this.#prepare()).execPolicy?.security === "full";
+  }
+
+  /** A request that an earlier run without a terminal left behind, decided meanwhile. */
+  async #runDecided(id: string): Promise<number> {
+    const prepared = await this.#prepare();
+    const granted = await decisionOf(this.facts.gateway, id, this.facts.command.join(" "));
+    return await this.#invoke(prepared.plan, granted);
   }
 
   async #prepare(): Promise<Prepared> {

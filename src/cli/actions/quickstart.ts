@@ -299,6 +299,7 @@ const RUN = {
   commandTimeoutMs: undefined,
   invokeTimeoutMs: 86_400_000,
   wait: undefined,
+  approval: undefined,
   agent: undefined,
   ask: undefined,
   security: undefined,

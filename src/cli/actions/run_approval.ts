@@ -69,17 +69,29 @@ export async function askApproval(
     asked.catch(abort.abort.bind(abort));
     const failed = asked.then(() => new Promise<never>(() => {}));
     const { decision } = await Promise.race([final, failed]);
-    if (decision === "allow-once" || decision === "allow-always") return { id, decision };
-    throw new OpenclawError(
-      "APPROVAL_DENIED",
-      decision === "deny"
-        ? `The approval of ${quoted(question.commandText)} was denied`
-        : `Nobody decided about ${quoted(question.commandText)} in time`,
-      { exitCode: RUN_EXIT.denied },
-    );
+    return granted(id, decision, question.commandText);
   } finally {
     abort.abort();
   }
+}
+
+/** Waits for the decision about a request that was made before. @throws OpenclawError `APPROVAL_DENIED`. */
+export async function decisionOf(gateway: Gateway, id: string, text: string): Promise<Granted> {
+  const answer = await gateway.call("exec.approval.waitDecision", { id }, {
+    timeoutMs: APPROVAL_TIMEOUT_MS,
+  });
+  return granted(id, (answer as { decision?: Decision | null }).decision, text);
+}
+
+function granted(id: string, decision: Decision | null | undefined, text: string): Granted {
+  if (decision === "allow-once" || decision === "allow-always") return { id, decision };
+  throw new OpenclawError(
+    "APPROVAL_DENIED",
+    decision === "deny"
+      ? `The approval of ${quoted(text)} was denied`
+      : `Nobody decided about ${quoted(text)} in time`,
+    { exitCode: RUN_EXIT.denied },
+  );
 }
 
 function requestParams(question: ApprovalQuestion): Record<string, unknown> {
@@ -140,9 +152,7 @@ async function waitElsewhere(id: string, question: ApprovalQuestion, io: Io): Pr
       `Nobody to ask here, and the node wants an approval: ${question.reason}`,
       {
         exitCode: RUN_EXIT.denied,
-        hint: `to decide from another terminal: openclaw nodes run --wait …, then ${
-          command.replace(id, "<id>")
-        }`,
+        hint: `decide: ${command}\nthen run: openclaw nodes run --approval ${id} …`,
         details: { approvalId: id },
       },
     );

@@ -46,6 +46,10 @@ export const NODE_LIST_COMMANDS = [
         default: 86_400_000,
       }),
       wait: bool({ help: "Without a terminal: wait until somebody else decides the approval" }),
+      approval: text({
+        help: "Use the decision about this request of an earlier run",
+        value: "<id>",
+      }),
       stdin: bool({ help: "Pass stdin on even from a terminal; --no-stdin never" }),
       agent: text({ help: "Agent whose exec policy applies", value: "<id>" }),
       ask: choice(["off", "on-miss", "always"], { help: "Tighten when to ask" }),
