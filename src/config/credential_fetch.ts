@@ -11,7 +11,7 @@ import type {
   CredentialSource,
   IgnoredCredential,
 } from "./credentials.ts";
-import type { SecretFetcher } from "./secret_ref.ts";
+import type { FetcherFacts } from "./secret_ref.ts";
 
 /** What a client sends, and where it came from. */
 export interface Credentials {
@@ -40,13 +40,13 @@ export type OnUnavailable = "stop" | "without";
 /** Fetches what the decision points to. Throws `GATEWAY_SECRET_REF_UNAVAILABLE`. */
 export async function fetchCredentials(
   decision: CredentialDecision,
-  fetcher: SecretFetcher,
+  facts: FetcherFacts,
   onUnavailable: OnUnavailable = "stop",
 ): Promise<Credentials> {
   const unavailable: UnavailableSecret[] = [];
   const one = async (kind: CredentialKind) => {
     const choice = decision[kind];
-    const found = choice && await secretOfChoice(choice, fetcher);
+    const found = choice && await secretOfChoice(choice, facts);
     if (!found || found instanceof Secret) return found;
     if (onUnavailable === "stop") throw secretUnavailable(choice.name, found.problem);
     unavailable.push({
@@ -68,9 +68,11 @@ export async function fetchCredentials(
   };
 }
 
-async function secretOfChoice(choice: CredentialChoice, fetcher: SecretFetcher) {
+async function secretOfChoice(choice: CredentialChoice, facts: FetcherFacts) {
   if (choice.input.state === "value") return choice.input.secret;
-  const [found] = await fetcher.fetch([choice.input.ref]);
+  // Most configurations hold no references: what starts programs is loaded only for those that do.
+  const { fetchSecrets } = await import("./secret_ref.ts");
+  const [found] = await fetchSecrets(facts, [choice.input.ref]);
   if (!found) return { problem: "no answer" };
   return "secret" in found ? found.secret : found;
 }

@@ -19,21 +19,10 @@ import type { SecretRef } from "./secret_input.ts";
 /** A secret, or in words why there is none. The words hold no secret. */
 export type FetchedSecret = { readonly secret: Secret } | { readonly problem: string };
 
-/** Fetches references against one configuration. */
-export interface SecretFetcher {
-  /** Answers in the order of `refs`; never rejects. */
-  fetch(refs: readonly SecretRef[]): Promise<readonly FetchedSecret[]>;
-}
-
-/** What a fetcher needs to know. */
+/** What fetching depends on. */
 export interface FetcherFacts {
   readonly config: Pick<Config, "secrets">;
   readonly env: Env;
-}
-
-/** A fetcher for `facts.config`; nothing is cached. */
-export function createSecretFetcher(facts: FetcherFacts): SecretFetcher {
-  return { fetch: (refs) => fetchAll(facts, refs) };
 }
 
 /** The alias a reference means: its own, `secrets.defaults.<source>`, else `default`. */
@@ -41,7 +30,8 @@ export function providerAlias(config: Pick<Config, "secrets">, ref: SecretRef): 
   return ref.provider ?? config.secrets.defaults[ref.source] ?? "default";
 }
 
-async function fetchAll(
+/** Fetches `refs`; answers in their order, never rejects, caches nothing. */
+export async function fetchSecrets(
   facts: FetcherFacts,
   refs: readonly SecretRef[],
 ): Promise<readonly FetchedSecret[]> {

@@ -21,7 +21,6 @@ import { type HostFacts, loadHostFacts } from "./host_facts.ts";
 import { type LoadedConfig, requireValid } from "./load.ts";
 import type { StatePaths } from "./paths.ts";
 import type { Config } from "./schema.ts";
-import { createSecretFetcher } from "./secret_ref.ts";
 import {
   allowsTailscale,
   checkServerAuth,
@@ -165,8 +164,7 @@ export async function loadServerAuth(
   });
   const mode = serverAuthMode(flags.auth, config, places);
   const decision = decideCredentials({ surface: "server", authMode: mode, places });
-  const fetcher = createSecretFetcher({ config, env });
-  const secrets = await fetchCredentials(decision, fetcher).catch(asRefusal);
+  const secrets = await fetchCredentials(decision, { config, env }).catch(asRefusal);
   const kind = mode === "token" ? "token" : "password";
   const missing = decision.ignored.find((item) =>
     item.kind === kind && item.source === "auth" && places.auth[kind].state === "unset"

@@ -21,7 +21,6 @@ import { type ChosenEndpoint, decideEndpoint } from "./endpoint.ts";
 import { type Env, type EnvSettings, expandHome, readEnv } from "./env.ts";
 import { type LoadedConfig, requireValid } from "./load.ts";
 import type { StatePaths } from "./paths.ts";
-import { createSecretFetcher } from "./secret_ref.ts";
 
 /** What the command line says about the gateway. */
 export interface TargetFlags {
@@ -73,13 +72,12 @@ export async function decideTarget(facts: TargetFacts): Promise<Target> {
     throw missingCredentials(endpoint, path);
   }
   const { pin, pinSource } = await decidePin(facts, endpoint);
-  const fetcher = createSecretFetcher({ config, env: facts.env });
   const onUnavailable = facts.probe === undefined ? "stop" : "without";
   return {
     ...endpoint,
     pin,
     pinSource,
-    credentials: await fetchCredentials(decision, fetcher, onUnavailable),
+    credentials: await fetchCredentials(decision, { config, env: facts.env }, onUnavailable),
     surface,
     storedTokens: endpoint.source === "local" || endpoint.source === "remote",
     configPath: path,
@@ -127,7 +125,7 @@ export async function nodeCredentials(
   const mode = config.gateway.mode === "remote" ? "node-remote" : "node-local";
   const surface = facts.savedDeviceToken && !inEnv ? "node-saved" : mode;
   const decision = decideCredentials(credentialFacts({ ...facts, flags: {} }, settings, surface));
-  return await fetchCredentials(decision, createSecretFetcher({ config, env: facts.env }));
+  return await fetchCredentials(decision, { config, env: facts.env });
 }
 
 function missingCredentials(endpoint: ChosenEndpoint, configPath: string): OpenclawError {

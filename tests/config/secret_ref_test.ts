@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { readConfig } from "../../src/config/schema.ts";
 import { parseSecretInput, type SecretRef } from "../../src/config/secret_input.ts";
-import { createSecretFetcher } from "../../src/config/secret_ref.ts";
+import { fetchSecrets } from "../../src/config/secret_ref.ts";
 import { inside, type TempState, tempState } from "./temp_state.ts";
 
 const posix = Deno.build.os !== "windows";
@@ -14,8 +14,7 @@ async function fetchOne(
 ): Promise<string> {
   const { config, report } = readConfig({ secrets });
   assertEquals(report, { issues: [], unknown: [] });
-  const fetcher = createSecretFetcher({ config, env: state.env });
-  const [found] = await fetcher.fetch([{ provider: undefined, ...ref }]);
+  const [found] = await fetchSecrets({ config, env: state.env }, [{ provider: undefined, ...ref }]);
   return "secret" in found! ? `value ${found.secret.reveal()}` : found!.problem;
 }
 
@@ -269,9 +268,13 @@ Deno.test("one question per provider, however many references", { ignore: !posix
   const { config } = readConfig({
     secrets: { providers: { default: { source: "exec", command } } },
   });
-  const fetcher = createSecretFetcher({ config, env: state.env });
   const ref = (id: string): SecretRef => ({ source: "exec", provider: undefined, id });
-  const found = await fetcher.fetch([ref("a"), ref("b"), ref("a"), ref("c")]);
+  const found = await fetchSecrets({ config, env: state.env }, [
+    ref("a"),
+    ref("b"),
+    ref("a"),
+    ref("c"),
+  ]);
   assertEquals(found.map((f) => "secret" in f ? f.secret.reveal() : f.problem), [
     "1",
     "2",
@@ -289,7 +292,7 @@ Deno.test("more references than a provider may get fail closed", async () => {
     provider: undefined,
     id,
   }));
-  const found = await createSecretFetcher({ config, env: state.env }).fetch(refs);
+  const found = await fetchSecrets({ config, env: state.env }, refs);
   assertEquals(
     found.map((f) => "problem" in f ? f.problem : "value"),
     new Array(3).fill("more than 2 references to one provider"),
