@@ -205,7 +205,7 @@ const RESERVED: readonly {
   {
     rule: "environment",
     word: /\bDeno\.env\b|\bprocess\.env\b/,
-    allowed: (path) => areaOf(path) === "config" || path === "main.ts",
+    allowed: (path) => ["config", "platform"].includes(areaOf(path)) || path === "main.ts",
   },
   {
     rule: "printing",
