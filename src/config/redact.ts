@@ -9,16 +9,16 @@ import { REDACTED } from "./secret_input.ts";
 
 // Names under which the wider product keeps credentials; our own keys say it themselves (`facts.secret`).
 const SECRET_NAME =
-  /(?:^|[._-])?(?:token|password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|credentials?|authorization|cookie)$/i;
-const SECRET_PARENT = /^(?:env|headers|edgeAuth)$/;
+  /(?:token|password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|credentials?|authorization|cookie)$/i;
+const SECRET_PARENT = new Set<unknown>(["env", "headers", "edgeAuth"]);
 
 /** Whether the text at `path` is a secret. `${NAME}` alone is none. */
 export function isSecretPath(path: ConfigPath): boolean {
   const key = keyAt(path);
   if (key?.facts.secret) return true;
   const name = String(path.at(-1) ?? "");
-  const parent = path.at(-2);
-  return SECRET_NAME.test(name) || (path.length > 2 && SECRET_PARENT.test(String(parent)));
+  return SECRET_NAME.test(name) || SECRET_PARENT.has(path.at(-2)) ||
+    (path[0] === "env" && path.length > 1);
 }
 
 function isSecretText(value: unknown, path: ConfigPath): value is string {

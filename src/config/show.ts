@@ -4,8 +4,8 @@
  */
 import { type ConfigPath, isObject, parseConfigPath, valueAt } from "./config_path.ts";
 import type { LoadedConfig } from "./load.ts";
-import { redactValue } from "./redact.ts";
-import { type Config, configSchema, keyAt, schemaAt } from "./schema.ts";
+import { isSecretPath, redactValue } from "./redact.ts";
+import { type Config, configSchema, schemaAt } from "./schema.ts";
 import { type ConfigIssue, type ConfigNode, jsonSchemaOf } from "./schema_kit.ts";
 
 /** What is at a path. */
@@ -22,7 +22,7 @@ export interface ConfigLookup {
 /** Looks up a typed path. A known key that is unset gives its default. Throws `CONFIG_PATH_INVALID`. */
 export function lookupConfig(loaded: LoadedConfig, path: string): ConfigLookup {
   const steps = parseConfigPath(path);
-  const secret = keyAt(steps)?.facts.secret === true;
+  const secret = isSecretPath(steps);
   const own = valueAt(loaded.parsed, steps);
   if (own !== undefined) {
     const shown = redactValue(own, steps);
@@ -43,6 +43,7 @@ function defaultAt(config: Config, path: ConfigPath): unknown {
     "gateway.bind": "loopback",
     "gateway.remote.transport": "ssh",
     "gateway.remote.remotePort": config.gateway.port,
+    "gateway.auth.allowTailscale": config.gateway.tailscale.mode === "serve",
     "gateway.auth.mode": config.gateway.auth.password ? "password" : "token",
   };
   return inferred[path.join(".")];

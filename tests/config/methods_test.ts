@@ -141,6 +141,8 @@ Deno.test("N45: programs and what they get are changed in the file only", async 
         "{nodeHost: {env: {pass: ['LD_PRELOAD']}}}",
         "{mcp: {servers: {x: {command: '/tmp/evil'}}}}",
         "{hooks: {internal: {x: 1}}}",
+        "{plugins: {load: {paths: ['/tmp/evil']}}}",
+        "{env: {vars: {LD_PRELOAD: '/tmp/evil'}}}",
         "{browser: {executablePath: '/tmp/evil'}}",
         "{agents: {defaults: {cliBackends: {x: {command: '/tmp/evil'}}}}}",
       ]

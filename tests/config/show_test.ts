@@ -39,8 +39,17 @@ Deno.test("lookupConfig() finds set values, defaults and nothing", async () => {
 });
 
 Deno.test("lookupConfig() gives a secret only for its exact path, parents stay redacted", async () => {
-  await using state = await tempState({}, `{gateway: {auth: {token: "tok"}}}`);
+  await using state = await tempState(
+    {},
+    `{gateway: {auth: {token: "tok"}}, channels: {x: {botToken: "bot"}}}`,
+  );
   const loaded = await state.load();
+  const foreign = lookupConfig(loaded, "channels.x.botToken");
+  assertEquals([foreign.secret, foreign.value, foreign.shown], [
+    true,
+    "bot",
+    "__OPENCLAW_REDACTED__",
+  ]);
   const exact = lookupConfig(loaded, "gateway.auth.token");
   assertEquals([exact.secret, exact.value, exact.shown], [true, "tok", "__OPENCLAW_REDACTED__"]);
   const parent = lookupConfig(loaded, "gateway.auth");

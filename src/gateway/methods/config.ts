@@ -108,9 +108,18 @@ function requireHash(before: LoadedConfig, changed: readonly ConfigPath[]): void
   );
 }
 
-// Names under which the wider product keeps programs to start.
+// Names under which the wider product keeps programs to start, and the objects that are about nothing else.
 const PROGRAM_KEY =
-  /^(?:command|cmd|args|argv|exec|executable|executablePath|binary|bin|helper|wrapper|shell|script|interpreter|entry|cliPath|cliBackends|hooks?)$/i;
+  /^(?:command|cmd|args|argv|env|exec|executable|executablePath|binary|bin|helper|wrapper|shell|script|interpreter|entry|cliPath|cliBackends)$/i;
+const PROGRAM_ROOTS = new Set<unknown>([
+  "plugins",
+  "hooks",
+  "mcp",
+  "skills",
+  "acp",
+  "env",
+  "update",
+]);
 
 /** N45: whoever reaches the RPC must not choose which programs this machine starts. */
 function refuseFileOnly(changed: readonly ConfigPath[]): void {
@@ -118,18 +127,13 @@ function refuseFileOnly(changed: readonly ConfigPath[]): void {
     const key = keyAt(path);
     const program = key
       ? key.facts.fileOnly === true
-      : path.some((step) => PROGRAM_KEY.test(String(step))) || isWholeMap(path);
+      : PROGRAM_ROOTS.has(path[0]) || path.some((step) => PROGRAM_KEY.test(String(step))) ||
+        schemaAt(path)?.kind === "map"; // a whole map of programs replaced by nothing
     if (!program) continue;
     const name = renderConfigPath(path);
     const message = "names a program or what it gets: change it in the file on the gateway host";
     throw invalid(`invalid config: ${name}: ${message}`, { issues: [{ path: name, message }] });
   }
-}
-
-/** An empty or odd value in place of a whole map of programs, for instance `secrets.providers: {}`. */
-function isWholeMap(path: ConfigPath): boolean {
-  const kind = schemaAt(path)?.kind;
-  return kind === "map";
 }
 
 function asWireError(error: unknown): never {
