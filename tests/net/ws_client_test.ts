@@ -9,6 +9,7 @@ import type { CloseInfo, FrameSocket } from "../../src/net/socket.ts";
 import { interleave } from "../../src/net/tcp.ts";
 import { dial, type DialOptions } from "../../src/net/ws_client.ts";
 import { listen } from "../../src/net/ws_server.ts";
+import { startImpostor } from "./impostor.ts";
 import { within } from "./raw.ts";
 
 const DAY_MS = 86_400_000;
@@ -118,6 +119,27 @@ for (const name of ["another certificate", "the same names, another key"]) {
     assert(error.message.includes("tls fingerprint mismatch"));
     assertEquals(peer.bytes(), 0);
     await peer.close();
+  });
+}
+
+for (
+  const [name, isOwner, code] of [["with its key", true, "CONNECT_TIMEOUT"], [
+    "with another key",
+    false,
+    "TLS_FAILED",
+  ]] as const
+) {
+  Deno.test(`N26: the pinned certificate shown ${name}: ${isOwner ? "accepted" : "refused in the handshake"}`, async () => {
+    const [pinned, own] = [await certificate(), await certificate()];
+    const impostor = startImpostor(pinned.certPem, isOwner ? pinned.keyPem : own.keyPem);
+    // After a good handshake this server says nothing, so the dial then waits for the answer to its upgrade.
+    const error = await refusedWith({
+      url: `wss://127.0.0.1:${impostor.port}`,
+      pin: pinned.fingerprint,
+      timeoutMs: 700,
+    }, code);
+    assertEquals(error.details?.stage, isOwner ? "upgrade" : undefined);
+    await impostor.close();
   });
 }
 
