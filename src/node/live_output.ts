@@ -29,7 +29,9 @@ export class LiveOutput {
   #unanswered = 0;
   #seq = 0;
   #outSeq = 0;
+  /** Nobody listens any more. */
   #broken = false;
+  #lost = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(send: SendProgress, onCredit: (bytes: number) => void) {
@@ -42,9 +44,9 @@ export class LiveOutput {
     return this.#outSeq;
   }
 
-  /** Whether output was lost because the gateway refused or vanished. */
+  /** Whether output was lost because the gateway refused or vanished, or the run was cancelled. */
   get gap(): boolean {
-    return this.#broken;
+    return this.#lost;
   }
 
   /** Takes output of the program. */
@@ -58,6 +60,12 @@ export class LiveOutput {
     if (!this.#broken) void this.#sendOne(`{"s":"in","seq":${count}}`, 0);
   }
 
+  /** The caller gave up: what comes from now on is thrown away, so that the program can end. */
+  abandon(): void {
+    this.#broken = true;
+    this.#pump();
+  }
+
   /** Resolves when everything pushed was sent (or can no longer be). */
   async flushed(): Promise<void> {
     while (this.#queue.length > 0) {
@@ -69,8 +77,10 @@ export class LiveOutput {
     while (this.#queue.length > 0 && (this.#broken || this.#unanswered < PROGRESS_WINDOW)) {
       const piece = this.#take();
       // When nobody listens the program still runs to its end, at full speed.
-      if (this.#broken) this.#onCredit(piece.bytes.length);
-      else {
+      if (this.#broken) {
+        this.#lost = true;
+        this.#onCredit(piece.bytes.length);
+      } else {
         this.#outSeq++;
         void this.#sendOne(outputChunk(piece.stream, piece.bytes), piece.bytes.length);
       }
@@ -82,7 +92,10 @@ export class LiveOutput {
     this.#unanswered++;
     const taken = await this.#send(++this.#seq, chunk).catch(() => false);
     this.#unanswered--;
-    if (!taken) this.#broken = true;
+    if (!taken) {
+      this.#broken = true;
+      this.#lost ||= creditBytes > 0;
+    }
     if (creditBytes > 0) this.#onCredit(creditBytes);
     this.#pump();
   }

@@ -5,6 +5,7 @@
 import type { Problem } from "../client/keep_connected.ts";
 import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import type { LogLevel } from "../lib/log.ts";
+import { showableWithin } from "../lib/text.ts";
 import type { NodeRuntime } from "./runtime_file.ts";
 
 /** One line and the state it stands for. */
@@ -22,7 +23,8 @@ export function describeProblem(problem: Problem): ProblemReport | undefined {
   const code = isOpenclawError(error) ? error.code : "UNKNOWN";
   if (code === "PAIRING_REQUIRED") return pairingReport(error);
   if (closed) {
-    const reason = closed.reason === "" ? "no reason given" : closed.reason;
+    // N32: the reason is the peer's text.
+    const reason = showableWithin(closed.reason, 200) || "no reason given";
     return {
       level: "warn",
       message: `node host gateway closed (${closed.code}): ${reason}`,

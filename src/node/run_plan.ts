@@ -66,13 +66,15 @@ export async function runPlan(facts: RunFacts): Promise<RunResult> {
     onInputTaken: () => stream?.inputTaken(++taken),
   });
   live?.onInput((bytes) => job.input(bytes));
-  const onAbort = () => job.stop();
+  const onAbort = () => {
+    job.stop();
+    stream?.abandon();
+  };
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   const end = await job.ended;
   signal.removeEventListener("abort", onAbort);
-  // A caller that is gone reads nothing any more: its result must not wait for the window.
-  if (!signal.aborted) await stream?.flushed();
+  await stream?.flushed();
   const result = resultOf({ facts, end, output, stream });
   sendFinished(facts, result);
   return result;
