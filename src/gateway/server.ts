@@ -21,7 +21,7 @@ import { EventHub } from "./events.ts";
 import { lockGateway } from "./gateway_lock.ts";
 import { HealthMonitor } from "./health.ts";
 import { HelloBuilder } from "./hello.ts";
-import { type Listeners, openListeners } from "./listeners.ts";
+import { openListeners } from "./listeners.ts";
 import { LogFile } from "./log_file.ts";
 import { METHODS } from "./methods/mod.ts";
 import type { OriginPolicy } from "./origin.ts";
@@ -30,7 +30,7 @@ import { Registry } from "./registry.ts";
 import { watchForChanges } from "./reload.ts";
 import { selfPresence } from "./self.ts";
 import type { GatewayFacts, GatewayServices } from "./services.ts";
-import { stopGateway, type StopOptions } from "./stop.ts";
+import { type GatewayParts, stopGateway, type StopOptions } from "./stop.ts";
 import { openGatewayState } from "./state.ts";
 import { startSweeps } from "./sweeps.ts";
 import { Throttle } from "./throttle.ts";
@@ -64,18 +64,6 @@ export interface RunningGateway {
   readonly unauthenticated: () => number;
   /** Drains and stops; a second call cuts the drain short (F29). Resolves when everything is closed. */
   stop(options?: StopOptions): Promise<void>;
-}
-
-/** Everything one gateway holds; closed in reverse order by `stop.ts`. */
-export interface GatewayParts {
-  readonly services: GatewayServices;
-  readonly door: Door;
-  readonly dispatcher: Dispatcher;
-  readonly listeners: Listeners;
-  readonly logFile: LogFile;
-  readonly lock: FileLock;
-  readonly endSweeps: () => void;
-  readonly endReload: () => Promise<void>;
 }
 
 /**

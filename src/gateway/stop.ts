@@ -4,7 +4,24 @@
 import type { Clock } from "../lib/clock.ts";
 import { wait } from "../lib/clock.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
-import type { GatewayParts } from "./server.ts";
+import type { FileLock } from "../platform/files.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import type { Door } from "./door.ts";
+import type { Listeners } from "./listeners.ts";
+import type { LogFile } from "./log_file.ts";
+import type { GatewayServices } from "./services.ts";
+
+/** Everything one gateway holds; closed in reverse order. */
+export interface GatewayParts {
+  readonly services: GatewayServices;
+  readonly door: Door;
+  readonly dispatcher: Dispatcher;
+  readonly listeners: Listeners;
+  readonly logFile: LogFile;
+  readonly lock: FileLock;
+  readonly endSweeps: () => void;
+  readonly endReload: () => Promise<void>;
+}
 
 /** How to stop. */
 export interface StopOptions {

@@ -3,6 +3,8 @@
  * lines and nodes ask for. What this gateway does not have is answered empty. Source: gateway-protocol.md 11.1.
  */
 import { bool, int, obj, opt, str } from "../../lib/schema.ts";
+import { arch, deviceFamily, platformName } from "../../platform/os.ts";
+import { readSystemFacts } from "../../platform/system_facts.ts";
 import { WIRE_VERSION } from "../../protocol/versions.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
@@ -90,22 +92,18 @@ function statusOf({ services, principal }: MethodContext, projection: boolean) {
 
 function systemInfo({ services }: MethodContext) {
   const { facts } = services;
-  const memory = Deno.systemMemoryInfo();
+  const system = readSystemFacts();
   return {
     machineName: facts.host,
     hostname: facts.host,
-    platform: Deno.build.os,
-    release: Deno.osRelease(),
-    arch: Deno.build.arch,
-    osLabel: `${Deno.build.os} ${Deno.osRelease()}`,
+    platform: platformName(),
+    arch: arch(),
+    osLabel: `${deviceFamily()} ${system.release}`,
+    ...system,
     port: facts.port,
     pid: facts.pid,
     processInstanceId: facts.bootId,
     uptimeMs: Math.round(services.clock.monotonic() - facts.startedAtMs),
-    cpuCount: navigator.hardwareConcurrency,
-    loadAverage: Deno.loadavg(),
-    memoryTotalBytes: memory.total,
-    memoryFreeBytes: memory.available,
   };
 }
 
