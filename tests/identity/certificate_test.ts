@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { makeCertificate, readCertificate } from "../../src/identity/certificate.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 
@@ -80,6 +81,9 @@ Deno.test("50 certificates all verify against their own key (INTEGER padding of 
     assertEquals(read.notBeforeMs, facts.notBeforeMs);
     assertEquals(read.notAfterMs, facts.notAfterMs);
     assertMatch(read.spkiFingerprint, /^spki:[0-9a-f]{64}$/);
+    const parsed = new X509Certificate(made.certPem);
+    assert(parsed.verify(parsed.publicKey), made.certPem);
+    assert(parsed.checkPrivateKey(createPrivateKey(made.keyPem)));
   }
 });
 

@@ -234,6 +234,41 @@ Deno.test("N13: an HTTP header byte by byte ends at its own deadline", () =>
     peer.close();
   }));
 
+Deno.test("N13: the header deadline also runs behind TLS", async () => {
+  const tls = await newCertificate();
+  await withEcho({ tls, limits: { headerTimeoutMs: 400 } }, async (echo) => {
+    const { connect } = await import("node:tls");
+    const socket = connect({ host: "127.0.0.1", port: echo.port, rejectUnauthorized: false });
+    socket.on("error", () => {});
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.once("secureConnect", () => socket.write("GET / HT"));
+    await within(3_000, closed, "the end of the connection");
+  });
+});
+
+Deno.test("N12: 1,000 upgrades that never send connect leave the limits standing and known peers unaffected", () =>
+  withEcho({ limits: { handshakeTimeoutMs: 60_000 } }, async (echo) => {
+    const known = await RawPeer.upgraded(echo.port);
+    echo.accepted[0]?.socket.markAuthenticated();
+    const heads: string[] = [], open: RawPeer[] = [];
+    for (let i = 0; i < 1_000; i++) {
+      const peer = await RawPeer.open(echo.port);
+      await peer.requestUpgrade();
+      const head = await within(3_000, peer.head());
+      heads.push(head.slice(9, 12));
+      if (head.startsWith("HTTP/1.1 101")) open.push(peer);
+      else peer.close();
+    }
+    assertEquals(
+      [heads.filter((h) => h === "101").length, heads.filter((h) => h === "503").length],
+      [32, 968],
+    );
+    assertEquals(echo.listener.unauthenticated, 32);
+    await known.write(textFrame("still served"));
+    assertEquals((await within(2_000, known.frame()))?.opcode, 1);
+    for (const peer of [known, ...open]) peer.close();
+  }));
+
 Deno.test("N13: a first frame byte by byte ends at the handshake deadline with 1000", () =>
   withEcho({ limits: { handshakeTimeoutMs: 400 } }, async (echo) => {
     const peer = await RawPeer.upgraded(echo.port);
