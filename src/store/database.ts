@@ -170,6 +170,13 @@ async function readCopy(path: string): Promise<RawRecord[]> {
   }
 }
 
+/** Makes the database when it is missing. Returns whether it did. */
+export async function restoreDatabase(path: string): Promise<boolean> {
+  if (await readHeader(path) !== "missing") return false;
+  await create(path);
+  return true;
+}
+
 /** Rows of the audit table, newest first. Opened for the question only; the caller flushes before. */
 export async function readAudit(
   path: string,

@@ -45,7 +45,7 @@ export class GatewayStore extends Store implements Tables {
   #auditRows = 0;
 
   private constructor(options: StoreOptions, tables: Tables, from: LoadedDatabase) {
-    super(options, Object.values(tables) as Table<never>[], from);
+    super(options, Object.values(tables) as Table<unknown>[], from);
     this.devices = tables.devices;
     this.requests = tables.requests;
     this.answered = tables.answered;

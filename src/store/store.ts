@@ -4,9 +4,9 @@
  * disk does not hold (F01, F04, F05). Which kinds of records there are is `gateway_store.ts`.
  */
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { OpenclawError } from "../lib/errors.ts";
+import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger, silentLogger } from "../lib/log.ts";
-import { loadDatabase, type LoadedDatabase } from "./database.ts";
+import { loadDatabase, type LoadedDatabase, restoreDatabase } from "./database.ts";
 import type { StoreOp } from "./store_worker.ts";
 import type { Table } from "./table.ts";
 import { StoreWriter } from "./writer.ts";
@@ -49,6 +49,7 @@ export class Store {
   readonly path: string;
   readonly clock: Clock;
   readonly #writer: StoreWriter;
+  readonly #tables: readonly Table<unknown>[];
   readonly #warn: (message: string, fields?: Record<string, unknown>) => void;
   #queue: Pending[] = [];
   #later = new Map<string, StoreOp>();
@@ -61,13 +62,14 @@ export class Store {
 
   protected constructor(
     options: StoreOptions,
-    tables: readonly Table<never>[],
+    tables: readonly Table<unknown>[],
     from: LoadedDatabase,
   ) {
     this.path = options.path;
     this.clock = options.clock ?? systemClock;
     this.#writer = new StoreWriter(options.path, this.clock);
     this.#warn = limitRepeats((options.log ?? silentLogger).warn, 60_000, this.clock);
+    this.#tables = tables;
     this.#degraded = from.degraded;
     fill(options.path, tables, from);
   }
@@ -170,7 +172,7 @@ export class Store {
     this.#rows = [];
     // Collected changes go first: a commit that replaces the same record must win.
     const ops = [...later.values(), ...batch.flatMap((pending) => pending.ops), ...rows];
-    const error = await this.#writer.write(ops);
+    const error = await this.#write(ops);
     if (error === undefined) {
       if (this.#degraded !== undefined) this.#warn("store writes again", { path: this.path });
       this.#degraded = undefined;
@@ -181,6 +183,23 @@ export class Store {
     this.#warn("store cannot write", { path: this.path, error });
     this.#keepForLater(later, rows);
     this.#undo([...batch, ...this.#queue.splice(0)], error);
+  }
+
+  /** After trouble the file may be gone: it is made again, with everything memory holds. */
+  async #write(ops: readonly StoreOp[]): Promise<string | undefined> {
+    if (this.#degraded === undefined) return await this.#writer.write(ops);
+    try {
+      const made = await restoreDatabase(this.path);
+      return await this.#writer.write(made ? [...this.#everything(), ...ops] : ops);
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  #everything(): StoreOp[] {
+    return this.#tables.flatMap((table) =>
+      [...table.rows].map(([id, row]): StoreOp => ["put", table.kind, id, JSON.stringify(row)])
+    );
   }
 
   /** Everything queued behind the failed batch was built on it and goes with it. */
@@ -209,7 +228,7 @@ export class Store {
   }
 }
 
-function fill(path: string, tables: readonly Table<never>[], from: LoadedDatabase): void {
+function fill(path: string, tables: readonly Table<unknown>[], from: LoadedDatabase): void {
   const byKind = new Map(tables.map((table) => [table.kind, table.rows as Map<string, unknown>]));
   for (const raw of from.records) {
     try {

@@ -2,6 +2,7 @@
  * The writer thread's program. It owns the only writable connection to the gateway database and turns each batch into
  * one transaction, so that fsync never blocks the main loop. `writer.ts` starts and feeds it.
  */
+import { toFileUrl } from "@std/path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** One row change. Audit values are in column order. */
@@ -38,8 +39,11 @@ const SQL: Readonly<Record<StoreOp[0], string>> = {
 let database: DatabaseSync | undefined;
 let prepared = new Map<string, StatementSync>();
 
+/** Never makes a file: an empty one in its place would be refused at the next start. */
 function open(path: string): DatabaseSync {
-  const opened = new DatabaseSync(path);
+  const place = toFileUrl(path);
+  place.searchParams.set("mode", "rw");
+  const opened = new DatabaseSync(place);
   opened.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000");
   prepared = new Map();
   return opened;
