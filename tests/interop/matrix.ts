@@ -22,7 +22,15 @@ export class Matrix {
 
   /** Runs one scenario, records and prints its line. */
   async scenario(t: Deno.TestContext, scenario: string, body: () => Promise<void>): Promise<void> {
-    const ok = await t.step(scenario, body);
+    let why = "";
+    const ok = await t.step(scenario, async () => {
+      try {
+        await body();
+      } catch (error) {
+        why = ` | ${error instanceof Error ? error.message : error}`.slice(0, 1500);
+        throw error;
+      }
+    });
     const row: Row = {
       pairing: this.pairing,
       version: VERSION[this.kind],
@@ -30,7 +38,7 @@ export class Matrix {
       result: ok ? "ok" : "failed",
     };
     this.#rows.push(row);
-    console.log(`matrix | ${row.pairing} | ${row.version} | ${row.scenario} | ${row.result}`);
+    console.log(`matrix | ${row.pairing} | ${row.version} | ${row.scenario} | ${row.result}${why}`);
   }
 
   /** Merges the rows into the file; rows of other pairings stay. */

@@ -3,7 +3,15 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
-import { eventually, liveNode, reach, stageGateway, startNode, TOKEN } from "./stage.ts";
+import {
+  eventually,
+  liveNode,
+  pendingSurfaces,
+  reach,
+  stageGateway,
+  startNode,
+  TOKEN,
+} from "./stage.ts";
 
 for (const kind of ["v3", "v4"] as const) {
   Deno.test({
@@ -69,10 +77,7 @@ for (const kind of ["v3", "v4"] as const) {
         });
         await nodeRows.scenario(t, "its commands go live", async () => {
           await eventually("the surface to be approved", async () => {
-            const { pending } = await operator.json(["nodes", "pending", "--json"]) as {
-              pending: { requestId: string }[];
-            };
-            for (const { requestId } of pending) {
+            for (const requestId of await pendingSurfaces(operator)) {
               await operator.run(["nodes", "approve", requestId]);
             }
             const row = await liveNode(operator, [], "system.run", 1000);

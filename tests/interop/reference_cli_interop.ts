@@ -3,7 +3,14 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
-import { liveNode, pendingDevice, stageGateway, startNode, TOKEN } from "./stage.ts";
+import {
+  liveNode,
+  pendingDevice,
+  pendingSurfaces,
+  stageGateway,
+  startNode,
+  TOKEN,
+} from "./stage.ts";
 
 /** A command and what its JSON (or text) must show. */
 type Line = readonly [args: readonly string[], shows: RegExp];
@@ -51,11 +58,8 @@ for (const kind of ["v3", "v4"] as const) {
           nodeId = deviceId;
           const device = await cli.run(["devices", "approve", requestId, "--json"]);
           assertEquals(device.code, 0, `${device.stdout}\n${device.stderr}`);
-          const { pending } = await gateway.home.json(["nodes", "pending", "--json"]) as {
-            pending: { requestId: string }[];
-          };
-          for (const request of pending) {
-            const surface = await cli.run(["nodes", "approve", request.requestId, "--json"]);
+          for (const requestId of await pendingSurfaces(gateway.home)) {
+            const surface = await cli.run(["nodes", "approve", requestId, "--json"]);
             assertEquals(surface.code, 0, `${surface.stdout}\n${surface.stderr}`);
           }
           await liveNode(gateway.home, []);

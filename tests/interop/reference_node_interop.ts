@@ -3,7 +3,15 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
-import { eventually, liveNode, pendingDevice, stageGateway, startNode, TOKEN } from "./stage.ts";
+import {
+  eventually,
+  liveNode,
+  pendingDevice,
+  pendingSurfaces,
+  stageGateway,
+  startNode,
+  TOKEN,
+} from "./stage.ts";
 
 const ALLOW_ALL = { version: 1, defaults: { security: "full", ask: "off" }, agents: {} };
 
@@ -40,10 +48,7 @@ for (const kind of ["v3", "v4"] as const) {
           }
           const row = await liveNode(operator, flags).catch(async () => {
             // A surface that differed from the admitted one is queued as its own request.
-            const { pending } = await operator.json(["nodes", "pending", "--json"]) as {
-              pending: { requestId: string }[];
-            };
-            for (const { requestId } of pending) {
+            for (const requestId of await pendingSurfaces(operator)) {
               await operator.run(["nodes", "approve", requestId]);
             }
             return await liveNode(operator, flags);

@@ -170,3 +170,14 @@ export async function liveNode(
     return nodes.find((node) => node.connected && node.commands.includes(command));
   }, withinMs);
 }
+
+/** Ids of the command surfaces that wait for approval. */
+export async function pendingSurfaces(
+  operator: Home,
+  flags: readonly string[] = [],
+): Promise<string[]> {
+  const requests = await operator.json(["nodes", "pending", "--json", ...flags]) as {
+    requestId: string;
+  }[];
+  return requests.map((request) => request.requestId);
+}
