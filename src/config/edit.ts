@@ -147,7 +147,7 @@ function unreadable(before: LoadedConfig): OpenclawError {
   return new OpenclawError(
     "CONFIG_INVALID",
     `Cannot change ${before.path}: ${before.issues.map(issueText).join("; ")} (file left as it is)`,
-    { hint: "openclaw config validate", details: { path: before.path, issues: before.issues } },
+    { hint: before.repairHint, details: { path: before.path, issues: before.issues } },
   );
 }
 

@@ -31,6 +31,8 @@ export interface LoadedConfig {
   readonly valid: boolean;
   /** The text is not JSON5 at all; `config` holds defaults only and nothing may be concluded from it. */
   readonly broken: boolean;
+  /** Next step for a broken file: a command that brings back the version before, or one that shows the problem. */
+  readonly repairHint: string;
   readonly issues: readonly ConfigIssue[];
   readonly warnings: readonly ConfigIssue[];
   readonly unknown: readonly UnknownKey[];
@@ -49,7 +51,8 @@ export async function loadConfig(
   const file = await readOwned(path, { maxBytes: MAX_CONFIG_BYTES, followOwnSymlink: true });
   if (!file) return await judgeText(path, undefined, env);
   const raw = decode(file.bytes);
-  const loaded = await judgeText(path, raw.text, env, raw.problem);
+  const judged = await judgeText(path, raw.text, env, raw.problem);
+  const loaded = judged.broken ? { ...judged, repairHint: await findRepair(path) } : judged;
   if (!file.tightened) return loaded;
   const note = { path: "", message: `${path} was readable by others; its mode is 0600 now` };
   return { ...loaded, warnings: [note, ...loaded.warnings] };
@@ -63,7 +66,13 @@ export async function judgeText(
   problem?: Json5Error,
 ): Promise<LoadedConfig> {
   const raw = text ?? "";
-  const base = { path, exists: text !== undefined, raw, hash: await sha256Hex(raw) };
+  const base = {
+    path,
+    exists: text !== undefined,
+    raw,
+    hash: await sha256Hex(raw),
+    repairHint: VALIDATE,
+  };
   const tree = text === undefined ? undefined : problem ?? parseOrError(raw);
   if (tree instanceof Json5Error) {
     return {
@@ -86,6 +95,20 @@ export async function judgeText(
   const valid = issues.length === 0;
   const unknown = report.unknown;
   return { ...base, parsed, config, valid, broken: false, issues, warnings, unknown };
+}
+
+const VALIDATE = "openclaw config validate";
+
+/** F06: the version before the last change, when it is a good one. */
+async function findRepair(path: string): Promise<string> {
+  const backup = await readOwned(`${path}.bak`, { maxBytes: MAX_CONFIG_BYTES }).catch(() =>
+    undefined
+  );
+  const text = backup && decode(backup.bytes);
+  const good = text && !text.problem && !(parseOrError(text.text) instanceof Json5Error);
+  return good
+    ? `go back to the version before the last change: cp "${path}.bak" "${path}"`
+    : VALIDATE;
 }
 
 function emptyConfig() {
@@ -180,7 +203,7 @@ export function requireValid(loaded: LoadedConfig, options: RequireOptions = {})
   if (options.readable ? !loaded.broken : loaded.valid) return loaded;
   const text = loaded.issues.map(issueText).join("; ");
   throw new OpenclawError("CONFIG_INVALID", `Cannot use config ${loaded.path}: ${text}`, {
-    hint: "openclaw config validate",
+    hint: loaded.repairHint,
     exitCode: options.exitCode ?? 1,
     details: { path: loaded.path, issues: loaded.issues },
   });

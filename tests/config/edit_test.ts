@@ -273,6 +273,23 @@ Deno.test("parseConfigPath() refuses malformed paths with exit code 2", async ()
   }
 });
 
+/** `.ci/run` sets 25. */
+const ROUNDS = Number(Deno.env.get("OPENCLAW_CONFIG_ROUNDS") ?? "3");
+
+Deno.test(`F08: ${ROUNDS} rounds of 20 edits at once lose none`, async () => {
+  await using state = await tempState({}, COMMENTED);
+  for (let round = 0; round < ROUNDS; round++) {
+    const edits = Array.from(
+      { length: 20 },
+      (_, i) => setConfigValue(state, `channels.r${round}.k${i}`, i, { waitMs: 60_000 }),
+    );
+    await Promise.all(edits);
+  }
+  const channels = (await state.load()).parsed.channels as Record<string, Record<string, number>>;
+  const wanted = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`k${i}`, i]));
+  for (let round = 0; round < ROUNDS; round++) assertEquals(channels[`r${round}`], wanted);
+});
+
 const WORKER = fromFileUrl(new URL("./edit_worker.ts", import.meta.url));
 
 async function setInProcess(home: string, path: string, value: number): Promise<boolean> {

@@ -57,6 +57,17 @@ Deno.test("F06: a damaged file is refused with line and column and its bytes sta
   }
 });
 
+Deno.test("F06: the hint for a broken file is the command that brings back the last good version", async () => {
+  await using state = await tempState({}, "{gateway: {port: 1");
+  const hint = async () => (await state.load()).repairHint;
+  assertEquals(await hint(), "openclaw config validate");
+  await Deno.writeTextFile(state.paths.configBackupFile, "{broken", { mode: 0o600 });
+  assertEquals(await hint(), "openclaw config validate");
+  await Deno.writeTextFile(state.paths.configBackupFile, "{gateway: {port: 1}}", { mode: 0o600 });
+  const { configFile } = state.paths;
+  assertStringIncludes(await hint(), `cp "${configFile}.bak" "${configFile}"`);
+});
+
 Deno.test("a replacement character that is really in the file is no bad UTF-8", async () => {
   await using state = await tempState({}, '{ui: {name: "\ufffd"}}');
   assertEquals((await state.load()).valid, true);
