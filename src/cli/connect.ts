@@ -5,7 +5,8 @@
 import { loadConfig } from "../config/load.ts";
 import { type StatePaths, statePaths } from "../config/paths.ts";
 import { credentialConflict, decideTarget, type Target } from "../config/target.ts";
-import { openSession, type Session } from "../client/session.ts";
+import { openWhenReady } from "../client/open_when_ready.ts";
+import type { Session } from "../client/session.ts";
 import { loadOrCreateDeviceKey } from "../identity/device_key.ts";
 import { gatewayKeyOf } from "../identity/token_store.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
@@ -160,7 +161,7 @@ async function connect(
   const gatewayKey = gatewayKeyOf(url, target.pin ? [target.pin] : []);
   const stored = target.storedTokens ? await tokens.load(gatewayKey, "operator") : undefined;
   try {
-    const session = await openSession({
+    return await openWhenReady({
       dial: {
         ...(tunnel?.dial ?? { url }),
         timeoutMs: values.timeoutMs,
@@ -175,7 +176,6 @@ async function connect(
       ...(target.storedTokens ? { tokens } : {}),
       timeoutMs: values.timeoutMs,
     });
-    return session;
   } catch (error) {
     throw await connectFailure(error, target, io);
   }
