@@ -85,6 +85,32 @@ export async function dial(options: DialOptions): Promise<FrameSocket> {
   }
 }
 
+/**
+ * The fingerprint a host shows on TLS, for a hint that names it (decision 33); never to be trusted unseen. Sends nothing
+ * but a TLS hello. `undefined` when there is none within `timeoutMs` (default 3,000).
+ */
+export async function observeFingerprint(
+  options: Pick<DialOptions, "url" | "timeoutMs" | "lookup">,
+): Promise<Fingerprint | undefined> {
+  const endpoint = { ...parseEndpoint(options.url), secure: true };
+  const { observe, trustOf } = await import("./ws_dial.ts");
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), options.timeoutMs ?? 3_000);
+  const { lookup } = options;
+  const run = {
+    endpoint,
+    options,
+    signal: stop.signal,
+    stage: () => {},
+    ...(lookup ? { lookup } : {}),
+  };
+  try {
+    return await observe(run, trustOf(run));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** All pins of a dial. */
 export function pinsOf({ pin, pins = [] }: Pick<DialOptions, "pin" | "pins">): Fingerprint[] {
   return pin === undefined ? [...pins] : [pin, ...pins];

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
+import type { Fingerprint } from "../identity/fingerprint.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import { httpRefused, notHttp, socketError, untrusted } from "./dial_errors.ts";
 import { type Endpoint, renderEndpoint, urlHost } from "./endpoint.ts";
@@ -26,23 +27,28 @@ export interface DialRun {
 
 /** Dials; every failure is a coded error or `signal.reason`. */
 export async function dialWs(run: DialRun): Promise<FrameSocket> {
-  const { endpoint, options } = run;
+  const { endpoint } = run;
   const transport = await connectTo(run);
   if (!endpoint.secure) return await upgrade(run, transport);
   run.stage("tls");
-  const trust: TlsTrust = {
-    url: renderEndpoint(endpoint),
-    host: endpoint.host,
-    isIp: endpoint.ip !== undefined,
-    pins: options.pins ?? [],
-    ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
-  };
+  const trust = trustOf(run);
   try {
     return await upgrade(run, await startTls(transport, trust, run.signal));
   } catch (error) {
     if (!isOpenclawError(error, "TLS_UNTRUSTED")) throw error;
     throw untrusted(trust.url, String(error.details?.reason), await observe(run, trust));
   }
+}
+
+/** Whom a dial trusts. */
+export function trustOf({ endpoint, options }: DialRun): TlsTrust {
+  return {
+    url: renderEndpoint(endpoint),
+    host: endpoint.host,
+    isIp: endpoint.ip !== undefined,
+    pins: options.pins ?? [],
+    ...(options.caPem === undefined ? {} : { caPem: options.caPem }),
+  };
 }
 
 async function connectTo(run: DialRun) {
@@ -62,8 +68,8 @@ async function connectTo(run: DialRun) {
   }
 }
 
-/** The second look at an untrusted peer, so that the message can tell its fingerprint. Nothing is sent to it. */
-async function observe(run: DialRun, trust: TlsTrust): Promise<string | undefined> {
+/** A look at a peer's leaf, so that a message can tell its fingerprint. Nothing but a TLS hello is sent to it. */
+export async function observe(run: DialRun, trust: TlsTrust): Promise<Fingerprint | undefined> {
   try {
     return await observeLeaf(await connectTo(run), trust, run.signal);
   } catch {

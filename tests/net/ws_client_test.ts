@@ -7,7 +7,7 @@ import type { Fingerprint } from "../../src/identity/fingerprint.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import type { CloseInfo, FrameSocket } from "../../src/net/socket.ts";
 import { interleave } from "../../src/net/tcp.ts";
-import { dial, type DialOptions } from "../../src/net/ws_client.ts";
+import { dial, type DialOptions, observeFingerprint } from "../../src/net/ws_client.ts";
 import { listen } from "../../src/net/ws_server.ts";
 import { startImpostor } from "./impostor.ts";
 import { within } from "./raw.ts";
@@ -154,6 +154,22 @@ Deno.test("no pin and a self-signed gateway: TLS_UNTRUSTED tells the observed fi
   assert(error.hint?.includes(`--tls-fingerprint ${tls.fingerprint}`));
   assertEquals(peer.bytes(), 0);
   await peer.close();
+});
+
+Deno.test("observeFingerprint() names what a host shows and sends nothing above TLS", async () => {
+  const tls = await certificate();
+  const peer = await recorder("", { tls });
+  // Also for a plaintext address, to complete the hint of a refused command (decision 33).
+  assertEquals(await observeFingerprint({ url: `ws://127.0.0.1:${peer.port}` }), tls.fingerprint);
+  assertEquals(peer.bytes(), 0);
+  await peer.close();
+  const silent = await recorder("");
+  assertEquals(
+    await observeFingerprint({ url: `ws://127.0.0.1:${silent.port}`, timeoutMs: 200 }),
+    undefined,
+  );
+  await silent.close();
+  assertEquals(await observeFingerprint({ url: `ws://127.0.0.1:${freePort()}` }), undefined);
 });
 
 Deno.test("without a pin the host name counts: a trusted authority does not help another name", async () => {
