@@ -5,8 +5,14 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import { refusal } from "../protocol/errors.ts";
-import type { ApprovalRecord } from "../store/approval_record.ts";
 import type { GatewayStore } from "../store/gateway_store.ts";
+import {
+  approvalRecord,
+  ending,
+  noAllowAlways,
+  ownRequest,
+  resolverOf,
+} from "./approval_desk_ends.ts";
 import {
   type ApprovalParams,
   countsAsReviewer,
@@ -15,16 +21,9 @@ import {
   maySee,
   readApproval,
 } from "./approval_desk_rules.ts";
-import type {
-  ApprovalDecision,
-  ApprovalDesk,
-  OpenApproval,
-  Resolution,
-  Resolver,
-} from "./approval_types.ts";
+import type { ApprovalDecision, ApprovalDesk, OpenApproval, Resolution } from "./approval_types.ts";
 import type { EventHub } from "./events.ts";
 import type { Peer } from "./peer.ts";
-import { principalName } from "./principal.ts";
 
 /** How long repeating the same answer is still accepted. Source: 11.7. */
 const REPEAT_MS = 15_000;
@@ -261,64 +260,4 @@ export class ExecApprovals implements ApprovalDesk {
       this.#end(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
     }
   }
-}
-
-function ending(
-  status: "expired" | "cancelled",
-  reason: "timeout" | "no-route" | "cancelled",
-  atMs: number,
-): Resolution {
-  const resolver = { kind: "system", name: null } as const;
-  return { decision: null, status, reason, resolver, atMs, selfApproved: false };
-}
-
-function resolverOf(peer: Peer): Resolver {
-  const { principal } = peer;
-  return principal.deviceId === undefined
-    ? { kind: "runtime", id: principal.clientId, name: principalName(principal) }
-    : { kind: "device", id: principal.deviceId, name: principalName(principal) };
-}
-
-function ownRequest() {
-  return refusal(
-    "FORBIDDEN",
-    "a connection may not answer its own request without operator.admin",
-    {
-      details: { reason: "OWN_REQUEST" },
-    },
-  );
-}
-
-function noAllowAlways(peer: Peer) {
-  return refusal(
-    "INVALID_REQUEST",
-    peer.principal.protocol === 3
-      ? "allow-always is unavailable because the effective policy requires approval every time"
-      : "allow-always is unavailable for this command",
-    { details: { reason: "APPROVAL_ALLOW_ALWAYS_UNAVAILABLE" } },
-  );
-}
-
-function approvalRecord(approval: OpenApproval, resolution: Resolution): ApprovalRecord {
-  const { id, commandText, commandPreview, warningText, host, nodeId, agentId } = approval;
-  const { kind, id: resolverId } = resolution.resolver;
-  return {
-    id,
-    status: resolution.status,
-    commandText,
-    commandPreview,
-    warningText,
-    host,
-    nodeId,
-    agentId,
-    allowedDecisions: approval.view.allowedDecisions,
-    decision: resolution.decision,
-    reason: resolution.reason,
-    resolver: { kind, ...(resolverId === undefined ? {} : { id: resolverId }) },
-    selfApproved: resolution.selfApproved,
-    requester: principalName(approval.requester.principal),
-    createdAtMs: approval.createdAtMs,
-    expiresAtMs: approval.expiresAtMs,
-    resolvedAtMs: resolution.atMs,
-  };
 }

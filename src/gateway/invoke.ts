@@ -6,9 +6,16 @@
 import type { Clock } from "../lib/clock.ts";
 import { refusal } from "../protocol/errors.ts";
 import { eventText } from "../protocol/frames.ts";
-import { CAP_INVOKE_OUTPUT } from "../protocol/hello.ts";
 import { DEFAULT_INVOKE_TIMEOUT_MS } from "../protocol/limits.ts";
-import { Deadlines, type Expiring } from "./invoke_deadlines.ts";
+import {
+  callKey,
+  failure,
+  type InvokeResult,
+  outcomeOf,
+  type PendingCall,
+  speaksOutput,
+} from "./invoke_call.ts";
+import { Deadlines } from "./invoke_deadlines.ts";
 import type { InvokeCall, InvokeOutcome, Invoker, LiveNode } from "./invoke_desk.ts";
 import { LiveOutput, readChunk } from "./invoke_live.ts";
 import type { EffectiveSurface } from "./pairing_desk.ts";
@@ -19,34 +26,11 @@ export const MAX_INVOKE_TIMEOUT_MS = 24 * 3_600_000;
 /** How long a cancelled command may take to report its end (TERM, wait, KILL) before the call is given up. */
 const CANCEL_GRACE_MS = 15_000;
 
-interface PendingCall extends Expiring {
-  readonly id: string;
-  readonly nodeId: string;
-  readonly command: string;
-  readonly node: Peer;
-  readonly key: string | undefined;
-  readonly live: LiveOutput | undefined;
-  caller: Peer | undefined;
-  /** Set when the call was cancelled: what to say when the node stays silent. */
-  cancelled: { readonly code: string; readonly message: string } | undefined;
-  readonly settle: (outcome: InvokeOutcome) => void;
-}
-
 /** What the invoker needs from the rest of the gateway. */
 export interface InvokerOptions {
   readonly clock: Clock;
   /** What this node may do now. */
   readonly surfaceOf: (peer: Peer) => EffectiveSurface;
-}
-
-/** Result of `node.invoke.result`, already checked against its schema. */
-export interface InvokeResult {
-  readonly id: string;
-  readonly nodeId: string;
-  readonly ok: boolean;
-  readonly payload?: unknown;
-  readonly payloadJSON?: string | null;
-  readonly error?: { readonly code?: string; readonly message?: string } | null;
 }
 
 /** Names a call of one operator connection. */
@@ -311,29 +295,4 @@ export class NodeInvoker implements Invoker {
     }
     this.#deadlines.stop();
   }
-}
-
-function failure(code: string, message: string, dispatched: boolean): InvokeOutcome {
-  return { ok: false, code, message, dispatched };
-}
-
-function outcomeOf(result: InvokeResult): InvokeOutcome {
-  if (result.ok) {
-    return typeof result.payloadJSON === "string" && result.payload === undefined
-      ? { ok: true, payloadJSON: result.payloadJSON }
-      : { ok: true, payloadJSON: null, payload: result.payload ?? null };
-  }
-  return failure(
-    result.error?.code ?? "UNAVAILABLE",
-    result.error?.message ?? "node invoke failed",
-    true,
-  );
-}
-
-function speaksOutput(peer: Peer | undefined): boolean {
-  return peer?.principal.caps.includes(CAP_INVOKE_OUTPUT) ?? false;
-}
-
-function callKey(peer: Peer, idempotencyKey: string): string {
-  return `${peer.connId}\n${idempotencyKey}`;
 }

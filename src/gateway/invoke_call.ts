@@ -1,0 +1,61 @@
+/**
+ * One call to a node as the invoker keeps it, and the outcomes it can have. Values only; the machine is `invoke.ts`.
+ */
+import { CAP_INVOKE_OUTPUT } from "../protocol/hello.ts";
+import type { Expiring } from "./invoke_deadlines.ts";
+import type { InvokeOutcome } from "./invoke_desk.ts";
+import type { LiveOutput } from "./invoke_live.ts";
+import type { Peer } from "./peer.ts";
+
+/** A call under way. */
+export interface PendingCall extends Expiring {
+  readonly id: string;
+  readonly nodeId: string;
+  readonly command: string;
+  readonly node: Peer;
+  readonly key: string | undefined;
+  readonly live: LiveOutput | undefined;
+  caller: Peer | undefined;
+  /** Set when the call was cancelled: what to say when the node stays silent. */
+  cancelled: { readonly code: string; readonly message: string } | undefined;
+  readonly settle: (outcome: InvokeOutcome) => void;
+}
+
+/** Result of `node.invoke.result`, already checked against its schema. */
+export interface InvokeResult {
+  readonly id: string;
+  readonly nodeId: string;
+  readonly ok: boolean;
+  readonly payload?: unknown;
+  readonly payloadJSON?: string | null;
+  readonly error?: { readonly code?: string; readonly message?: string } | null;
+}
+
+/** An outcome that is not good. */
+export function failure(code: string, message: string, dispatched: boolean): InvokeOutcome {
+  return { ok: false, code, message, dispatched };
+}
+
+/** The outcome a node reports. */
+export function outcomeOf(result: InvokeResult): InvokeOutcome {
+  if (result.ok) {
+    return typeof result.payloadJSON === "string" && result.payload === undefined
+      ? { ok: true, payloadJSON: result.payloadJSON }
+      : { ok: true, payloadJSON: null, payload: result.payload ?? null };
+  }
+  return failure(
+    result.error?.code ?? "UNAVAILABLE",
+    result.error?.message ?? "node invoke failed",
+    true,
+  );
+}
+
+/** Whether a peer takes part in live output (decision 12). */
+export function speaksOutput(peer: Peer | undefined): boolean {
+  return peer?.principal.caps.includes(CAP_INVOKE_OUTPUT) ?? false;
+}
+
+/** Names a call of one connection. */
+export function callKey(peer: Peer, idempotencyKey: string): string {
+  return `${peer.connId}\n${idempotencyKey}`;
+}
