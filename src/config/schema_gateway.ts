@@ -158,13 +158,19 @@ export const gatewaySection = section({
   reload: section({
     mode: keyOr(oneOf("hybrid", "hot", "restart", "off"), "hybrid", {
       summary: "What happens when the file changes",
+      ...restart,
       refusedByV4: ["hot", "restart"],
     }),
-    debounceMs: keyOr(int({ min: 0 }), 300, { summary: "Quiet time before a reload", only: "v3" }),
+    debounceMs: keyOr(int({ min: 0 }), 300, {
+      summary: "Quiet time before a reload",
+      only: "v3",
+      ...restart,
+    }),
   }, ["deferralTimeoutMs"]),
   handshakeTimeoutMs: keyOr(int({ min: 1 }), 15_000, {
     summary: "Longest handshake, milliseconds",
     only: "v3",
+    ...restart,
   }),
   http: section({
     securityHeaders: section({

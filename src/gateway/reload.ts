@@ -2,7 +2,9 @@
  * Puts a changed configuration into force while the gateway runs: most of it is read anew at each use, the way in is
  * changed here. Source: gateway-protocol.md 4.6, 11.2.
  */
+import { changeEffect } from "../config/edit.ts";
 import type { Env } from "../config/env.ts";
+import { differences } from "../config/json_value.ts";
 import { issueText } from "../config/load.ts";
 import { loadServerAuth, type ServerFlags } from "../config/server_plan.ts";
 import { watchConfig } from "../config/watch.ts";
@@ -28,8 +30,12 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
   const { services } = options;
   const { config, log, clock } = services;
   let cancelEnd = () => {};
-  const unsubscribe = config.onChange(async () => {
-    log.info("configuration reloaded");
+  const unsubscribe = config.onChange(async (now, before) => {
+    const { hot, restart } = changeEffect(differences(before.parsed, now.parsed));
+    log.info("configuration reloaded", { applied: hot.join(" ") });
+    if (restart.length > 0) {
+      log.warn("restart the gateway to apply the rest", { keys: restart.join(" ") });
+    }
     if (!await changeAuth(options)) return;
     cancelEnd();
     cancelEnd = clock.after(END_SESSIONS_AFTER_MS, () => {

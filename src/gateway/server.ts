@@ -197,6 +197,7 @@ async function openDoor(parts: DoorParts): Promise<GatewayParts> {
   const { services, plan, auth, options } = parts;
   const dispatcher = new Dispatcher(METHODS, services);
   const throttle = new Throttle(services.clock, plan.auth.rateLimit);
+  services.config.onChange(({ config }) => throttle.configure(config.gateway.auth.rateLimit));
   const door = new Door({
     services,
     dispatcher,

@@ -28,6 +28,13 @@ export interface ThrottleOptions {
   readonly exemptLoopback?: boolean;
 }
 
+const DEFAULTS: Required<ThrottleOptions> = {
+  maxAttempts: 10,
+  windowMs: 60_000,
+  lockoutMs: 300_000,
+  exemptLoopback: true,
+};
+
 /** Who guesses. */
 export interface ThrottleActor {
   readonly address: string;
@@ -49,23 +56,23 @@ const MAX_DELAY_MS = 5_000;
 /** Counts failures and says who must wait. */
 export class Throttle {
   readonly #clock: Clock;
-  readonly #maxAttempts: number;
-  readonly #windowMs: number;
-  readonly #lockoutMs: number;
-  readonly #exemptLoopback: boolean;
+  #options: Required<ThrottleOptions>;
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(clock: Clock, options: ThrottleOptions = {}) {
     this.#clock = clock;
-    this.#maxAttempts = options.maxAttempts ?? 10;
-    this.#windowMs = options.windowMs ?? 60_000;
-    this.#lockoutMs = options.lockoutMs ?? 300_000;
-    this.#exemptLoopback = options.exemptLoopback ?? true;
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /** New limits for everything that happens from now on; counts and running lockouts stay. */
+  configure(options: ThrottleOptions): void {
+    this.#options = { ...DEFAULTS, ...options };
   }
 
   /** Whether this actor is delayed instead of locked. */
   exempt(actor: ThrottleActor): boolean {
-    return this.#exemptLoopback && actor.origin === undefined && isLoopbackIp(actor.address);
+    return this.#options.exemptLoopback && actor.origin === undefined &&
+      isLoopbackIp(actor.address);
   }
 
   /** Milliseconds until the actor may try again; 0 when it may try now. `strict` ignores the loopback exemption. */
@@ -79,11 +86,11 @@ export class Throttle {
   failed(purpose: ThrottlePurpose, actor: ThrottleActor): number {
     const nowMs = this.#clock.monotonic();
     const bucket = this.#bucket(this.#key(purpose, actor), nowMs);
-    bucket.failures = bucket.failures.filter((atMs) => nowMs - atMs < this.#windowMs);
+    bucket.failures = bucket.failures.filter((atMs) => nowMs - atMs < this.#options.windowMs);
     bucket.failures.push(nowMs);
     const count = bucket.failures.length;
-    if (count >= this.#maxAttempts) bucket.lockedUntilMs = nowMs + this.#lockoutMs;
-    if (bucket.failures.length > this.#maxAttempts) bucket.failures.shift();
+    if (count >= this.#options.maxAttempts) bucket.lockedUntilMs = nowMs + this.#options.lockoutMs;
+    if (bucket.failures.length > this.#options.maxAttempts) bucket.failures.shift();
     return this.exempt(actor) ? Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - 1)) : 0;
   }
 
@@ -124,7 +131,7 @@ export class Throttle {
     for (const [key, bucket] of this.#buckets) {
       if (++looked > 8) return;
       const last = bucket.failures.at(-1) ?? 0;
-      if (bucket.lockedUntilMs <= nowMs && nowMs - last >= this.#windowMs) {
+      if (bucket.lockedUntilMs <= nowMs && nowMs - last >= this.#options.windowMs) {
         this.#buckets.delete(key);
       }
     }
