@@ -10,6 +10,10 @@ const CONFIG = `// by hand
 interface Scene {
   readonly path: string;
   readonly session: ScriptedPeer;
+  /** Connects with another token and gives the code of the refusal; `undefined` when let in. */
+  guess(token: string): Promise<string | undefined>;
+  /** Messages of the gateway's log file. */
+  log(): Promise<string>;
   write(text: string): Promise<void>;
   read(): Promise<string>;
   load(): Promise<LoadedConfig>;
@@ -37,6 +41,8 @@ async function withGateway(options: SceneOptions, use: (scene: Scene) => Promise
     path,
     session,
     write,
+    guess: async (token) => (await world.connect({ token })).hello.error?.details?.code,
+    log: () => Deno.readTextFile(`${world.paths.logsDir}/gateway.log`),
     read: () => Deno.readTextFile(path),
     load: () => loadConfig(world.paths, {}),
   });
@@ -211,5 +217,39 @@ Deno.test("F09: a hand edit takes force and is announced; a broken one changes n
     const broken: Answer = await session.call("config.get", {});
     assertEquals([broken.valid, broken.raw], [false, null]);
     assertEquals(broken.runtimeConfig.gateway.trustedProxies, ["10.9.9.9"]);
+  });
+});
+
+Deno.test("a changed rate limit is in force at once; a changed token lets the new one in", async () => {
+  await withGateway({}, async ({ session, guess }) => {
+    const { hash }: Answer = await session.call("config.get");
+    const limits =
+      "{gateway: {auth: {rateLimit: {maxAttempts: 2, exemptLoopback: false, lockoutMs: 60000}}}}";
+    const limited: Answer = await session.call("config.patch", { raw: limits, baseHash: hash });
+    await session.event("config.changed");
+    assertEquals(await guess("wrong-1"), "AUTH_TOKEN_MISMATCH");
+    assertEquals(await guess("wrong-2"), "AUTH_TOKEN_MISMATCH");
+    assertEquals(await guess(TOKEN), "AUTH_RATE_LIMITED");
+    const off =
+      "{gateway: {auth: {token: 'new-token-0123456789', rateLimit: {exemptLoopback: true}}}}";
+    await session.call("config.patch", { raw: off, baseHash: limited.hash });
+    assertEquals(await guess("new-token-0123456789"), undefined);
+    assertEquals(await guess(TOKEN), "AUTH_TOKEN_MISMATCH");
+  });
+});
+
+Deno.test("a reload says which changes need a restart", async () => {
+  await withGateway({}, async ({ session, write, log }) => {
+    await write(
+      CONFIG.replace(
+        "trustedProxies: []",
+        "port: 19999, tls: {enabled: true}, trustedProxies: ['10.0.0.1']",
+      ),
+    );
+    await session.event("config.changed");
+    const lines = await log();
+    assertStringIncludes(lines, "restart the gateway to apply the rest");
+    assertStringIncludes(lines, "gateway.port gateway.tls.enabled");
+    assert(!lines.includes(TOKEN));
   });
 });
