@@ -3,7 +3,8 @@
  * hashes are stored, and it never contains the shared token (I15). Used up, expired, revoked and unknown look the same
  * from outside (I16). Source: gateway-protocol.md 15; decision 35.
  */
-import { randomBase64Url, sha256, sha256Hex, toBase64Url, utf8 } from "../lib/bytes.ts";
+import { randomBase64Url, sha256Hex, toBase64Url, utf8 } from "../lib/bytes.ts";
+import { verificationCodeOf } from "../identity/verification_code.ts";
 import type { Secret } from "../lib/secret.ts";
 import { refusal } from "../protocol/errors.ts";
 import { BOOTSTRAP_TOKEN_LIFETIME_MS } from "../protocol/limits.ts";
@@ -19,7 +20,6 @@ export const MAX_JOIN_LIFETIME_MS = 7 * 24 * 3_600_000;
 /** Most devices one code may admit. */
 export const MAX_JOIN_USES = 1_000;
 
-const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const NOT_FOUND: JoinAnswer = { status: 404, body: `{"error":"not_found"}` };
 
 /** What a new code grants. `payload` is everything of the setup code except token and expiry. */
@@ -162,11 +162,19 @@ export class JoinCodes implements JoinDesk {
     };
   }
 
-  /** `device.pair.setupStatus`: the latest use of a code, or nothing yet. */
-  status(setupId: string): Record<string, unknown> {
-    const code = this.#context.store.joinCodes.get(setupId);
+  /** `device.pair.setupStatus`: the latest use of a code with the short code to compare, or nothing yet. */
+  async status(setupId: string): Promise<Record<string, unknown>> {
+    const { store } = this.#context;
+    const code = store.joinCodes.get(setupId);
     const use = code?.uses.at(-1);
-    return code === undefined || use === undefined ? {} : { completion: completion(code, use) };
+    if (code === undefined || use === undefined) return {};
+    const device = store.devices.get(use.deviceId);
+    return {
+      completion: completion(code, use),
+      ...(device === undefined
+        ? {}
+        : { verificationCode: await verificationCodeOf(code.tokenHash, device.publicKey) }),
+    };
   }
 
   /** Codes that still work. */
@@ -222,18 +230,4 @@ function completion(code: JoinCode, use: JoinCode["uses"][number]) {
     access: code.profile,
     ts: use.atMs,
   };
-}
-
-/**
- * The short code both sides show: first 6 base32 characters of SHA-256(token hash | device key). Source: decision 35.
- * `publicKey` is the raw key as base64url.
- */
-export async function verificationCode(bootstrapToken: Secret, publicKey: string): Promise<string> {
-  const tokenHash = await sha256Hex(bootstrapToken.reveal());
-  const digest = await sha256(`${tokenHash}|${publicKey}`);
-  let bits = 0n;
-  for (const byte of digest.subarray(0, 4)) bits = (bits << 8n) | BigInt(byte);
-  let out = "";
-  for (let i = 0; i < 6; i++) out += BASE32[Number((bits >> BigInt(27 - 5 * i)) & 31n)];
-  return out;
 }
