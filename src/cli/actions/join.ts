@@ -2,7 +2,7 @@
  * `devices join-code` and `connect`: one line from the gateway to a new machine. The line is a secret until it is
  * used; what it grants stays on the gateway (decision 35).
  */
-import { verificationCode } from "../../gateway/join.ts";
+import { verificationCode } from "../../identity/verification_code.ts";
 import { openSession } from "../../client/session.ts";
 import { editConfig } from "../../config/edit.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
