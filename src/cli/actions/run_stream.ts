@@ -60,14 +60,16 @@ export class RunStream {
     const checked = check(outputEvent, payload);
     if (!checked.ok || checked.value.idempotencyKey !== this.idempotencyKey) return;
     const { stream, seq, b64, inSeq } = checked.value;
-    const bytes = stream === "in" ? undefined : fromBase64(b64 ?? "");
     if (stream === "in") {
       this.#consumedSeq = Math.max(this.#consumedSeq, inSeq ?? 0);
       this.#wakeStdin?.();
-    } else this.#received++;
+      return;
+    }
+    const bytes = fromBase64(b64 ?? "");
+    this.#received++;
     this.#queued++;
     this.#writing = this.#writing.then(async () => {
-      if (bytes && stream !== "in") await this.write(stream, bytes);
+      if (bytes) await this.write(stream, bytes);
       this.#acknowledge(seq);
     }).catch((error) => this.#fail(error));
   }

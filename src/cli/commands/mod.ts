@@ -12,6 +12,7 @@ import { JOIN_COMMANDS } from "./join.ts";
 import { META_COMMANDS } from "./meta.ts";
 import { NODE_COMMANDS } from "./node.ts";
 import { NODE_LIST_COMMANDS } from "./nodes.ts";
+import { PROBE_COMMANDS } from "./probe.ts";
 import { QUICKSTART_COMMANDS } from "./quickstart.ts";
 import { SERVICE_COMMANDS } from "./services.ts";
 import { STATUS_COMMANDS } from "./status.ts";
@@ -23,6 +24,7 @@ export const TREE: CommandTree = new CommandTree([
   ...QUICKSTART_COMMANDS,
   ...GATEWAY_COMMANDS,
   ...DISCOVER_COMMANDS,
+  ...PROBE_COMMANDS,
   ...NODE_COMMANDS,
   ...SERVICE_COMMANDS,
   ...DEVICE_COMMANDS,
