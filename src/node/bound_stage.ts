@@ -2,7 +2,7 @@
  * Executes what was hashed (decision 21, A07, A09): opens program, script and folder, compares what was opened with what
  * was approved, and hands out paths to the opened files, so that a rename between check and start changes nothing.
  */
-import { dirname, isAbsolute, resolve } from "@std/path";
+import { basename, dirname, isAbsolute, resolve } from "@std/path";
 import { sha256Hex } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
@@ -43,7 +43,8 @@ export async function bindStage(stage: StageSpec & { file: string }): Promise<Bo
     close();
     throw error;
   }
-  const renamed = file !== stage.file || stage.argv0 !== file;
+  // Same name in another folder (`/bin` is `usr/bin`): the path serves as name, and starting is cheaper.
+  const renamed = file !== stage.file || basename(stage.argv0) !== basename(file);
   return { command: { file, ...(renamed ? { argv0: stage.argv0 } : {}), args, cwd }, close };
 }
 

@@ -5,8 +5,11 @@
 import { systemClock } from "../lib/clock.ts";
 import { ORPHAN_PIPE_WAIT_MS } from "../platform/program_output.ts";
 
-/** What a pipe can still hold when its writer is gone. Source: pipe(7), F_SETPIPE_SZ limit. */
-const MAX_PIPE_BYTES = 1024 * 1024;
+/**
+ * What is still read when the writer is gone: at most what a pipe holds (pipe(7): 1 MiB) and some read-ahead, with room
+ * to spare; an orphan that writes without end must not hold the result.
+ */
+const MAX_PIPE_BYTES = 16 * 1024 * 1024;
 
 /** Takes bytes; `false` = nobody wants more, close the pipe (the writer then gets SIGPIPE). */
 export type Sink = (bytes: Uint8Array<ArrayBuffer>) => Promise<boolean>;

@@ -55,10 +55,10 @@ export async function runPlan(facts: RunFacts): Promise<RunResult> {
   const { context } = facts;
   const { live, signal, runner } = context;
   const output = await RunOutput.create({ digest: live !== undefined });
-  let job: RunningJob | undefined;
-  const stream = live && new LiveOutput(live.send, (bytes) => job?.addCredit(bytes));
+  // Credit flows back only after output came, and output only after the job exists.
+  const stream = live && new LiveOutput(live.send, (bytes) => job.addCredit(bytes));
   let taken = 0;
-  job = runner.run(jobOf(facts), {
+  const job: RunningJob = runner.run(jobOf(facts), {
     onOutput: (kind, bytes) => {
       output.add(kind, bytes);
       stream?.push(kind, bytes);

@@ -7,7 +7,7 @@ import { systemClock, wait } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
 import { groupExists, signalGroup, signalOne } from "./process_group.ts";
-import { type Budget, collect, drain, feed } from "./program_output.ts";
+import { type Budget, collect, drain, feed, pulled } from "./program_output.ts";
 
 /** What to start. */
 export interface ProgramOptions {
@@ -131,7 +131,7 @@ function startPlain(options: ProgramOptions): Parts {
 
 /** `Deno.Command` cannot set argv[0]; Node's API can. */
 async function startWithName(options: ProgramOptions, argv0: string): Promise<Parts> {
-  const [{ spawn }, { Readable, Writable }] = await Promise.all([
+  const [{ spawn }, { Writable }] = await Promise.all([
     import("node:child_process"),
     import("node:stream"),
   ]);
@@ -152,8 +152,8 @@ async function startWithName(options: ProgramOptions, argv0: string): Promise<Pa
   return {
     pid: child.pid,
     ...(stdin ? { stdin: Writable.toWeb(stdin) as WritableStream<Uint8Array<ArrayBuffer>> } : {}),
-    stdout: stdout ? Readable.toWeb(stdout) as unknown as Program["stdout"] : emptyStream(),
-    stderr: stderr ? Readable.toWeb(stderr) as unknown as Program["stderr"] : emptyStream(),
+    stdout: stdout ? pulled(stdout) : emptyStream(),
+    stderr: stderr ? pulled(stderr) : emptyStream(),
     ended,
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Collecting what a program prints and giving it its input. Starting and stopping it is `process.ts`.
  */
+import type { Readable } from "node:stream";
 import { wait } from "../lib/clock.ts";
 
 /** Longest wait for pipes that orphans hold open after the program ended (F40). Source: node-host.md 5.3. */
@@ -55,4 +56,21 @@ export async function drain(outputs: readonly ReturnType<typeof collect>[], budg
   }
   abort.abort();
   await closed;
+}
+
+/** A Node stream as a web stream that reads ahead one chunk at most; `Readable.toWeb` of Deno 2.8 reads without limit. */
+export function pulled(stream: Readable): ReadableStream<Uint8Array<ArrayBuffer>> {
+  stream.pause();
+  return new ReadableStream({
+    start(controller) {
+      stream.on("data", (chunk: Uint8Array) => {
+        stream.pause();
+        controller.enqueue(new Uint8Array(chunk));
+      });
+      stream.once("end", () => controller.close());
+      stream.once("error", (error) => controller.error(error));
+    },
+    pull: () => void stream.resume(),
+    cancel: () => void stream.destroy(),
+  }, { highWaterMark: 0 });
 }

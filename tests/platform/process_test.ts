@@ -120,6 +120,23 @@ Deno.test("startProgram() gives the program the wanted name", posix, async () =>
   assertEquals(failed.code, "PROGRAM_NOT_FOUND");
 });
 
+Deno.test("F18: a named program's output is not read ahead of the reader", posix, async () => {
+  const program = await startProgram({
+    ...sh("head -c 3000000 /dev/zero"),
+    argv0: "named",
+  });
+  const reader = program.stdout.getReader();
+  let total = (await reader.read()).value?.length ?? 0;
+  const still = await Promise.race([
+    program.ended.then(() => false),
+    new Promise((resolve) => setTimeout(() => resolve(true), 100)),
+  ]);
+  assert(still, "the program waits for its reader");
+  for (let chunk; !(chunk = await reader.read()).done;) total += chunk.value.length;
+  assertEquals(total, 3_000_000);
+  await program.stderr.cancel();
+});
+
 Deno.test("stop() reaches a member that ignores TERM after the leader obeyed", posix, async () => {
   const program = await startProgram({
     ...sh("sh -c 'trap \"\" TERM; echo up; while :; do sleep 1; done' & wait"),
