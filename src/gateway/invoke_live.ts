@@ -64,13 +64,19 @@ export class LiveOutput {
   progress(seq: number, chunk: Chunk): Promise<void> {
     if (seq <= this.#lastSeq) return Promise.resolve();
     this.#lastSeq = seq;
-    if (chunk.s === "in") this.#inputTaken = Math.max(this.#inputTaken, chunk.seq);
     const frame = eventText("node.invoke.output", {
       ...this.#head,
       seq,
       stream: chunk.s,
       ...(chunk.s === "in" ? { inSeq: chunk.seq } : { b64: chunk.b64 }),
     });
+    if (chunk.s === "in") {
+      // Needs no window: there are at most as many as stdin chunks under way. Behind a full window of output it would
+      // stop stdin, and with it the command whose output everybody waits for.
+      this.#inputTaken = Math.max(this.#inputTaken, chunk.seq);
+      this.#caller.sendText(frame);
+      return Promise.resolve();
+    }
     if (this.#waiting.length === 0 && this.#unacked.length < OUTPUT_WINDOW) {
       this.#send(seq, frame);
       return Promise.resolve();
