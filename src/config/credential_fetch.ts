@@ -78,14 +78,13 @@ async function secretOfChoice(choice: CredentialChoice, facts: FetcherFacts) {
 }
 
 /** The error for a configured reference without a value. `path` is where it is configured. */
-export function secretUnavailable(path: string, reason: string, exitCode = 1): OpenclawError {
+function secretUnavailable(path: string, reason: string): OpenclawError {
   return new OpenclawError(
     "GATEWAY_SECRET_REF_UNAVAILABLE",
     `${path} is a secret reference that is unavailable: ${reason}`,
     {
       hint: `make the reference available, or: openclaw config set ${path} <value>`,
       details: { path, reason },
-      exitCode,
     },
   );
 }

@@ -75,7 +75,7 @@ const envUnlessRemote: Step = {
 };
 
 /** First set step wins. */
-export const CREDENTIAL_TABLE: Readonly<
+const CREDENTIAL_TABLE: Readonly<
   Record<CredentialSurface, Readonly<Record<CredentialKind, readonly Step[]>>>
 > = {
   "explicit": { token: [flag], password: [flag] },
@@ -130,7 +130,7 @@ export interface CredentialDecision {
 }
 
 /** What a source is called in messages. */
-export function sourceName(source: CredentialSource, kind: CredentialKind): string {
+function sourceName(source: CredentialSource, kind: CredentialKind): string {
   if (source === "flag") return `--${kind}`;
   if (source === "env") return `OPENCLAW_GATEWAY_${kind.toUpperCase()}`;
   return `gateway.${source}.${kind}`;

@@ -181,15 +181,6 @@ export async function setConfigValue(
   return await editConfig(place, [{ op: "set", path: parseConfigPath(path), value }], options);
 }
 
-/** Removes what is at a typed path. Throws `CONFIG_PATH_NOT_FOUND`. */
-export async function unsetConfigValue(
-  place: ConfigPlace,
-  path: string,
-  options?: EditOptions,
-): Promise<EditOutcome> {
-  return await editConfig(place, [{ op: "unset", path: parseConfigPath(path) }], options);
-}
-
 /** The single changes a merge patch means for `current`: objects merge, `null` removes, the rest replaces. */
 function patchChanges(
   patch: unknown,

@@ -245,12 +245,3 @@ export function keyAt(path: ConfigPath): KeyNode<unknown> | undefined {
   }
   return undefined;
 }
-
-/** Node commands let through and refused, whichever of the two spellings is used. Deny wins. */
-export function nodeCommandLists(config: Config): { allow: string[]; deny: string[] } {
-  const { allowCommands, denyCommands, commands } = config.gateway.nodes;
-  return {
-    allow: [...new Set([...allowCommands, ...commands.allow])],
-    deny: [...new Set([...denyCommands, ...commands.deny])],
-  };
-}

@@ -32,12 +32,12 @@ const EXEC_ID = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}$/;
 const FILE_ID = /^(?:\/(?:[^~]|~[01])*|value)$/s;
 
 /** Whether `alias` may name a provider. */
-export function isProviderAlias(alias: string): boolean {
+function isProviderAlias(alias: string): boolean {
   return ALIAS.test(alias);
 }
 
 /** What is wrong with the id of a reference, or `undefined`. Source: section 4 table. */
-export function refIdProblem(source: SecretRef["source"], id: string): string | undefined {
+function refIdProblem(source: SecretRef["source"], id: string): string | undefined {
   if (source === "env") return ENV_ID.test(id) ? undefined : "id must be an upper-case name";
   if (source === "file") {
     return FILE_ID.test(id) ? undefined : 'id must be a JSON pointer ("/a/b") or "value"';

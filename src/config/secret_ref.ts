@@ -26,7 +26,7 @@ export interface FetcherFacts {
 }
 
 /** The alias a reference means: its own, `secrets.defaults.<source>`, else `default`. */
-export function providerAlias(config: Pick<Config, "secrets">, ref: SecretRef): string {
+function providerAlias(config: Pick<Config, "secrets">, ref: SecretRef): string {
   return ref.provider ?? config.secrets.defaults[ref.source] ?? "default";
 }
 

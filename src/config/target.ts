@@ -98,7 +98,7 @@ function decideSurface(
 }
 
 /** The facts of one surface, from configuration and environment. */
-export function credentialFacts(
+function credentialFacts(
   facts: Pick<TargetFacts, "flags" | "env" | "loaded">,
   settings: EnvSettings,
   surface: CredentialSurface,

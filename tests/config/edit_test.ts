@@ -6,7 +6,6 @@ import {
   editConfig,
   parseConfigValue,
   setConfigValue,
-  unsetConfigValue,
 } from "../../src/config/edit.ts";
 import { parseConfigPath, renderConfigPath } from "../../src/config/config_path.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
@@ -41,7 +40,7 @@ Deno.test("set and unset keep comments and foreign keys byte for byte, and a .ba
   await setConfigValue(state, "gateway.port", 19000);
   assertEquals(await state.read(), COMMENTED.replace("18789", "19000"));
   assertEquals(await Deno.readTextFile(state.paths.configBackupFile), COMMENTED);
-  await unsetConfigValue(state, "gateway.port");
+  await editConfig(state, [{ op: "unset", path: parseConfigPath("gateway.port") }]);
   const text = await state.read();
   for (
     const part of [
@@ -92,7 +91,10 @@ Deno.test("F06: a damaged file is never written, whatever the change", async () 
       OpenclawError,
     );
     assertStringIncludes(error.message, "line 1, column");
-    await assertRejects(() => unsetConfigValue(state, "gateway.port"), OpenclawError);
+    await assertRejects(
+      () => editConfig(state, [{ op: "unset", path: parseConfigPath("gateway.port") }]),
+      OpenclawError,
+    );
     assertEquals(
       await Deno.readFile(state.paths.configFile),
       new TextEncoder().encode(damaged),
@@ -110,7 +112,7 @@ Deno.test("a file with one wrong value can be repaired, and other keys can be ch
 Deno.test("unset of nothing is an error and writes nothing", async () => {
   await using state = await tempState({}, COMMENTED);
   const error = await assertRejects(
-    () => unsetConfigValue(state, "gateway.nothing"),
+    () => editConfig(state, [{ op: "unset", path: parseConfigPath("gateway.nothing") }]),
     OpenclawError,
   );
   assertEquals([error.code, error.message], [

@@ -1,7 +1,8 @@
 /** One `openclaw.json` shared with the real releases: they judge it as we say they do, and read what we edit. */
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { setConfigValue, unsetConfigValue } from "../../src/config/edit.ts";
+import { parseConfigPath } from "../../src/config/config_path.ts";
+import { editConfig, setConfigValue } from "../../src/config/edit.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { statePaths } from "../../src/config/paths.ts";
 import { referenceRefusals } from "../../src/config/show.ts";
@@ -89,7 +90,7 @@ for (const kind of ["v3", "v4"] as const) {
           const place = { paths, env: home.env };
           await setConfigValue(place, "gateway.port", 19001);
           await setConfigValue(place, "gateway.bind", "lan");
-          await unsetConfigValue(place, "gateway.auth.token");
+          await editConfig(place, [{ op: "unset", path: parseConfigPath("gateway.auth.token") }]);
           const get = async (path: string) =>
             (await home.run(["config", "get", path])).stdout.trim();
           assertEquals(await get("gateway.port"), "19001");
