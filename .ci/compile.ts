@@ -9,6 +9,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { basename, fromFileUrl, join, relative } from "@std/path";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 const TARGETS: Record<string, string> = {
   "linux-x64": "x86_64-unknown-linux-gnu",
@@ -79,7 +80,7 @@ async function compile(workers: string[], target: string | undefined): Promise<s
   const windows = target?.startsWith("windows") ?? Deno.build.os === "windows";
   const name = target === undefined ? "openclaw" : `openclaw-${target}`;
   const out = join(root, "dist", name + (windows ? ".exe" : ""));
-  const args = ["compile", "-q", "-A", "--no-config", "--no-check", "-o", out];
+  const args = ["compile", "-q", "-A", "--no-config", "--no-check", V8_FLAGS, "-o", out];
   if (target !== undefined) args.push("--target", TARGETS[target]!);
   for (const worker of workers) args.push("--include", worker);
   await run([...args, "main.js"], bundleDir);

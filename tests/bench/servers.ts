@@ -3,6 +3,7 @@
  * process, and reads what they cost (Linux only: `/proc`).
  */
 import { fromFileUrl, join } from "@std/path";
+import { V8_FLAGS } from "../../.ci/v8_flags.ts";
 import { makeCertificate } from "../../src/identity/certificate.ts";
 
 /** A running server under measurement. */
@@ -29,7 +30,7 @@ const READY_MS = 15_000;
 /** Our program from its sources. */
 export const SOURCES: Program = {
   file: Deno.execPath(),
-  args: ["run", "-A", "--no-check", join(ROOT, "main.ts")],
+  args: ["run", "-A", "--no-check", V8_FLAGS, join(ROOT, "main.ts")],
 };
 
 /** Processor time used so far by a process, milliseconds. */
@@ -73,7 +74,7 @@ async function stopChild(child: Deno.ChildProcess): Promise<void> {
 /** The floor relay. */
 export async function startRelay(options: { tls?: boolean; check?: boolean }): Promise<Server> {
   const folder = await Deno.makeTempDir({ prefix: "openclaw-bench-" });
-  const args = ["run", "-A", "--no-check", join(FLOOR, "relay.ts")];
+  const args = ["run", "-A", "--no-check", V8_FLAGS, join(FLOOR, "relay.ts")];
   if (options.tls) {
     const now = Date.now();
     const made = await makeCertificate({
@@ -149,7 +150,7 @@ export async function startNode(
   program: Program = SOURCES,
 ): Promise<{ pid: number; nodeId: string; stop(): Promise<void> }> {
   if (server.name === "relay") {
-    const args = ["run", "-A", "--no-check", join(FLOOR, "spawn_node.ts"), server.url];
+    const args = ["run", "-A", "--no-check", V8_FLAGS, join(FLOOR, "spawn_node.ts"), server.url];
     const child = spawn({ file: Deno.execPath(), args }, [], basicEnv());
     return { pid: child.pid, nodeId: await firstLine(child), stop: () => stopChild(child) };
   }
