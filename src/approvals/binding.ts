@@ -6,23 +6,23 @@
 import { sha256Hex } from "../lib/bytes.ts";
 import { any, bool, check, type Infer, int, list, nullable, obj, opt, str } from "../lib/schema.ts";
 import type { ExecFacts } from "./facts.ts";
-import { operandOf } from "./reading/operand.ts";
+import type { ScriptOperand } from "./reading/operand.ts";
 import { absolutePath, cleanPath } from "./reading/paths.ts";
-import type { Plan } from "./plan.ts";
-import { resolveExecutable } from "./reading/resolve.ts";
+import { makePlan, type Plan } from "./plan.ts";
 import { commandPreview, commandText } from "./words.ts";
 import { shellUse } from "./reading/shells.ts";
-import { stripWrapper } from "./reading/wrappers.ts";
+import { behindWrappers, stripWrapper } from "./reading/wrappers.ts";
 
+const SHA256 = str({ pattern: /^[0-9a-f]{64}$/ });
 const operandSchema = obj({
   argvIndex: int({ min: 0, max: 100_000 }),
   path: str({ min: 1 }),
-  sha256: str({ pattern: /^[0-9a-f]{64}$/ }),
+  sha256: SHA256,
 }, {
   unknown: "drop",
 });
 
-/** The plan as it travels. `policySnapshot` is kept for v4 peers; `stdin` and `cwdIdentity` are ours. */
+/** The plan as it travels. `policySnapshot` is kept for v4 peers; `stdin`, `cwdIdentity` and `scriptOperands` are ours. */
 export const systemRunPlanSchema = obj({
   argv: list(str(), { min: 1 }),
   cwd: nullable(str()),
@@ -34,6 +34,7 @@ export const systemRunPlanSchema = obj({
   policySnapshot: opt(any()),
   stdin: opt(bool()),
   cwdIdentity: opt(str()),
+  scriptOperands: opt(list(obj({ path: str({ min: 1 }), sha256: SHA256 }), { max: 64 })),
 }, { unknown: "drop" });
 
 /** {@linkcode systemRunPlanSchema} as a type. */
@@ -72,7 +73,8 @@ export async function prepareRun(plan: Plan, facts: ExecFacts): Promise<Prepared
   const wrapped = shellUse(plan.argv) !== undefined ||
     stripWrapper(plan.argv, facts.platform).kind !== "plain";
   const argv = wrapped ? [...plan.argv] : [plan.exact.file, ...plan.argv.slice(1)];
-  const operand = plan.operand ?? (wrapped ? undefined : await ownContent(plan.exact.file, facts));
+  const operand = plan.operand ??
+    (wrapped ? inText(plan, facts) : await ownContent(plan.exact.file, facts));
   const identity = facts.file(plan.cwd)?.identity;
   return {
     ok: true,
@@ -84,10 +86,21 @@ export async function prepareRun(plan: Plan, facts: ExecFacts): Promise<Prepared
       agentId: plan.agentId,
       sessionKey: plan.sessionKey,
       ...(operand ? { mutableFileOperand: operand } : {}),
+      ...(plan.scripts.length > 1
+        ? { scriptOperands: plan.scripts.map(({ path, sha256 }) => ({ path, sha256 })) }
+        : {}),
       ...(plan.stdin ? { stdin: true } : {}),
       ...(identity === undefined ? {} : { cwdIdentity: identity }),
     },
   };
+}
+
+/** The only script inside a shell text, in the field that every peer carries; it stands for the text's own word. */
+function inText(plan: Plan, { platform }: ExecFacts): ScriptOperand | undefined {
+  const [only, ...more] = plan.scripts;
+  const use = shellUse(behindWrappers(plan.argv, platform));
+  if (!only || more.length > 0 || use?.kind !== "inline") return undefined;
+  return { ...only, argvIndex: plan.argv.indexOf(use.script, 1) };
 }
 
 /** A program that somebody may rewrite is bound by content, like a script. */
@@ -122,18 +135,36 @@ export async function checkDrift(
   if (exchanged || cwdRefusal(cwd, facts) !== undefined) {
     return denied("approval cwd changed before execution");
   }
-  const found = await operandOf(plan.argv, cwd, facts);
+  const now = await makePlan({ argv: plan.argv, cwd: plan.cwd }, facts);
+  return scriptDrift(plan, now) ?? await programDrift(plan, now, facts);
+}
+
+/** The scripts approved and the scripts there now must be the same files with the same content (A07). */
+function scriptDrift(plan: SystemRunPlan, now: Plan): string | undefined {
   const operand = plan.mutableFileOperand;
-  if (!operand) {
-    return found.operand || found.refusal
-      ? denied("approval missing script operand binding")
-      : undefined;
-  }
-  const same = await facts.hashFile(operand.path) === operand.sha256;
-  const inPlace = operand.argvIndex === 0 && !found.operand
-    ? resolveExecutable(plan.argv[0] ?? "", cwd, facts)?.execPath === operand.path
-    : found.operand?.path === operand.path;
-  return same && inPlace ? undefined : denied("approval script operand changed before execution");
+  const approved = plan.scriptOperands ?? (operand && operand.argvIndex > 0 ? [operand] : []);
+  const found = [...(now.operand ? [now.operand] : []), ...now.scripts];
+  const missing = now.operandRefusal !== undefined ||
+    found.some((one) => !approved.some((other) => other.path === one.path));
+  // A plan that knows a script must find it again, or it has changed; one that knows none was not bound.
+  if (missing && approved.length === 0) return denied("approval missing script operand binding");
+  const same = approved.every((one) =>
+    found.some((other) => other.path === one.path && other.sha256 === one.sha256)
+  );
+  return same && !missing ? undefined : denied("approval script operand changed before execution");
+}
+
+/** A program bound by its own content. */
+async function programDrift(
+  plan: SystemRunPlan,
+  now: Plan,
+  facts: ExecFacts,
+): Promise<string | undefined> {
+  const operand = plan.mutableFileOperand;
+  if (!operand || operand.argvIndex > 0) return undefined;
+  const same = (now.exact.file === operand.path || now.operand?.path === operand.path) &&
+    await facts.hashFile(operand.path) === operand.sha256;
+  return same ? undefined : denied("approval script operand changed before execution");
 }
 
 /** Parameters of `system.run` that an approval speaks about. */

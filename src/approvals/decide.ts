@@ -151,12 +151,13 @@ type Allowed = Pick<
 
 /** What runs and why. The exact argv runs only when it was allowed as such; rules allow the read plan. */
 function allowedBy({ plan, facts, coverage, exact, hit }: AllowedFacts): Allowed {
-  const asGiven: Execution = { kind: "exact", command: plan.exact };
+  const exactly: Execution = { kind: "exact", command: plan.exact };
+  const asGiven: Execution = plan.boundItems ? { kind: "list", items: plan.boundItems } : exactly;
   if (facts.approved === true) {
     return { execution: asGiven, rule: "approval", used: [], usedGrants: [] };
   }
   if (facts.policy.security === "full") {
-    return { execution: asGiven, rule: "security=full", used: [], usedGrants: [] };
+    return { execution: exactly, rule: "security=full", used: [], usedGrants: [] };
   }
   const matches = coverage.flatMap((one) => "match" in one ? [one.match] : []);
   if (hit) {

@@ -108,7 +108,7 @@ function segmentLine(
 ): SegmentExplanation {
   const base = { text: showableWithin(segment.text, MAX_SHOWN_BYTES), path: segment.target?.path };
   if (!coverage || "match" in coverage) {
-    return { ...base, allowed: true, why: coverage?.match.rule ?? "" };
+    return { ...base, allowed: true, why: showable(coverage?.match.rule ?? "") };
   }
   const closest = segment.target && coverage.miss.missing.length > 0
     ? closestRule(segment, policy)
@@ -208,7 +208,7 @@ function fixFor(
   const patterns = byPath
     ? [...new Set(misses.flatMap(({ miss }) => miss.missing.map((one) => one.path)))]
     : [`=argv:${plan.exactDigest}`];
-  const commands = patterns.map((pattern) =>
+  const commands = patterns.map(showable).map((pattern) =>
     `openclaw approvals allowlist add --agent ${quoteWord(policy.agentId)} ${quoteWord(pattern)}`
   );
   return { kind: byPath ? "add-rules" : "exact-rule", patterns, text: commands.join("\n") };
@@ -245,6 +245,6 @@ export function explanationText(explanation: Explanation): string {
   });
   if (rule !== undefined) lines.push(`exact rule: ${rule}`);
   lines.push(...environment.map((line) => `environment: ${line}`), `policy: ${policy}`);
-  if (fix) lines.push(...fix.text.split("\n").map((line) => `fix: ${line}`));
+  if (fix) lines.push(...fix.text.split("\n").map((line) => `fix: ${showable(line)}`));
   return lines.join("\n");
 }

@@ -20,6 +20,8 @@ export interface FileFact {
   readonly linkInWritableParent: boolean;
   /** Whether this user or others may replace or write a file; then an approval binds its content. */
   readonly mutable?: boolean;
+  /** Real path of the file itself; without it the path is taken as real. */
+  readonly real?: string;
   /** Device and inode as text, to notice a directory that was exchanged. */
   readonly identity?: string;
 }

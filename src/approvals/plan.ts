@@ -36,6 +36,10 @@ export interface ExecCommand {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly stdio: Stdio;
+  /** Files to open, compare and run instead of their path; `argvIndex` 0 is the program (decision 21). */
+  readonly bindings?: readonly ScriptOperand[];
+  /** Whether the working directory is to be opened and compared as well (A09). */
+  readonly bindCwd?: true;
 }
 
 /** One pipeline of a list; its status is that of the last stage. */
@@ -69,6 +73,10 @@ export interface Plan {
   readonly items: readonly ListItem[];
   /** What runs when exactly this argv was allowed. */
   readonly exact: ExecCommand;
+  /** What runs instead of `exact` when scripts inside the text, or a runner's bin, are bound by content. */
+  readonly boundItems?: readonly ListItem[];
+  /** Scripts inside the shell text; their content is part of what is approved (A07). */
+  readonly scripts: readonly ScriptOperand[];
   /** Script whose content is part of what is approved. */
   readonly operand?: ScriptOperand;
   /** Why the script or interpreter cannot be bound for an approval. */
@@ -91,11 +99,16 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
   const file = resolveExecutable(argv[0] ?? "", cwd, facts);
   const operand = await operandOf(argv, cwd, facts);
   const hard = batchRefusal(argv, file, facts);
+  const text = shellUse(behindWrappers(argv, facts.platform));
+  const scripts = text?.kind === "inline" && !text.login ? scriptsOf(reading) : [];
+  const hashes = [...(operand.operand ? [operand.operand] : []), ...scripts].map((one) =>
+    one.sha256
+  );
   const exactFacts = {
     cwd,
     args: argv.slice(1),
     file: file?.execPath ?? argv[0] ?? "",
-    operandHash: operand.operand?.sha256,
+    operandHash: hashes.length === 0 ? undefined : hashes.join(),
   };
   return {
     argv,
@@ -119,6 +132,8 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
     },
     ...(operand.operand ? { operand: operand.operand } : {}),
     ...(operand.refusal === undefined ? {} : { operandRefusal: operand.refusal }),
+    scripts,
+    ...(scripts.length > 0 || operand.viaRunner ? { boundItems: boundItems(reading, cwd) } : {}),
     exactDigest: await exactArgvDigest(exactFacts),
     textDigest: await exactTextDigest(commandText(argv)),
   };
@@ -140,6 +155,28 @@ function environment(
     env,
     envPrefixRefusal: `SYSTEM_RUN_DENIED: command env assignment rejected (${keys})`,
   };
+}
+
+/** Scripts of a text that was understood, each once. */
+function scriptsOf({ segments, refusal }: Reading): ScriptOperand[] {
+  if (refusal) return [];
+  const all = segments.flatMap((segment) => segment.operand ? [segment.operand] : []);
+  return all.filter((one, i) => all.findIndex((other) => other.path === one.path) === i);
+}
+
+/** The items with content bound where nothing of this request has run yet; later commands may have made their scripts. */
+function boundItems({ items, segments }: Reading, cwd: string): ListItem[] {
+  const [first, ...rest] = items;
+  if (!first) return [];
+  const stages = first.stages.map((stage, i): ExecCommand => {
+    const operand = segments[i]?.operand;
+    return {
+      ...stage,
+      ...(operand ? { bindings: [operand] } : {}),
+      ...(stage.cwd === cwd ? { bindCwd: true } : {}),
+    };
+  });
+  return [{ ...first, stages }, ...rest];
 }
 
 type Reading = Pick<Plan, "segments" | "items" | "refusal">;
@@ -176,14 +213,8 @@ async function readScript(
 ): Promise<Reading> {
   const parsed = parseShell(use.script, use.dialect);
   if (!parsed.ok) return { segments: [], items: [], refusal: parsed.refusal };
-  // `-e` changes what runs after a failure unless every join is `&&`.
-  if (use.stopOnError && parsed.items.some((item, i) => i > 0 && item.when !== "success")) {
-    return {
-      segments: [],
-      items: [],
-      refusal: refusal("shell-option", `-e together with ";" or "||" is not run without a shell`),
-    };
-  }
+  const changed = changedByOptions(use, parsed.items);
+  if (changed) return { segments: [], items: [], refusal: changed };
   const lead = leadingCd(parsed.items, cwd, facts);
   if (lead.refusal) return { segments: [], items: [], refusal: lead.refusal };
   const segments: Segment[] = [];
@@ -198,6 +229,20 @@ async function readScript(
     items.push({ when: i === 0 ? "always" : item.when, stages });
   }
   return { segments, items };
+}
+
+/** Shell options that would make our own run of the list differ from the shell's. */
+function changedByOptions(
+  use: ShellUse & { kind: "inline" },
+  items: readonly ShellItem[],
+): Refusal | undefined {
+  if (use.stopOnError && items.some((item, i) => i > 0 && item.when !== "success")) {
+    return refusal("shell-option", `-e together with ";" or "||" is not run without a shell`);
+  }
+  if (use.pipefail && items.some((item) => item.stages.length > 1)) {
+    return refusal("shell-option", "pipefail together with a pipeline is not run without a shell");
+  }
+  return undefined;
 }
 
 interface Lead {

@@ -75,7 +75,9 @@ export interface PolicyFacts {
 export function effectivePolicy(
   { approvals, agentId, config = {}, agentConfig = {} }: PolicyFacts,
 ): EffectivePolicy {
-  const id = agentId?.trim() || "main";
+  // The file's agent "default" was merged into "main", so a caller that names it means that one.
+  const named = agentId?.trim() || "main";
+  const id = named === "default" ? "main" : named;
   const { file, state, problems } = approvals;
   const own = file.agents.get(id);
   const all = file.agents.get("*");

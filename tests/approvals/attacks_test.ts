@@ -387,7 +387,80 @@ const rows: readonly Omit<Row, "argv">[] = [
   },
 ];
 
-for (const row of rows) {
+const more: readonly Omit<Row, "argv">[] = [
+  {
+    name: "X15: input or file names that become a program or its options",
+    allow: ["*"],
+    machine: { executables: ["/srv/app/{}"] },
+    refused: [
+      ["xargs", "-I", "usr", "/usr/bin/cat", "x"],
+      ["xargs", "-I{}", "{}"],
+      ["xargs", "-Iu", "uname"],
+      ["xargs", "--replace=bin", "/usr/bin/cat"],
+      ["xargs", "-i", "cat"],
+      ["xargs", "git"],
+      ["xargs", "-I{}", "sed", "s/a/{}/", "--"],
+      ["xargs", "tar", "-cf", "x"],
+      ["find", ".", "-exec", "{}", ";"],
+      ["find", ".", "-exec", "./{}", ";"],
+    ],
+  },
+  {
+    name: "X15: git, npm and ssh with a program in their options",
+    allow: ["*"],
+    machine: { programs: "npm ssh scp" },
+    refused: [
+      ["git", "clone", "-c", "core.sshCommand=touch x", "u"],
+      ["git", "clone", "--upload-p=touch", "u"],
+      ["git", "push", "--exe=touch", "u"],
+      ["git", "remote-ext", "o", "touch x"],
+      ["git", "rebase", "-qx", "touch x"],
+      ["git", "for-each-repo", "--config=x", "log"],
+      ["git", "grep", "-nOtouch", "x"],
+      ["git", "config", "--edit"],
+      ["npm", "exe", "x"],
+      ["npm", "cr", "x"],
+      ["npm", "--browser=touch", "docs", "x"],
+      ["npm", "install", "--git=touch"],
+      ["ssh", "h", "-oProxyCommand=touch x"],
+      ["ssh", "-p", "22", "h", "-F", "f", "uname"],
+      ["ssh", "-I", "/tmp/x.so", "h"],
+      ["scp", "-3o", "ProxyCommand=x", "a", "b"],
+    ],
+  },
+  {
+    name: "X15: loaders, personality changers and renamed wrappers",
+    allow: ["*"],
+    machine: {
+      programs: "setarch linux64 genv gtimeout tmux crontab runcon",
+      executables: ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1", "/lib/ld-2.31.so"],
+    },
+    refused: [
+      ["/lib64/ld-linux-x86-64.so.2", "/usr/bin/touch", C],
+      ["/lib/ld-musl-x86_64.so.1", "/usr/bin/touch", C],
+      ["/lib/ld-2.31.so", "/usr/bin/touch", C],
+      ["setarch", "x86_64", "touch", C],
+      ["linux64", "touch", C],
+      ["genv", "-S", "touch x"],
+      ["gtimeout", "5", "touch", C],
+      ["tmux", "new", "-d", "touch x"],
+      ["crontab", "f"],
+      ["runcon", "x", "touch", C],
+    ],
+  },
+  {
+    name: "X38: cmd.exe behind dots and blanks that Windows drops",
+    allow: ["*"],
+    machine: {
+      platform: "windows",
+      executables: ["C:\\w\\cmd.exe.", "C:\\w\\cmd.exe "],
+      cwd: "C:\\w",
+    },
+    refused: [["C:\\w\\cmd.exe.", "/c", "dir"], ["C:\\w\\cmd.exe ", "/c", "dir"]],
+  },
+];
+
+for (const row of [...rows, ...more]) {
   Deno.test(`${row.name} is refused`, async () => {
     for (const argv of row.refused) {
       const { verdict } = await judge({ ...row, argv });

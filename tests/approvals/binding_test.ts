@@ -12,7 +12,7 @@ import {
 } from "../../src/approvals/binding.ts";
 import { makePlan, type PlanRequest } from "../../src/approvals/plan.ts";
 import { checkRawCommand, commandPreview, commandText } from "../../src/approvals/words.ts";
-import { fakeMachine, type Machine, sh } from "./fake_machine.ts";
+import { fakeMachine, judge, type Machine, sh } from "./fake_machine.ts";
 
 async function prepared(request: PlanRequest, machine: Machine = {}) {
   const facts = fakeMachine(machine);
@@ -348,4 +348,100 @@ Deno.test("checkSystemRunPlan() refuses text that is not the argv's, and odd sha
   ) {
     assertEquals(checkSystemRunPlan(bad), undefined);
   }
+});
+
+Deno.test("A07: a script inside shell text is bound, and runs from the opened file", async () => {
+  const machine: Machine = { files: { "/srv/app/s.sh": "echo a", "/srv/app/t.py": "x" } };
+  for (
+    const argv of [sh("bash s.sh"), sh("cd /srv/app && timeout 5 bash s.sh x"), [
+      "nice",
+      "bash",
+      "-c",
+      "bash s.sh",
+    ]]
+  ) {
+    const { plan, facts } = await planOf({ argv }, machine);
+    assertEquals(plan.mutableFileOperand?.path, "/srv/app/s.sh", argv.join(" "));
+    assertEquals(plan.argv[plan.mutableFileOperand?.argvIndex ?? 0]?.includes("bash s.sh"), true);
+    assertEquals(await checkDrift(plan, facts), undefined);
+    facts.content.set("/srv/app/s.sh", "echo b");
+    assertEquals(
+      await checkDrift(plan, facts),
+      "SYSTEM_RUN_DENIED: approval script operand changed before execution",
+    );
+  }
+  const { plan, facts } = await planOf({ argv: sh("bash s.sh && python3 t.py") }, machine);
+  assertEquals(plan.scriptOperands?.map((one) => one.path), ["/srv/app/s.sh", "/srv/app/t.py"]);
+  assertEquals(checkSystemRunPlan(plan), plan);
+  assertEquals(await checkDrift(plan, facts), undefined);
+  const { scriptOperands: _gone, ...stripped } = plan;
+  assertEquals(
+    await checkDrift(stripped, facts),
+    "SYSTEM_RUN_DENIED: approval missing script operand binding",
+  );
+  facts.content.set("/srv/app/t.py", "y");
+  assertEquals(
+    await checkDrift(plan, facts),
+    "SYSTEM_RUN_DENIED: approval script operand changed before execution",
+  );
+});
+
+Deno.test("A07: a script behind a wrapper that is not read is bound as well", async () => {
+  const machine: Machine = { files: { "/srv/app/s.sh": "echo a" } };
+  for (
+    const [argv, index] of [[["sudo", "bash", "s.sh"], 2], [["env", "A=1", "bash", "s.sh"], 3], [[
+      "flock",
+      "l",
+      "sh",
+      "s.sh",
+    ], 3]] as const
+  ) {
+    const { plan, facts } = await planOf({ argv }, machine);
+    assertEquals(plan.mutableFileOperand?.argvIndex, index);
+    facts.content.set("/srv/app/s.sh", "echo b");
+    assertEquals(
+      await checkDrift(plan, facts),
+      "SYSTEM_RUN_DENIED: approval script operand changed before execution",
+    );
+  }
+  assertEquals((await prepared({ argv: ["sudo", "node", "-e", "1"] })).result.ok, false);
+});
+
+Deno.test("an approved shell text with a script runs as the read list, first scripts and folder opened", async () => {
+  const one = {
+    argv: sh("bash s.sh 2>&1 | cat && bash s.sh"),
+    machine: { files: { "/srv/app/s.sh": "x" } },
+    facts: { approved: true },
+  };
+  const { verdict } = await judge(one);
+  assert(verdict.outcome === "run" && verdict.execution.kind === "list");
+  const [first, second] = verdict.execution.items;
+  assertEquals(
+    first?.stages.map((
+      stage,
+    ) => [stage.bindings?.map((file) => [file.argvIndex, file.path]), stage.bindCwd]),
+    [
+      [[[1, "/srv/app/s.sh"]], true],
+      [undefined, true],
+    ],
+  );
+  assertEquals(second?.stages[0]?.bindings, undefined);
+  const full = await judge({ ...one, facts: {}, settings: { security: "full" } });
+  assert(full.verdict.outcome === "run" && full.verdict.execution.kind === "exact");
+});
+
+Deno.test("X35: an approved runner starts the bound bin itself", async () => {
+  const machine: Machine = { programs: "npx", executables: ["/srv/app/node_modules/.bin/tsc"] };
+  const { verdict } = await judge({
+    argv: ["npx", "tsc", "-p", "."],
+    machine,
+    facts: { approved: true },
+  });
+  assert(verdict.outcome === "run" && verdict.execution.kind === "list");
+  const stage = verdict.execution.items[0]?.stages[0];
+  assertEquals([stage?.file, stage?.args, stage?.bindings?.[0]?.argvIndex], [
+    "/srv/app/node_modules/.bin/tsc",
+    ["-p", "."],
+    0,
+  ]);
 });

@@ -481,3 +481,59 @@ Deno.test("decide() attaches input to a shell or interpreter only with full or a
   assertEquals((await ask({ argv: ["python3", "a.py"] })).outcome, "run");
   assertEquals((await ask({ argv: ["python3", "a.py"], stdin: true })).outcome, "deny");
 });
+
+Deno.test("decide() reads -e, -u and pipefail where they change nothing, and refuses them where they would", async () => {
+  const allow = ["uname", "cat"];
+  for (
+    const argv of [
+      ["bash", "-euo", "pipefail", "-c", "uname && uname"],
+      ["bash", "-e", "-o", "pipefail", "-c", "uname"],
+      ["sh", "-ec", "uname && uname"],
+      ["bash", "-c", "-o", "pipefail", "uname"],
+    ]
+  ) {
+    assertEquals(await runs({ argv, allow }), true, argv.join(" "));
+  }
+  for (
+    const argv of [
+      ["bash", "-o", "pipefail", "-c", "uname | cat"],
+      ["bash", "-ec", "uname; uname"],
+      ["bash", "-ec", "uname || uname"],
+      ["bash", "-o", "noglob", "-c", "uname"],
+      ["bash", "-oo", "pipefail", "-c", "uname"],
+      ["bash", "-xc", "uname"],
+      ["bash", "-o"],
+    ]
+  ) {
+    assertEquals(await runs({ argv, allow }), false, argv.join(" "));
+  }
+});
+
+Deno.test("a shell with -x or -e and a script file is matched by the script", async () => {
+  const machine: Machine = { files: { "/srv/app/s.sh": "x" } };
+  for (
+    const argv of [["bash", "-x", "s.sh"], ["bash", "-eu", "s.sh"], [
+      "bash",
+      "-euo",
+      "pipefail",
+      "s.sh",
+      "a",
+    ]]
+  ) {
+    const { verdict } = await judge({ argv, allow: ["/srv/app/s.sh"], machine });
+    assert(verdict.outcome === "run" && verdict.execution.kind === "list", argv.join(" "));
+    assertEquals(await runs({ argv, allow: ["bash"], machine }), false);
+  }
+});
+
+Deno.test("agent default means main, whose settings it was merged into", () => {
+  const approvals = parseApprovals(
+    JSON.stringify({
+      version: 1,
+      defaults: { security: "full" },
+      agents: { default: { security: "deny" } },
+    }),
+    newId,
+  );
+  assertEquals(effectivePolicy({ approvals, agentId: "default" }).security, "deny");
+});

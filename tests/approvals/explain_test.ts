@@ -117,7 +117,7 @@ const misses: readonly Miss[] = [
   },
   {
     name: "the inner command of xargs",
-    argv: ["xargs", "git", "add"],
+    argv: ["xargs", "git", "add", "--"],
     allow: ["xargs"],
     says: /no rule covers "\/usr\/bin\/git", which this command starts/,
     fix: "add-rules",
@@ -240,7 +240,7 @@ const misses: readonly Miss[] = [
     name: "a shell option",
     argv: ["bash", "-x", "-c", "git log"],
     allow: ["git"],
-    says: /bash is given the option "-x" \(use bash -c with the plain command\)/,
+    says: /bash is given the option "-x" \(leave out the trace\)/,
     fix: "exact-rule",
   },
   {

@@ -5,6 +5,8 @@
  */
 import { type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";
+import { gitCode } from "./git_options.ts";
+import { longOption, shortOption } from "./options.ts";
 import { sedRunsNothing } from "./sed_script.ts";
 
 /** A command inside another's arguments, from `start` up to `end` (exclusive); more arguments are added at run time. */
@@ -21,78 +23,6 @@ export interface CodeOptions {
 
 type Reader = (argv: readonly string[]) => string | undefined;
 
-const SAFE_GIT_KEYS =
-  /^(?:user\.(?:name|email|signingkey)|color\.[a-z.]+|advice\.[a-z]+|init\.defaultbranch|safe\.directory|core\.(?:autocrlf|quotepath|longpaths|filemode|ignorecase|abbrev|eol|safecrlf|compression|preloadindex)|commit\.gpgsign|tag\.gpgsign|gc\.auto|log\.[a-z]+|diff\.(?:renames|context|algorithm|noprefix|mnemonicprefix)|merge\.(?:conflictstyle|ff|renames)|pull\.(?:rebase|ff)|push\.(?:default|autosetupremote)|rebase\.(?:autostash|autosquash)|fetch\.prune|protocol\.version|http\.(?:postbuffer|version|lowspeedlimit|lowspeedtime)|status\.[a-z]+|pack\.[a-z]+|index\.[a-z]+|feature\.[a-z]+|maintenance\.auto)$/;
-
-/** Reads long options by any unambiguous or ambiguous prefix of at least three letters, as getopt_long does. */
-function longOption(argv: readonly string[], names: readonly string[]): string | undefined {
-  return argv.slice(1).find((word) => {
-    const option = /^--([a-z][a-z0-9-]+)/.exec(word)?.[1];
-    return option !== undefined && option.length >= 3 &&
-      names.some((name) => name.startsWith(option));
-  });
-}
-
-function shortOption(argv: readonly string[], shape: RegExp): string | undefined {
-  return argv.slice(1).find((word) => shape.test(word));
-}
-
-const git: Reader = (argv) => {
-  for (let i = 1; i < argv.length; i++) {
-    const word = argv[i] ?? "";
-    if (
-      word === "-c" &&
-      !SAFE_GIT_KEYS.test((argv[i + 1] ?? "").split("=")[0]?.toLowerCase() ?? "") &&
-      beforeVerb(argv, i)
-    ) {
-      return `-c ${argv[i + 1] ?? ""}`;
-    }
-    if (/^-c./.test(word) && beforeVerb(argv, i)) return word;
-    if (
-      /^(?:--exec-path=|--config-env|--upload-pack|--receive-pack|--exec(?:=|$)|--extcmd|--open-files-in-pager|--ext-diff|--textconv|--template|--tool|--config(?:=|$)|--upload-p|--receive-p)/
-        .test(word)
-    ) return word;
-    if (/^(?:ext|fd)::/.test(word)) return word;
-  }
-  const at = argv.findIndex((_, i) => i > 0 && beforeVerb(argv, i) && isVerb(argv, i));
-  const verb = argv[at] ?? "";
-  const rest = argv.slice(at + 1);
-  if (verb === "submodule" && rest.includes("foreach")) return "submodule foreach";
-  if (verb === "bisect" && rest.includes("run")) return "bisect run";
-  if (
-    /^(?:filter-branch|difftool|mergetool|credential|daemon|send-email|instaweb|web--browse|gui|citool)$/
-      .test(verb)
-  ) return verb;
-  if (verb === "rebase" && rest.some((word) => /^(?:-x|-i|--interactive)/.test(word))) {
-    return "rebase with commands";
-  }
-  if (verb === "grep" && rest.some((word) => /^-O/.test(word))) return "grep -O";
-  if (/^(?:clone|fetch|pull|ls-remote)$/.test(verb) && rest.some((word) => /^-u/.test(word))) {
-    return `${verb} -u`;
-  }
-  if (
-    verb === "config" &&
-    rest.some((word) =>
-      /^[a-z]/i.test(word) && word.includes(".") && !SAFE_GIT_KEYS.test(word.toLowerCase())
-    ) && rest.filter((word) => !word.startsWith("-")).length > 1
-  ) {
-    return "config of a key that may name a program";
-  }
-  return undefined;
-};
-
-const GIT_GLOBAL_VALUED = /^(?:-c|-C|--git-dir|--work-tree|--namespace|--super-prefix)$/;
-
-function isVerb(argv: readonly string[], at: number): boolean {
-  return !(argv[at] ?? "").startsWith("-") && !GIT_GLOBAL_VALUED.test(argv[at - 1] ?? "");
-}
-
-/** Whether the word at `at` stands before or at git's sub-command. */
-function beforeVerb(argv: readonly string[], at: number): boolean {
-  for (let i = 1; i < at; i++) if (isVerb(argv, i)) return false;
-  return true;
-}
-
 const tar: Reader = (argv) =>
   longOption(argv, [
     "to-command",
@@ -106,10 +36,21 @@ const tar: Reader = (argv) =>
     shortOption(argv, /^-[a-zA-Z]*[IF]/) ??
     (/^[A-Za-z]*[IF]/.test(argv[1] ?? "") ? argv[1] : undefined);
 
+/** Options of ssh that take the next word; they may stand before and after the host, up to the remote command. */
+const SSH_VALUED = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[BbcDEeFIiJLlmOoPpQRSWw]$/;
+const SSH_CODE = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[oFSI]/;
+
 const ssh: Reader = (argv) => {
-  const at = argv.findIndex((word) => /^-(?:o|F|S|[46AaCfGgKkMNnqsTtVvXxYy]+o)/.test(word));
-  return at > 0 ? `${argv[at]} ${argv[at + 1] ?? ""}`.trim() : undefined;
+  for (let i = 1, operands = 0; i < argv.length && operands < 2; i++) {
+    const word = argv[i] ?? "";
+    if (!word.startsWith("-")) operands++;
+    else if (SSH_CODE.test(word)) return `${word} ${argv[i + 1] ?? ""}`.trim();
+    else if (SSH_VALUED.test(word)) i++;
+  }
+  return undefined;
 };
+
+const copy: Reader = (argv) => shortOption(argv, /^-[a-zA-Z0-9]*[oFSD]/);
 
 const rsync: Reader = (argv) => {
   const long = longOption(argv, ["rsh", "rsync-path", "config"]);
@@ -124,13 +65,13 @@ const editor: Reader = (argv) =>
   shortOption(argv, /^(?:-[a-zA-Z]*[cSsuUiWwr]|--cmd|--remote|--startuptime|\+)/);
 
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ["git", git],
+  ["git", gitCode],
   ["tar", tar],
   ["gtar", tar],
   ["bsdtar", tar],
   ["ssh", ssh],
-  ["scp", ssh],
-  ["sftp", ssh],
+  ["scp", copy],
+  ["sftp", copy],
   ["rsync", rsync],
   ["sed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
   ["gsed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
@@ -195,7 +136,18 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ],
   [
     "npm",
-    (argv) => longOption(argv, ["script-shell", "node-options", "globalconfig", "userconfig"]),
+    (argv) =>
+      longOption(argv, [
+        "script-shell",
+        "node-options",
+        "globalconfig",
+        "userconfig",
+        "browser",
+        "editor",
+        "viewer",
+        "git",
+        "shell",
+      ]),
   ],
   ["pnpm", (argv) => longOption(argv, ["script-shell", "shell-mode", "shell-emulator"])],
   ["ip", (argv) => argv.includes("exec") ? "netns exec" : undefined],
@@ -244,7 +196,8 @@ function findCommands(argv: readonly string[]): CodeOptions {
     const end = argv.findIndex((later, j) =>
       j > i && (later === ";" || (later === "+" && argv[j - 1] === "{}"))
     );
-    if (end < 0 || end === i + 1) return hidden("find", word);
+    // find puts names into every "{}", also into the name of the program.
+    if (end < 0 || end === i + 1 || argv[i + 1]?.includes("{}")) return hidden("find", word);
     nested.push({ start: i + 1, end });
     i = end;
   }
@@ -252,16 +205,32 @@ function findCommands(argv: readonly string[]): CodeOptions {
 }
 
 const XARGS_FLAGS =
-  /^(?:-[0rtx]+|--null|--no-run-if-empty|--verbose|--exit|-[nLPs]\d+|-I\S+|-d\S+|--(?:max-args|max-lines|max-procs|max-chars|delimiter|replace)=.+)$/;
+  /^(?:-[0rtx]+|--null|--no-run-if-empty|--verbose|--exit|-[nLPs]\d+|-d\S+|--(?:max-args|max-lines|max-procs|max-chars|delimiter)=.+)$/;
+
+/** `-I` may only name a mark that cannot be part of a path: xargs puts input into the program's name as well. */
+const XARGS_MARK = /^(?:\{\}|[%@]+)$/;
 
 function xargsCommand(argv: readonly string[]): CodeOptions {
   let at = 1;
+  let mark: string | undefined;
   for (let word = argv[at]; word !== undefined && word.startsWith("-"); word = argv[at]) {
+    if (word === "-I") mark = argv[at + 1] ?? "";
+    else if (/^(?:-I.|--replace=)/.test(word)) mark = word.replace(/^(?:-I|--replace=)/, "");
     if (/^-[nLPsId]$/.test(word)) at += 2;
-    else if (XARGS_FLAGS.test(word)) at++;
+    else if (XARGS_FLAGS.test(word) || mark !== undefined) at++;
     else return hidden("xargs", word);
   }
+  const inner = argv.slice(at);
   // Without a command xargs runs echo from PATH; that would be a program nobody named.
-  if (argv[at] === undefined) return hidden("xargs", "no command");
+  if (inner[0] === undefined) return hidden("xargs", "no command");
+  if (mark !== undefined && (!XARGS_MARK.test(mark) || inner[0].includes(mark))) {
+    return hidden("xargs", `-I ${mark}`);
+  }
+  const name = baseName(inner[0]);
+  if (READERS.has(name) && (mark !== undefined || inner.at(-1) !== "--")) {
+    const text = `xargs puts its input where it could become an option of ${name}`;
+    const hint = `end the command with "--"`;
+    return { nested: [], refusal: refusal("code-option", text, { hint }) };
+  }
   return { nested: [{ start: at, end: argv.length }] };
 }

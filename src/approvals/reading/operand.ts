@@ -20,6 +20,8 @@ export interface ScriptOperand {
 export interface OperandFound {
   readonly operand?: ScriptOperand;
   readonly refusal?: string;
+  /** The operand is the program a runner would start: it is run itself instead of the runner. */
+  readonly viaRunner?: true;
 }
 
 const UNBOUND = "approval cannot safely bind this interpreter/runtime command";
@@ -32,9 +34,7 @@ export function operandOf(
 ): Promise<OperandFound> {
   const rest = behindWrappers(argv, facts.platform);
   const front = stripWrapper(rest, facts.platform);
-  if (front.kind === "blocked") {
-    return Promise.resolve(front.refusal.code === "multiplexer" ? { refusal: UNBOUND } : {});
-  }
+  if (front.kind === "blocked") return behindCarrier(argv, rest, front.refusal.code, cwd, facts);
   const runner = runnerUse(rest);
   if (runner.kind === "refused") return Promise.resolve({ refusal: UNBOUND });
   // The inner command is always a tail of the argv: for `pnpm node f.js` the word `node` itself begins it.
@@ -52,9 +52,30 @@ export function operandOf(
     return Promise.resolve({ refusal: UNBOUND });
   }
   if (runner.kind === "runner" && runner.local) {
-    return bind({ inner: [`node_modules/.bin/${inner[0]}`], index: 0, offset, cwd, facts });
+    return bind({ inner: [`node_modules/.bin/${inner[0]}`], index: 0, offset, cwd, facts })
+      .then((found) => ({ ...found, viaRunner: true }));
   }
   return Promise.resolve({});
+}
+
+/** `sudo bash s.sh`, `env A=1 node x.js`: the wrapper is not read, but a script behind it is still bound. */
+async function behindCarrier(
+  argv: readonly string[],
+  rest: readonly string[],
+  code: string,
+  cwd: string,
+  facts: ExecFacts,
+): Promise<OperandFound> {
+  if (code === "multiplexer") return { refusal: UNBOUND };
+  const start = argv.length - rest.length;
+  for (let i = start + 1; i < argv.length; i++) {
+    const tail = argv.slice(i);
+    if (!shellUse(tail) && !interpreterUse(tail) && runnerUse(tail).kind === "plain") continue;
+    const found = await operandOf(tail, cwd, facts);
+    if (!found.operand) return found;
+    return { operand: { ...found.operand, argvIndex: found.operand.argvIndex + i } };
+  }
+  return {};
 }
 
 interface BindFacts {
@@ -65,12 +86,20 @@ interface BindFacts {
   readonly facts: ExecFacts;
 }
 
-async function bind({ inner, index, offset, cwd, facts }: BindFacts): Promise<OperandFound> {
-  const path = absolutePath(inner[index] ?? "", cwd, facts);
+function bind({ inner, index, offset, cwd, facts }: BindFacts): Promise<OperandFound> {
+  return bindScript(absolutePath(inner[index] ?? "", cwd, facts), offset + index, facts);
+}
+
+/** Hashes the script at `path`, which stands at `argvIndex` of the words it is found in. */
+export async function bindScript(
+  path: string,
+  argvIndex: number,
+  facts: ExecFacts,
+): Promise<OperandFound> {
   const fact = facts.file(path);
   if (!fact) return { refusal: "approval requires an existing script operand" };
   if (fact.kind !== "file") return { refusal: "approval requires a file script operand" };
   const sha256 = await facts.hashFile(path);
   if (sha256 === undefined) return { refusal: "approval requires an existing script operand" };
-  return { operand: { argvIndex: offset + index, path, sha256 } };
+  return { operand: { argvIndex, path: fact.real ?? path, sha256 } };
 }

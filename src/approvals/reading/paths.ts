@@ -9,7 +9,11 @@ const WINDOWS_ABSOLUTE = /^(?:[A-Za-z]:[\\/]|\\\\)/;
 /** Lower-case name for recognition: basename by either slash, without `.exe .cmd .bat .com`. Source: node-host.md 7.4. */
 export function baseName(path: string): string {
   const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
-  return path.slice(cut + 1).toLowerCase().replace(/\.(?:exe|cmd|bat|com)$/, "");
+  // Windows drops dots and blanks at the end: "cmd.exe." is cmd.exe.
+  return path.slice(cut + 1).toLowerCase().replace(/[. ]+$/, "").replace(
+    /\.(?:exe|cmd|bat|com)$/,
+    "",
+  );
 }
 
 /** Whether a word names a path rather than something to look up in PATH. */

@@ -127,7 +127,9 @@ function jsRunner(name: string, rule: JsRunner, argv: readonly string[]): Runner
   if (movedOrUnread && argv.slice(1).some((word) => word !== "" && verbs.includes(word))) {
     return unbound(name, argv.slice(0, 3).join(" "));
   }
-  if (rule.fetch.includes(verb)) return unbound(name, `${name} ${verb}`);
+  if (rule.fetch.includes(verb) || isShortForm(name, verb, verbs)) {
+    return unbound(name, `${name} ${verb}`);
+  }
   if (!rule.exec.includes(verb) && !rule.node.includes(verb)) return { kind: "plain" };
   at += direct ? 0 : 1;
   if (rule.node.includes(verb)) {
@@ -145,4 +147,10 @@ function jsRunner(name: string, rule: JsRunner, argv: readonly string[]): Runner
   // A path, a version or a scope names something to fetch, not a bin of this project.
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(target)) return unbound(name, `${name} ${target}`);
   return { kind: "runner", name, inner: argv.slice(at), local: true };
+}
+
+/** npm takes any unambiguous start of a sub-command: `npm exe x` is `npm exec x`. */
+function isShortForm(name: string, verb: string, verbs: readonly string[]): boolean {
+  return name === "npm" && verb.length >= 2 && verb !== "in" && !verbs.includes(verb) &&
+    verbs.some((one) => one.startsWith(verb));
 }

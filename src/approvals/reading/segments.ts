@@ -7,7 +7,8 @@ import { codeOptions } from "./code_options.ts";
 import { argPatternDigest } from "../matching/digest.ts";
 import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
-import { baseName, hasSlash } from "./paths.ts";
+import { bindScript, type ScriptOperand } from "./operand.ts";
+import { absolutePath, baseName, hasSlash } from "./paths.ts";
 import { type Resolved, resolveExecutable } from "./resolve.ts";
 import { runnerUse } from "./runners.ts";
 import { parseShell } from "./shell.ts";
@@ -43,6 +44,8 @@ export interface Segment {
   readonly execWords: readonly string[];
   /** Name the program sees as its own. */
   readonly argv0: string;
+  /** Script or runner's bin with its content, at its place in `execWords`. */
+  readonly operand?: ScriptOperand;
   /** `sha256:cwd-argv:v1:<hex>` over cwd and the arguments of `argv`. */
   readonly argDigest: string;
   /** Why no rule but an exact one can allow this command. */
@@ -61,6 +64,8 @@ interface Found {
   readonly prefix: string[];
   argv: readonly string[];
   multiplexer: boolean;
+  /** Whether `argv[0]` is the bin that a runner would start. */
+  viaRunner: boolean;
   blocked?: Refusal;
 }
 
@@ -75,14 +80,38 @@ export async function analyzeSegment(
   facts: ExecFacts,
 ): Promise<Segment> {
   const walk: Walk = { facts, cwd, text, words };
-  const found: Found = { wrappers: [], prefix: [], argv: words, multiplexer: false };
+  const found: Found = {
+    wrappers: [],
+    prefix: [],
+    argv: words,
+    multiplexer: false,
+    viaRunner: false,
+  };
   unwrap(walk, found, 0);
   const use = found.blocked === undefined ? shellUse(found.argv) : undefined;
-  const argDigest = await argPatternDigest(cwd, found.argv.slice(1));
+  const read = use?.kind === "file"
+    ? shellScript(walk, found, use.operandIndex)
+    : program(walk, found);
+  const operand = await operandOf(walk, found, use?.kind === "file" ? use.operandIndex : undefined);
   return {
-    ...(use?.kind === "file" ? shellScript(walk, found, use.operandIndex) : program(walk, found)),
-    argDigest,
+    ...read,
+    argDigest: await argPatternDigest(cwd, found.argv.slice(1)),
+    ...(operand ? { operand } : {}),
   };
+}
+
+/** The script of a shell or interpreter, or the bin of a runner; what cannot be hashed is not bound. */
+async function operandOf(
+  walk: Walk,
+  found: Found,
+  shellOperand: number | undefined,
+): Promise<ScriptOperand | undefined> {
+  const use = interpreterUse(found.argv);
+  const index = shellOperand ??
+    (use?.kind === "file" ? use.operandIndex : found.viaRunner ? 0 : undefined);
+  if (index === undefined) return undefined;
+  const path = absolutePath(found.argv[index] ?? "", walk.cwd, walk.facts);
+  return (await bindScript(path, found.prefix.length + index, walk.facts)).operand;
 }
 
 /** Takes wrappers, runners and single-command shells off the front of `found.argv`. */
@@ -114,6 +143,7 @@ function unwrap(walk: Walk, found: Found, shells: number): void {
   if (shells >= MAX_SHELLS) {
     return block(found, refusal("shell-depth", `shells are nested more than ${MAX_SHELLS} deep`));
   }
+  // One simple command: -e and pipefail make no difference to it.
   const parsed = parseShell(use.script, use.dialect);
   if (!parsed.ok) return block(found, parsed.refusal);
   const only = parsed.items.length === 1 && parsed.items[0]?.stages.length === 1
@@ -166,13 +196,14 @@ function throughRunner(
     );
   }
   found.argv = [bin, ...rest];
+  found.viaRunner = runner.local;
 }
 
 function block(found: Found, why: Refusal): void {
   found.blocked = why;
 }
 
-type Read = Omit<Segment, "argDigest">;
+type Read = Omit<Segment, "argDigest" | "operand">;
 
 function shellScript(walk: Walk, found: Found, operandIndex: number): Read {
   const [shellWord = "", ...rest] = found.argv;

@@ -35,6 +35,8 @@ export type ShellUse =
     readonly login: boolean;
     /** `-e`: stop at the first failure. */
     readonly stopOnError: boolean;
+    /** `-o pipefail`: a pipeline fails when any stage does. */
+    readonly pipefail: boolean;
   }
   | { readonly kind: "file"; readonly name: string; readonly operandIndex: number }
   | { readonly kind: "refused"; readonly name: string; readonly refusal: Refusal };
@@ -70,40 +72,64 @@ function refused(name: string, code: string, message: string, hint?: string): Sh
   };
 }
 
+interface Options {
+  readonly letters: Set<string>;
+  pipefail: boolean;
+  /** Index of the first word that is no option. */
+  next: number;
+  unknown?: string;
+}
+
 /** Options may stand before and after the `c`; the script is the first word that is no option. */
-function posixUse(name: string, dialect: Dialect, argv: readonly string[]): ShellUse {
-  const seen = { c: false, e: false, l: false };
-  let at = 1;
-  for (let word = argv[at]; word !== undefined && /^[-+]./.test(word); word = argv[++at]) {
-    if (word === "--") {
-      at++;
-      break;
+function readOptions(argv: readonly string[]): Options {
+  const options: Options = { letters: new Set(), pipefail: false, next: 1 };
+  for (let word = argv[1]; word !== undefined && /^[-+]./.test(word); word = argv[options.next]) {
+    options.next++;
+    if (word === "--") break;
+    if (word === "--login") options.letters.add("l");
+    else if (!/^-[celuxo]+$/.test(word)) return { ...options, unknown: word };
+    else {
+      for (const letter of word.slice(1)) options.letters.add(letter);
+      // The letter o takes the next word, wherever it stands in the cluster.
+      if (!word.includes("o")) continue;
+      const named = argv[options.next++] ?? "";
+      if (named !== "pipefail" || /o.*o/.test(word)) {
+        return { ...options, unknown: `${word} ${named}` };
+      }
+      options.pipefail = true;
     }
-    if (word === "--login") seen.l = true;
-    else if (/^-[cel]+$/.test(word)) {
-      seen.c ||= word.includes("c");
-      seen.e ||= word.includes("e");
-      seen.l ||= word.includes("l");
-    } else {return refused(
+  }
+  return options;
+}
+
+function posixUse(name: string, dialect: Dialect, argv: readonly string[]): ShellUse {
+  const { letters, pipefail, next, unknown } = readOptions(argv);
+  if (unknown !== undefined) {
+    const hint = `use ${name} -c with the plain command`;
+    return refused(name, "shell-option", `${name} is given the option "${unknown}"`, hint);
+  }
+  const operand = argv[next];
+  const login = letters.has("l");
+  if (letters.has("c")) {
+    if (operand === undefined) return refused(name, "shell-empty", `${name} -c has no script`);
+    if (letters.has("x")) {
+      return refused(
         name,
         "shell-option",
-        `${name} is given the option "${word}"`,
-        `use ${name} -c with the plain command`,
-      );}
-  }
-  const operand = argv[at];
-  if (seen.c) {
-    if (operand === undefined) return refused(name, "shell-empty", `${name} -c has no script`);
-    return { kind: "inline", name, dialect, script: operand, login: seen.l, stopOnError: seen.e };
+        `${name} is given the option "-x"`,
+        "leave out the trace",
+      );
+    }
+    const stopOnError = letters.has("e");
+    return { kind: "inline", name, dialect, script: operand, login, stopOnError, pipefail };
   }
   if (operand === undefined || operand === "-") {
     return refused(name, "shell-stdin", `${name} would read commands from its input`);
   }
-  if (seen.l) {
+  if (login) {
     return refused(name, "shell-login", `${name} is a login shell, which runs profile files`);
   }
-  if (seen.e) return refused(name, "shell-option", `${name} is given the option "-e"`);
-  return { kind: "file", name, operandIndex: at };
+  return { kind: "file", name, operandIndex: next };
 }
 
 const POWERSHELL_DASH = /^[-/\u2013\u2014\u2015]{1,2}/;

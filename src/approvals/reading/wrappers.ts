@@ -66,15 +66,21 @@ const CARRIERS = new Set(
   ("sudo doas setsid ionice taskset chrt su runuser setpriv pkexec chroot unshare nsenter systemd-run chpst prlimit choom " +
     "numactl cgexec strace ltrace gdb lldb valgrind perf parallel watch flock gosu su-exec fakeroot proot bwrap firejail " +
     "dbus-run-session xvfb-run tini dumb-init start-stop-daemon daemonize entr at batch expect unbuffer rlwrap torsocks " +
-    "proxychains proxychains4 ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 wsl wscript cscript mshta rundll32 regsvr32 " +
-    "forfiles conhost start runas schtasks wmic").split(" "),
+    "proxychains proxychains4 wsl wscript cscript mshta rundll32 regsvr32 " +
+    "forfiles conhost start runas schtasks wmic setarch linux32 linux64 i386 i686 x86_64 uclampset coresched runcon sg newgrp " +
+    "capsh aa-exec cpulimit trickle eatmydata faketime ccache sccache distcc sem chronic ifne run-parts logsave hyperfine " +
+    "genv gtimeout gnice gstdbuf gnohup gchroot gtime tmux screen dtach abduco crontab machinectl launchctl rr gdbserver " +
+    "bpftrace uftrace").split(" "),
 );
+
+/** The dynamic loader runs any program given to it. */
+const LOADER = /^ld[a-z0-9_.-]*\.so(?:\.\d+)*$/;
 
 /** Reads the first word of `argv` as a wrapper. `argv` has at least one word. */
 export function stripWrapper(argv: readonly string[], platform: ExecPlatform): Unwrapped {
   const name = baseName(argv[0] ?? "");
   if (name === "busybox" || name === "toybox") return multiplexer(name, argv);
-  if (CARRIERS.has(name) || (name === "script" && platform === "linux")) {
+  if (CARRIERS.has(name) || LOADER.test(name) || (name === "script" && platform === "linux")) {
     return blocked("carrier", `"${name}" runs another program in a way that is not judged here`);
   }
   const rule = WRAPPERS.get(name);
