@@ -91,6 +91,9 @@ function factOf(path: string): FileFact | undefined {
     get parentReal() {
       return realOr(dirname(path));
     },
+    get real() {
+      return realOr(path);
+    },
     get isLink() {
       return isLink(path);
     },
