@@ -4,7 +4,8 @@
  * (decision 14). One object per run.
  */
 import { fromBase64, toBase64 } from "../../lib/bytes.ts";
-import { OpenclawError } from "../../lib/errors.ts";
+import { wait } from "../../lib/clock.ts";
+import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { check, int, obj, oneOf, opt, str } from "../../lib/schema.ts";
 import type { Gateway } from "../connect.ts";
 
@@ -12,6 +13,8 @@ import type { Gateway } from "../connect.ts";
 const STDIN_CHUNK_BYTES = 12_000;
 /** Written chunks that may wait for their acknowledgement; a fraction of the gateway's window of 32. */
 const ACK_EVERY = 8;
+/** Pace of offering the first chunk to a call that is not registered yet. */
+const STDIN_RETRY_MS = 20;
 /** Stdin chunks that may be ahead of what the command has taken. */
 const STDIN_WINDOW = 16;
 
@@ -102,13 +105,23 @@ export class RunStream {
       const count = await read(buffer);
       if (this.#ended) return;
       const eof = count === null;
-      await this.gateway.call("node.invoke.input", {
-        idempotencyKey: this.idempotencyKey,
-        seq,
-        b64: eof ? "" : toBase64(buffer.subarray(0, count)),
-        eof,
-      });
+      await this.#sendInput(seq, eof ? "" : toBase64(buffer.subarray(0, count)), eof);
       if (eof) return;
+    }
+  }
+
+  /** The call itself may still be under way to its registration (policy, approval) when the first chunk comes. */
+  async #sendInput(seq: number, b64: string, eof: boolean): Promise<void> {
+    const { idempotencyKey } = this;
+    while (!this.#ended) {
+      try {
+        await this.gateway.call("node.invoke.input", { idempotencyKey, seq, b64, eof });
+        return;
+      } catch (error) {
+        if (this.#ended) return;
+        if (seq > 1 || !/no running call/.test(messageOf(error))) return this.#fail(error);
+        await wait(STDIN_RETRY_MS);
+      }
     }
   }
 
