@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
 import {
+  eventually,
   liveNode,
   pendingDevice,
   pendingSurfaces,
@@ -58,7 +59,11 @@ for (const kind of ["v3", "v4"] as const) {
           nodeId = deviceId;
           const device = await cli.run(["devices", "approve", requestId, "--json"]);
           assertEquals(device.code, 0, `${device.stdout}\n${device.stderr}`);
-          for (const requestId of await pendingSurfaces(gateway.home)) {
+          const surfaces = await eventually("a surface to approve", async () => {
+            const ids = await pendingSurfaces(gateway.home);
+            return ids.length > 0 ? ids : undefined;
+          });
+          for (const requestId of surfaces) {
             const surface = await cli.run(["nodes", "approve", requestId, "--json"]);
             assertEquals(surface.code, 0, `${surface.stdout}\n${surface.stderr}`);
           }
