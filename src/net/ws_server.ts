@@ -14,8 +14,10 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { freeDescriptors } from "../platform/descriptors.ts";
 import { MAX_PREAUTH_FRAME_BYTES } from "../protocol/limits.ts";
 import { plainAddress } from "./address.ts";
+import { peerInfo } from "./peer_info.ts";
 import { listenError, tlsOptions, usable } from "./listen_checks.ts";
 import {
   DEFAULT_LIMITS,
@@ -24,7 +26,7 @@ import {
   type TlsMaterial,
 } from "./listen_options.ts";
 import { Slots } from "./slots.ts";
-import type { PeerInfo, ServerSocket } from "./socket.ts";
+import type { ServerSocket } from "./socket.ts";
 import { NOT_HTTP, refuse, TOO_MANY } from "./upgrade_refusal.ts";
 import { WS_OPTIONS, WsSocket } from "./ws_frames.ts";
 
@@ -84,10 +86,14 @@ class WsListener implements Listener {
   /** Transports of any stage before authentication, by `address port`. */
   readonly #raw = new Map<string, Socket>();
   readonly #rawSlots: Slots;
+  /** Open transports, and how many there may be. */
+  #open = 0;
+  readonly #maxOpen: number;
   #cancelSweep: (() => void) | undefined;
 
-  constructor(options: ListenOptions) {
+  constructor(options: ListenOptions, maxOpen: number) {
     this.#options = options;
+    this.#maxOpen = maxOpen;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#clock = options.clock ?? systemClock;
     this.#slots = new Slots(this.#limits);
@@ -132,7 +138,7 @@ class WsListener implements Listener {
       this.#http.once("error", failed);
       this.#http.listen({ host, port }, () => {
         this.#http.removeListener("error", failed);
-        // From here on an error is a failed accept (F36: out of descriptors); the listener goes on.
+        // From here on an error is a failed accept; the listener goes on.
         this.#http.on("error", () => {});
         this.port = (this.#http.address() as { port: number }).port;
         resolve();
@@ -146,7 +152,9 @@ class WsListener implements Listener {
 
   #accepted(socket: Socket): void {
     const address = plainAddress(socket.remoteAddress ?? "");
-    if (!this.#rawSlots.take(address)) return void socket.destroy();
+    // F36: newcomers are refused while there are descriptors left to refuse them with.
+    if (this.#open >= this.#maxOpen || !this.#rawSlots.take(address)) return void socket.destroy();
+    this.#open++;
     const key = rawKey(address, socket.remotePort);
     this.#raw.set(key, socket);
     (socket as Keyed)[RAW_KEY] = key;
@@ -155,7 +163,10 @@ class WsListener implements Listener {
 
   /** One listener for all sockets. The key is kept on the socket, because a closed one has no address any more. */
   readonly #rawClosed = (() => {
-    const free = (key: string) => this.#freeRawKey(key);
+    const free = (key: string) => {
+      this.#open--;
+      this.#freeRawKey(key);
+    };
     return function (this: Keyed): void {
       free(this[RAW_KEY] ?? "");
     };
@@ -164,7 +175,6 @@ class WsListener implements Listener {
   /** The transport belongs to somebody known. */
   freeRaw(transport: Socket): void {
     const key = rawKey(plainAddress(transport.remoteAddress ?? ""), transport.remotePort);
-    this.#raw.get(key)?.removeListener("close", this.#rawClosed);
     this.#freeRawKey(key);
   }
 
@@ -274,19 +284,11 @@ function destroyThis(this: Socket): void {
   this.destroy();
 }
 
-function peerInfo(request: IncomingMessage, socket: Socket, encrypted: boolean): PeerInfo {
-  return {
-    remoteAddress: plainAddress(socket.remoteAddress ?? ""),
-    remotePort: socket.remotePort ?? 0,
-    headers: request.headers as PeerInfo["headers"],
-    url: request.url ?? "/",
-    encrypted,
-  };
-}
-
 /** Starts listening. @throws {OpenclawError} `PORT_IN_USE`, `LISTEN_FAILED`, `TLS_UNUSABLE`. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const listener = new WsListener(options);
+  const free = await freeDescriptors() ?? Infinity;
+  // A quarter, at most 64, stays for files and outgoing connections.
+  const listener = new WsListener(options, Math.floor(free - Math.min(64, free / 4)));
   await listener.listen();
   return listener;
 }
