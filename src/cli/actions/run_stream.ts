@@ -5,7 +5,7 @@
  */
 import { fromBase64, toBase64 } from "../../lib/bytes.ts";
 import { wait } from "../../lib/clock.ts";
-import { messageOf, OpenclawError } from "../../lib/errors.ts";
+import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { check, int, obj, oneOf, opt, str } from "../../lib/schema.ts";
 import type { Gateway } from "../connect.ts";
 
@@ -119,7 +119,7 @@ export class RunStream {
         return;
       } catch (error) {
         if (this.#ended) return;
-        if (seq > 1 || !/no running call/.test(messageOf(error))) return this.#fail(error);
+        if (seq > 1 || !isOpenclawError(error, "INVOKE_NOT_FOUND")) return this.#fail(error);
         await wait(STDIN_RETRY_MS);
       }
     }
