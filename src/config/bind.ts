@@ -2,13 +2,10 @@
  * Which addresses a gateway listens on, and every refusal that depends on it. Pure. Attack stopped: a gateway that
  * ends up reachable from the network without anyone having asked for it. Source: config-and-credentials.md 8.
  */
-import { OpenclawError } from "../lib/errors.ts";
 import { ipKind, parseIp } from "../lib/ip.ts";
 import { quoted } from "../lib/text.ts";
+import { refusal } from "./refusal.ts";
 import type { Config } from "./schema.ts";
-
-/** Exit code of a refusal that no restart can heal; service managers stop retrying on it. */
-export const CONFIG_REFUSAL_EXIT_CODE = 78;
 
 /** `gateway.bind`. */
 export type BindMode = NonNullable<Config["gateway"]["bind"]>;
@@ -101,9 +98,4 @@ function customHost(configured: string | undefined): string {
 function isLoopback(host: string): boolean {
   const bytes = parseIp(host);
   return bytes !== undefined && ipKind(bytes) === "loopback";
-}
-
-/** A configuration refusal of the gateway, exit code 78. */
-export function refusal(code: string, message: string, hint: string): OpenclawError {
-  return new OpenclawError(code, message, { hint, exitCode: CONFIG_REFUSAL_EXIT_CODE });
 }

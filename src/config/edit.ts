@@ -5,7 +5,7 @@
 import { dirname } from "@std/path";
 import { OpenclawError } from "../lib/errors.ts";
 import { check } from "../lib/schema.ts";
-import { ensureDir, withFileLock, writeAtomic } from "../platform/files.ts";
+import { withFileLock, writeAtomic } from "../platform/files.ts";
 import { type ConfigPath, isObject, parseConfigPath, renderConfigPath } from "./config_path.ts";
 import type { Env } from "./env.ts";
 import { Json5Error, parseJson5 } from "./json5.ts";
@@ -77,9 +77,7 @@ export async function editConfig(
   options: EditOptions = {},
 ): Promise<EditOutcome> {
   const { configFile } = place.paths;
-  await ensureDir(dirname(configFile));
-  const lock = await lockPath(configFile);
-  return await withFileLock(lock, async () => {
+  const edit = async () => {
     const before = await loadConfig(place.paths, place.env);
     options.guard?.(before);
     if (before.broken && changes.some((change) => change.op !== "replace")) {
@@ -93,7 +91,13 @@ export async function editConfig(
     options.review?.(outcome);
     if (options.dryRun !== true && text !== before.raw) await write(place, before, text);
     return outcome;
-  }, { waitMs: options.waitMs ?? 10_000 });
+  };
+  if (options.dryRun === true) return await edit();
+  // An existing folder keeps its mode: it may hold other things than ours (`OPENCLAW_CONFIG_PATH`).
+  await Deno.mkdir(dirname(configFile), { recursive: true, mode: 0o700 });
+  return await withFileLock(await lockPath(configFile), edit, {
+    waitMs: options.waitMs ?? 10_000,
+  });
 }
 
 /** Two names of one file (a link and its target) must share one lock. */

@@ -3,13 +3,14 @@
  * they are (F06). Owns the reading order: file checks, bytes, JSON5, duplicate keys, `${NAME}`, schema.
  */
 import { sha256Hex } from "../lib/bytes.ts";
-import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
+import { OpenclawError } from "../lib/errors.ts";
 import { readOwned } from "../platform/files.ts";
 import { type ConfigPath, isObject, renderConfigPath } from "./config_path.ts";
 import type { Env } from "./env.ts";
 import { substituteEnv } from "./env_text.ts";
 import { Json5Error, type Json5Node, parseJson5Tree, positionOf } from "./json5.ts";
 import type { StatePaths } from "./paths.ts";
+import { CONFIG_REFUSAL_EXIT_CODE, throwAsRefusal } from "./refusal.ts";
 import { type Config, readConfig, schemaAt } from "./schema.ts";
 import type { ConfigIssue, UnknownKey } from "./schema_kit.ts";
 
@@ -214,16 +215,7 @@ export async function loadServerConfig(
   paths: Pick<StatePaths, "configFile">,
   env: Env,
 ): Promise<LoadedConfig> {
-  try {
-    return requireValid(await loadConfig(paths, env), { exitCode: 78 });
-  } catch (error) {
-    if (!isOpenclawError(error) || error.exitCode === 78) throw error;
-    const { code, message, hint, details } = error;
-    throw new OpenclawError(code, message, {
-      ...(hint === undefined ? {} : { hint }),
-      ...(details === undefined ? {} : { details }),
-      cause: error,
-      exitCode: 78,
-    });
-  }
+  return requireValid(await loadConfig(paths, env).catch(throwAsRefusal), {
+    exitCode: CONFIG_REFUSAL_EXIT_CODE,
+  });
 }

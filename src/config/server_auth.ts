@@ -4,8 +4,9 @@
  */
 import type { Secret } from "../lib/secret.ts";
 import { type AuthMode, decideAuthMode } from "./auth_mode.ts";
-import { type BindDecision, refusal } from "./bind.ts";
+import type { BindDecision } from "./bind.ts";
 import type { CredentialFacts } from "./credentials.ts";
+import { refusal } from "./refusal.ts";
 import type { Config } from "./schema.ts";
 
 /** What the gateway accepts. */

@@ -6,13 +6,7 @@ import { toHex } from "../lib/bytes.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { Secret, secretOf } from "../lib/secret.ts";
 import type { AuthMode } from "./auth_mode.ts";
-import {
-  type BindDecision,
-  type BindMode,
-  CONFIG_REFUSAL_EXIT_CODE,
-  decideBind,
-  refusal,
-} from "./bind.ts";
+import { type BindDecision, type BindMode, decideBind } from "./bind.ts";
 import { fetchCredentials } from "./credential_fetch.ts";
 import { credentialPlaces, decideCredentials } from "./credentials.ts";
 import { setConfigValue } from "./edit.ts";
@@ -20,6 +14,7 @@ import { type Env, type EnvSettings, expandHome, readEnv } from "./env.ts";
 import { type HostFacts, loadHostFacts } from "./host_facts.ts";
 import { type LoadedConfig, requireValid } from "./load.ts";
 import type { StatePaths } from "./paths.ts";
+import { CONFIG_REFUSAL_EXIT_CODE, refusal, throwAsRefusal } from "./refusal.ts";
 import type { Config } from "./schema.ts";
 import {
   allowsTailscale,
@@ -164,7 +159,7 @@ export async function loadServerAuth(
   });
   const mode = serverAuthMode(flags.auth, config, places);
   const decision = decideCredentials({ surface: "server", authMode: mode, places });
-  const secrets = await fetchCredentials(decision, { config, env }).catch(asRefusal);
+  const secrets = await fetchCredentials(decision, { config, env }).catch(throwAsRefusal);
   const kind = mode === "token" ? "token" : "password";
   const missing = decision.ignored.find((item) =>
     item.kind === kind && item.source === "auth" && places.auth[kind].state === "unset"
@@ -188,16 +183,6 @@ export async function loadServerAuth(
   const makeToken = mode === "token" && !auth.token && missing === undefined;
   const tokenConfigured = decision.token !== undefined || places.auth.token.state !== "unset";
   return { auth, makeToken, missing, tokenConfigured };
-}
-
-function asRefusal(error: unknown): never {
-  if (!(error instanceof OpenclawError)) throw error;
-  throw new OpenclawError(error.code, error.message, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    ...(error.details === undefined ? {} : { details: error.details }),
-    cause: error,
-    exitCode: CONFIG_REFUSAL_EXIT_CODE,
-  });
 }
 
 interface MadeToken {

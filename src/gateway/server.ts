@@ -1,7 +1,7 @@
 /**
  * Composes a gateway and runs it: lock, certificate, store, listeners, timers, reload, shutdown. No logic of its own.
  */
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { loadConfig, type LoadedConfig, loadServerConfig } from "../config/load.ts";
 import type { StatePaths } from "../config/paths.ts";
 import type { Env } from "../config/env.ts";
@@ -75,7 +75,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { paths, env } = options;
   await ensureDir(paths.stateDir);
   await ensureDir(paths.gatewayDir);
-  await ensureDir(dirname(paths.configFile));
   const loaded = await loadServerConfig(paths, env);
   const plan = await loadServerPlan({ flags: options.flags ?? {}, env, paths, loaded });
   const lock = await lockGateway(paths);

@@ -8,6 +8,7 @@ import {
   setConfigValue,
 } from "../../src/config/edit.ts";
 import { parseConfigPath, renderConfigPath } from "../../src/config/config_path.ts";
+import { statePaths } from "../../src/config/paths.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { inside, tempState } from "./temp_state.ts";
 
@@ -209,6 +210,25 @@ Deno.test("decision 29: editing through a link of ours changes its target and ke
   assertEquals((await Deno.lstat(state.paths.configFile)).isSymlink, true);
   assertStringIncludes(await Deno.readTextFile(target), "port: 4");
 });
+
+Deno.test(
+  "a configuration elsewhere leaves the mode of its folder alone; a dry run creates nothing",
+  {
+    ignore: !posix,
+  },
+  async () => {
+    await using home = await tempState();
+    const folder = inside(home, "dotfiles");
+    const env = { ...home.env, OPENCLAW_CONFIG_PATH: `${folder}/openclaw.json` };
+    const place = { env, paths: statePaths(env) };
+    await setConfigValue(place, "gateway.port", 1, { dryRun: true });
+    await assertRejects(() => Deno.stat(folder), Deno.errors.NotFound);
+    await Deno.mkdir(folder, { mode: 0o755 });
+    await Deno.chmod(folder, 0o755);
+    await setConfigValue(place, "gateway.port", 1);
+    assertEquals((await Deno.stat(folder)).mode! & 0o777, 0o755);
+  },
+);
 
 Deno.test("changeEffect() sorts changes into hot and restart", () => {
   const paths = [
