@@ -20,6 +20,7 @@ import type { Principal } from "./principal.ts";
 import type { PairingDesk } from "./pairing_desk.ts";
 import type { GatewayServices } from "./services.ts";
 import type { Throttle } from "./throttle.ts";
+import { Tidy } from "./tidy.ts";
 
 /** What a {@linkcode Door} needs. */
 export interface DoorOptions {
@@ -40,6 +41,7 @@ export class Door implements Gate, ConnectionHost {
   /** Where the gateway is in its life; set by the server. */
   currentPhase: GatewayPhase = "starting";
   readonly #options: DoorOptions;
+  readonly #tidy: Tidy;
   #lastJudged: { readonly info: PeerInfo; readonly facts: PeerFacts } | undefined;
 
   constructor(options: DoorOptions) {
@@ -48,6 +50,12 @@ export class Door implements Gate, ConnectionHost {
     this.log = options.services.log;
     this.throttle = options.throttle;
     this.pairing = options.services.pairing;
+    this.#tidy = new Tidy(this.clock);
+  }
+
+  /** Ends the door's timers. */
+  stop(): void {
+    this.#tidy.stop();
   }
 
   phase(): GatewayPhase {
@@ -123,6 +131,7 @@ export class Door implements Gate, ConnectionHost {
     connection.sendText(hello.text({ requestId, connId: connection.connId, principal, admitted }));
     connection.goLive(principal, this.clock.now());
     services.registry.add(connection);
+    this.#tidy.changed();
     services.presence.connected(connection.connId, principal);
     if (admitted?.surface) services.invoker.nodeConnected(connection);
     this.log.info(`${role} connected`, {
@@ -145,6 +154,7 @@ export class Door implements Gate, ConnectionHost {
     const { services } = this.#options;
     const { principal, connId } = connection;
     services.registry.remove(connection);
+    this.#tidy.changed();
     services.presence.disconnected(connId, principal);
     services.invoker.disconnected(connection, { slow: info.reason === SLOW_CONSUMER });
     services.approvals.disconnected(connection);

@@ -75,6 +75,7 @@ async function stop(
   await sayGoodbye(parts, clock);
   invoker.stop();
   await listeners.close();
+  door.stop();
   await services.store.close();
   log.info("gateway stopped");
   await parts.logFile.close();

@@ -19,4 +19,6 @@ export const ALLOWED_EXTERNALS: Readonly<Record<string, string>> = {
   "node:sqlite": "the gateway's store",
   "node:stream": "types of sockets",
   "node:tls": "client socket whose peer certificate is compared before a byte is sent",
+  "node:v8": "asking for a garbage collection after a burst; only in platform/heap.ts",
+  "node:vm": "the same",
 };
