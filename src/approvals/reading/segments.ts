@@ -7,19 +7,14 @@ import { codeOptions } from "./code_options.ts";
 import { argPatternDigest } from "../matching/digest.ts";
 import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
+import { type NestedUse, nestedUses } from "./nested.ts";
 import { bindScript, type ScriptOperand } from "./operand.ts";
-import { absolutePath, baseName, hasSlash } from "./paths.ts";
+import { absolutePath, hasSlash } from "./paths.ts";
 import { type Resolved, resolveExecutable } from "./resolve.ts";
 import { runnerUse } from "./runners.ts";
 import { parseShell } from "./shell.ts";
 import { shellUse } from "./shells.ts";
 import { MAX_WRAPPERS, stripWrapper } from "./wrappers.ts";
-
-/** A command found inside the arguments of another (`find -exec`, `xargs`); its further arguments are open. */
-export interface NestedUse {
-  readonly argv: readonly string[];
-  readonly resolved: Resolved;
-}
 
 /** One command to be judged. */
 export interface Segment {
@@ -239,7 +234,7 @@ function program(walk: Walk, found: Found): Read {
   const [word = "", ...args] = found.argv;
   const target = resolveExecutable(word, walk.cwd, walk.facts);
   const options = codeOptions(found.argv);
-  const nested = nestedUses(walk, found.argv, options.nested);
+  const nested = nestedUses(found.argv, options.nested, walk.cwd, walk.facts);
   const blocked = found.blocked ?? options.refusal ?? nested.refusal ??
     (target ? undefined : refusal("not-found", `no executable "${word}" was found`, {
       hint: "name the program by its absolute path",
@@ -271,38 +266,4 @@ function finish(walk: Walk, found: Found, ending: Ending): Read {
     argv0: found.prefix.length > 0 ? walk.words[0] ?? "" : found.argv[0] ?? "",
     ...ending,
   };
-}
-
-interface NestedFound {
-  readonly uses: NestedUse[];
-  readonly replaced: ReadonlyMap<number, string>;
-  readonly refusal?: Refusal;
-}
-
-/** Inner commands must be plain programs: a shell, wrapper, runner or interpreter with open arguments is never bound. */
-function nestedUses(
-  walk: Walk,
-  argv: readonly string[],
-  ranges: readonly { start: number; end: number }[],
-): NestedFound {
-  const uses: NestedUse[] = [];
-  const replaced = new Map<number, string>();
-  for (const { start, end } of ranges) {
-    const inner = argv.slice(start, end);
-    const resolved = resolveExecutable(inner[0] ?? "", walk.cwd, walk.facts);
-    const plain = stripWrapper(inner, walk.facts.platform).kind === "plain" && !shellUse(inner) &&
-      !interpreterUse(inner) &&
-      runnerUse(inner).kind === "plain" && codeOptions(inner).refusal === undefined &&
-      codeOptions(inner).nested.length === 0;
-    if (!resolved || !plain || baseName(inner[0] ?? "") === "env") {
-      return {
-        uses,
-        replaced,
-        refusal: refusal("nested", `the inner command "${inner.join(" ")}" is not a plain program`),
-      };
-    }
-    uses.push({ argv: inner, resolved });
-    replaced.set(start, resolved.execPath);
-  }
-  return { uses, replaced };
 }
