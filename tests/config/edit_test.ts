@@ -357,3 +357,35 @@ Deno.test(
     assertEquals((await state.load()).config.gateway.port, 3);
   },
 );
+
+const CRASHER = fromFileUrl(new URL("./edit_crash_worker.ts", import.meta.url));
+
+/** Runs the worker until it acknowledged `count` edits, kills it, and gives the last number it acknowledged. */
+async function killAfter(home: string, from: number, count: number): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", CRASHER, home, String(from)],
+    stdout: "piped",
+  }).spawn();
+  let text = "";
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    // Acknowledgements go on while this one is read, so the kill falls anywhere in an edit.
+    if (text.split("\n").length > count) child.kill("SIGKILL");
+  }
+  await child.status;
+  return Number(text.trim().split("\n").at(-1));
+}
+
+Deno.test("F01: a kill at any moment leaves a whole file with everything that was acknowledged", async () => {
+  await using state = await tempState({}, COMMENTED);
+  let last = 0;
+  for (let round = 1; round <= 6; round++) {
+    last = await killAfter(state.home, last + 1, round);
+    const { parsed, valid, raw } = await state.load();
+    const n = (parsed.channels as { n: number }).n;
+    assert(valid && (n === last || n === last + 1), `acknowledged ${last}, found ${n}`);
+    assertStringIncludes(raw, "// by hand");
+  }
+  await setConfigValue(state, "gateway.port", 77);
+  assertEquals((await state.load()).config.gateway.port, 77);
+});

@@ -1,6 +1,7 @@
 /** One `config set` in a process of its own; `hold` takes the lock and stays. */
 import { setConfigValue } from "../../src/config/edit.ts";
 import { statePaths } from "../../src/config/paths.ts";
+import { OpenclawError } from "../../src/lib/errors.ts";
 import { lockFile } from "../../src/platform/files.ts";
 
 const [home = "", path = "", value = ""] = Deno.args;
@@ -11,5 +12,10 @@ if (path === "hold") {
   console.log("held");
   setInterval(() => {}, 60_000);
 } else {
-  await setConfigValue(place, path, Number(value), { waitMs: 60_000 });
+  try {
+    await setConfigValue(place, path, Number(value), { waitMs: 60_000 });
+  } catch (error) {
+    console.error(error instanceof OpenclawError ? `${error.code}: ${error.message}` : error);
+    Deno.exit(1);
+  }
 }
