@@ -109,6 +109,26 @@ Deno.test(
 );
 
 Deno.test(
+  "A07: scripts inside approved shell text are bound as well",
+  linux,
+  ask(async (leg, bench) => {
+    const cwd = join(bench.home, "text");
+    await Deno.mkdir(cwd, { mode: 0o755 });
+    const script = join(cwd, "s.sh");
+    await Deno.symlink(script, join(cwd, "link.sh"));
+    for (const text of ["sh s.sh 2>&1 | cat && sh s.sh", "nice sh link.sh"]) {
+      await Deno.writeTextFile(script, "echo good; exit 0\n", { mode: 0o755 });
+      const plan = await prepare(leg, { command: ["/bin/sh", "-c", text], cwd });
+      const good = await run(leg, approvedRun(plan));
+      assertEquals(String(good["stdout"]).split("\n")[0], "good", JSON.stringify(good));
+      await Deno.writeTextFile(script, "echo evil; exit 0\n");
+      const result = await run(leg, approvedRun(plan));
+      assertMatch(result.message, /changed before execution/);
+    }
+  }),
+);
+
+Deno.test(
   "A07: a script that finds its neighbours by $0 still works",
   linux,
   ask(async (leg, bench) => {
