@@ -10,6 +10,7 @@ import { REDACTED } from "./secret_input.ts";
 // Names under which the wider product keeps credentials; our own keys say it themselves (`facts.secret`).
 const SECRET_NAME =
   /(?:token|password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|credentials?|authorization|cookie)$/i;
+const URL_WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
 const SECRET_PARENT = new Set<unknown>(["env", "headers", "edgeAuth"]);
 
 /** Whether the text at `path` is a secret. `${NAME}` alone is none. */
@@ -22,8 +23,9 @@ export function isSecretPath(path: ConfigPath): boolean {
 }
 
 function isSecretText(value: unknown, path: ConfigPath): value is string {
-  return typeof value === "string" && value !== "" && isSecretPath(path) &&
-    !/^\$\{[A-Z_][A-Z0-9_]*\}$/.test(value);
+  if (typeof value !== "string" || value === "") return false;
+  if (URL_WITH_PASSWORD.test(value)) return true;
+  return isSecretPath(path) && !/^\$\{[A-Z_][A-Z0-9_]*\}$/.test(value);
 }
 
 /** A copy with every secret text replaced by the placeholder; references keep their names. */

@@ -19,6 +19,7 @@ Deno.test("redactValue() hides every credential of ours and of the wider product
     },
     mcp: { servers: { s: { env: { ANY: secret }, command: "/bin/x" } } },
     secrets: { providers: { p: { source: "exec", command: "/x", env: { K: secret } } } },
+    proxy: { url: `http://user:${secret}@proxy:3128/` },
     env: { vars: { ANYTHING: secret }, DIRECT: secret },
   };
   const shown = JSON.stringify(redactValue(value));
