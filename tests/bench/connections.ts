@@ -2,7 +2,7 @@
  * Many connections: how fast paired nodes are let in, and what an idle one costs.
  */
 import { plainRow, ratioRow, type Row } from "./measure.ts";
-import { makeIdentity, type Peer } from "./peer.ts";
+import { type Identity, makeIdentity, type Peer } from "./peer.ts";
 import { cpuMs, rssBytes, type Server } from "./servers.ts";
 import { dial, sideBySide, type Sizes } from "./side_by_side.ts";
 
@@ -33,51 +33,76 @@ export function measureHandshakes(sizes: Sizes): Promise<Row[]> {
   });
 }
 
-/** Memory per idle node, and what an idle gateway burns. */
-export async function measureIdle(sizes: Sizes): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const tls of [false, true]) {
-    const kib = (bytes: number) => bytes / sizes.idleNodes / 1024;
-    rows.push(
-      ...await sideBySide({ tls }, async ({ floor, ours }) => {
-        const a = await grow(floor, sizes.idleNodes);
-        const b = await grow(ours, sizes.idleNodes);
-        const name = `${sizes.idleNodes} nodes, ${tls ? "TLS" : "plain"}, each`;
-        const figures = { ours: kib(b.bytes), floor: kib(a.bytes), unit: "KiB" };
-        const above = figures.ours - figures.floor;
-        return [
-          plainRow("idle", name, { ...figures, compared: above }, { atMost: 8 }),
-          plainRow("idle", "  CPU", { ours: b.cpuPercent, floor: a.cpuPercent, unit: "% core" }, {
-            atMost: 1,
-          }),
-        ];
-      }),
-    );
-  }
-  return rows;
+/** An idle gateway lets its writer thread go after 10 s; memory is read before and after in that state. */
+const SETTLE_MS = 12_000;
+/** As long as the slowest thing a gateway does for idle nodes, the tick. */
+const CPU_WINDOW_MS = 30_000;
+
+/** Memory per idle node, and what an idle gateway burns; plain and TLS wait together. */
+export function measureIdle(sizes: Sizes): Promise<Row[]> {
+  return sideBySide({}, (plain) =>
+    sideBySide({ tls: true }, async (tls) => {
+      const servers = [plain.floor, plain.ours, tls.floor, tls.ours];
+      const costs = await idleCosts(servers, sizes.idleNodes);
+      return [
+        ...idleRows(`${sizes.idleNodes} nodes, plain`, costs[0]!, costs[1]!),
+        ...idleRows(`${sizes.idleNodes} nodes, TLS`, costs[2]!, costs[3]!),
+      ];
+    }));
 }
 
-/** Connects `count` nodes 16 at a time and lets them sit for five seconds. */
-async function grow(server: Server, count: number): Promise<{ bytes: number; cpuPercent: number }> {
-  // A first round of connections, so that code and pools that are paid once do not count per node.
+interface IdleCost {
+  readonly kibPerNode: number;
+  readonly cpuPercent: number;
+}
+
+function idleRows(name: string, floor: IdleCost, ours: IdleCost): Row[] {
+  const figures = { ours: ours.kibPerNode, floor: floor.kibPerNode, unit: "KiB" };
+  const compared = figures.ours - figures.floor;
+  return [
+    plainRow("idle", `${name}, each`, { ...figures, compared }, { atMost: 8 }),
+    plainRow("idle", "  CPU", {
+      ours: ours.cpuPercent,
+      floor: floor.cpuPercent,
+      unit: "% core",
+    }, { atMost: 1 }),
+  ];
+}
+
+async function idleCosts(servers: readonly Server[], count: number): Promise<IdleCost[]> {
   const identities = await Promise.all(Array.from({ length: count }, makeIdentity));
-  const open = async (upTo: number) => {
-    const peers: Peer[] = [];
-    let next = 0;
-    const lane = async () => {
-      while (next < upTo) peers.push(await dial(server, "node", identities[next++]!));
-    };
-    await Promise.all(Array.from({ length: 16 }, lane));
-    return peers;
+  // A first round of connections, so that code and pools that are paid once do not count per node.
+  for (const server of servers) await closeAll(await openAll(server, identities.slice(0, 64)));
+  await settle(SETTLE_MS);
+  const before = servers.map((server) => rssBytes(server.pid));
+  const peers: Peer[] = [];
+  for (const server of servers) peers.push(...await openAll(server, identities));
+  await settle(SETTLE_MS);
+  const cpuFrom = servers.map((server) => cpuMs(server.pid));
+  await settle(CPU_WINDOW_MS);
+  const costs = servers.map((server, n) => ({
+    kibPerNode: (rssBytes(server.pid) - before[n]!) / count / 1024,
+    cpuPercent: (cpuMs(server.pid) - cpuFrom[n]!) * 100 / CPU_WINDOW_MS,
+  }));
+  await closeAll(peers);
+  return costs;
+}
+
+function settle(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Connects a node per identity, 16 at a time. */
+async function openAll(server: Server, identities: readonly Identity[]): Promise<Peer[]> {
+  const peers: Peer[] = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < identities.length) peers.push(await dial(server, "node", identities[next++]!));
   };
-  await Promise.all((await open(Math.min(64, count))).map((peer) => peer.close()));
-  const before = rssBytes(server.pid);
-  const peers = await open(count);
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  const bytes = rssBytes(server.pid) - before;
-  const from = cpuMs(server.pid);
-  await new Promise((resolve) => setTimeout(resolve, 5000));
-  const cpuPercent = (cpuMs(server.pid) - from) / 50;
+  await Promise.all(Array.from({ length: 16 }, lane));
+  return peers;
+}
+
+async function closeAll(peers: readonly Peer[]): Promise<void> {
   await Promise.all(peers.map((peer) => peer.close()));
-  return { bytes, cpuPercent };
 }
