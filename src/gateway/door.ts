@@ -158,6 +158,7 @@ export class Door implements Gate, ConnectionHost {
     services.presence.disconnected(connId, principal);
     services.invoker.disconnected(connection, { slow: info.reason === SLOW_CONSUMER });
     services.approvals.disconnected(connection);
+    if (principal.deviceId !== undefined) services.pairing.noteSeen(principal.deviceId, "disconnect");
     this.log.info(`${principal.role} disconnected`, {
       conn: connId,
       ...(principal.displayName === undefined ? {} : { name: principal.displayName }),

@@ -38,6 +38,7 @@ export const EVENTS = {
   "node.invoke.cancel": { scope: "direct" },
   "node.invoke.input": { scope: "direct" },
   "node.invoke.output": { scope: "direct" },
+  "node.identity.duplicate": { scope: "direct" },
 } as const satisfies Record<string, EventDefinition>;
 
 /** Name of an event of this gateway. */

@@ -3,7 +3,6 @@
  * payloads, one timer for all calls. Policy and approvals come before (`methods/node_invoke.ts`), the wire shapes after.
  * Source: gateway-protocol.md 11.4, 9.3; decisions 12-14.
  */
-import type { Clock } from "../lib/clock.ts";
 import { refusal } from "../protocol/errors.ts";
 import { eventText } from "../protocol/frames.ts";
 import { DEFAULT_INVOKE_TIMEOUT_MS } from "../protocol/limits.ts";
@@ -11,33 +10,22 @@ import {
   callKey,
   failure,
   type InvokeResult,
+  type InvokerOptions,
   outcomeOf,
+  type OwnCall,
   type PendingCall,
   speaksOutput,
 } from "./invoke_call.ts";
 import { Deadlines } from "./invoke_deadlines.ts";
 import type { InvokeCall, InvokeOutcome, Invoker, LiveNode } from "./invoke_desk.ts";
 import { LiveOutput, readChunk } from "./invoke_live.ts";
-import type { EffectiveSurface } from "./pairing_desk.ts";
+import { TwinSessions } from "./invoke_twins.ts";
 import type { Peer } from "./peer.ts";
 
 /** Longest call: a day (decision 16). */
 export const MAX_INVOKE_TIMEOUT_MS = 24 * 3_600_000;
 /** How long a cancelled command may take to report its end (TERM, wait, KILL) before the call is given up. */
 const CANCEL_GRACE_MS = 15_000;
-
-/** What the invoker needs from the rest of the gateway. */
-export interface InvokerOptions {
-  readonly clock: Clock;
-  /** What this node may do now. */
-  readonly surfaceOf: (peer: Peer) => EffectiveSurface;
-}
-
-/** Names a call of one operator connection. */
-interface OwnCall {
-  readonly peer: Peer;
-  readonly idempotencyKey: string;
-}
 
 /** The invoker of one gateway. */
 export class NodeInvoker implements Invoker {
@@ -47,6 +35,7 @@ export class NodeInvoker implements Invoker {
   /** Newest call of a connection and idempotency key, for input, ack and cancel. */
   readonly #byKey = new Map<string, PendingCall>();
   readonly #deadlines: Deadlines<PendingCall>;
+  readonly #sessions: TwinSessions;
   #draining = false;
   #drained: (() => void) | undefined;
   /** Results and chunks that fitted no call of their sender (A21). */
@@ -55,6 +44,7 @@ export class NodeInvoker implements Invoker {
   constructor(options: InvokerOptions) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.clock, (call) => this.#onDeadline(call));
+    this.#sessions = new TwinSessions(options.clock, options.onTwins ?? (() => {}));
   }
 
   get pending(): number {
@@ -68,9 +58,16 @@ export class NodeInvoker implements Invoker {
   nodeConnected(peer: Peer): void {
     const nodeId = peer.principal.deviceId;
     if (nodeId === undefined) return;
-    const older = this.#nodes.get(nodeId);
+    const older = this.#nodes.get(nodeId)?.peer;
     this.#nodes.set(nodeId, this.#entry(peer));
-    if (older !== undefined && older.peer !== peer) this.#failNode(older.peer);
+    if (older === undefined || older === peer) return;
+    this.#failNode(older);
+    this.#sessions.replaced(older, peer);
+  }
+
+  /** Older sessions of a node that are alive beside the one in force (F32). */
+  twins(nodeId: string): readonly Peer[] {
+    return this.#sessions.of(nodeId);
   }
 
   #entry(peer: Peer): LiveNode {
@@ -93,6 +90,7 @@ export class NodeInvoker implements Invoker {
       if (deviceId !== undefined && this.#nodes.get(deviceId)?.peer === peer) {
         this.#nodes.delete(deviceId);
       }
+      this.#sessions.ended(peer);
       this.#failNode(peer);
       return;
     }
@@ -294,5 +292,6 @@ export class NodeInvoker implements Invoker {
       this.#settle(call, failure("GATEWAY_STOPPING", "gateway is stopping", true));
     }
     this.#deadlines.stop();
+    this.#sessions.stop();
   }
 }

@@ -1,11 +1,29 @@
 /**
  * One call to a node as the invoker keeps it, and the outcomes it can have. Values only; the machine is `invoke.ts`.
  */
+import type { Clock } from "../lib/clock.ts";
 import { CAP_INVOKE_OUTPUT } from "../protocol/hello.ts";
 import type { Expiring } from "./invoke_deadlines.ts";
 import type { InvokeOutcome } from "./invoke_desk.ts";
 import type { LiveOutput } from "./invoke_live.ts";
+import type { OnTwins } from "./invoke_twins.ts";
+import type { EffectiveSurface } from "./pairing_desk.ts";
 import type { Peer } from "./peer.ts";
+
+/** What the invoker needs from the rest of the gateway. */
+export interface InvokerOptions {
+  readonly clock: Clock;
+  /** What this node may do now. */
+  readonly surfaceOf: (peer: Peer) => EffectiveSurface;
+  /** Two live sessions of one node identity (F32). */
+  readonly onTwins?: OnTwins;
+}
+
+/** Names a call of one operator connection. */
+export interface OwnCall {
+  readonly peer: Peer;
+  readonly idempotencyKey: string;
+}
 
 /** A call under way. */
 export interface PendingCall extends Expiring {

@@ -13,6 +13,7 @@ export function nodeRow(services: GatewayServices, record: DeviceRecord): Record
   const surface = live?.surface ?? record.surface;
   const facts = services.nodeFacts.peek(nodeId);
   const pending = record.pendingSurface;
+  const twins = services.invoker.twins(nodeId).length;
   return defined({
     nodeId,
     displayName: record.nodeName ?? deviceName(record),
@@ -43,6 +44,7 @@ export function nodeRow(services: GatewayServices, record: DeviceRecord): Record
     lastSeenAtMs: seen?.lastSeenAtMs,
     lastSeenReason: seen?.lastSeenReason,
     approvedAtMs: record.surface?.approvedAtMs ?? record.approvedAtMs,
+    duplicateSessions: twins === 0 ? undefined : twins,
     paired: true,
     connected: live !== undefined,
   });

@@ -78,6 +78,18 @@ export class Pairing implements PairingDesk {
     return record !== undefined && effectiveRoles(record).includes(role);
   }
 
+  /** A live device was heard of; written with the next batch. */
+  noteSeen(deviceId: string, reason: string): void {
+    const { store, clock } = this.context;
+    if (!store.devices.has(deviceId)) return;
+    const before = store.seen.get(deviceId);
+    store.later(store.seen, deviceId, {
+      ...before,
+      lastSeenAtMs: clock.now(),
+      lastSeenReason: reason,
+    });
+  }
+
   async admit(request: AdmissionRequest): Promise<Admission> {
     await settledReads(this.context.store);
     const record = this.context.store.devices.get(request.device.deviceId);

@@ -72,6 +72,17 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   const approvals = new ExecApprovals({ clock, store, events, peers: () => registry.peers() });
   const invoker = new NodeInvoker({
     clock,
+    onTwins: (older, newer) => {
+      const nodeId = newer.principal.deviceId ?? "";
+      const addresses = [older.principal.remoteAddress, newer.principal.remoteAddress];
+      log.warn("one node identity is connected twice: its state directory was copied", {
+        node: nodeId,
+        addresses: addresses.join(" "),
+      });
+      for (const peer of [older, newer]) {
+        events.send(peer, "node.identity.duplicate", { nodeId, addresses });
+      }
+    },
     surfaceOf: ({ principal }) => {
       const { caps, commands, permissions } = principal;
       const declared = { caps, commands, ...(permissions ? { permissions } : {}) };

@@ -48,6 +48,7 @@ const event = method("node.event", {
     case "exec.denied":
       return execEvent(params.event, payload, context);
     case "node.presence.alive":
+      context.services.pairing.noteSeen(nodeIdOf(context), "alive");
       return { ok: true, event: params.event, handled: true, reason: "persisted" };
     case "node.host.stats":
       return hostStats(params.event, payload, context);
