@@ -29,7 +29,7 @@ export interface CallOptions {
 
 /** An open session with a gateway, as commands use it. */
 export interface Gateway {
-  readonly target: Target;
+  readonly target: CliTarget;
   readonly session: Session;
   /** Calls a method. @throws OpenclawError with the gateway's code and message. */
   call(method: string, params?: unknown, options?: CallOptions): Promise<unknown>;

@@ -76,3 +76,12 @@ export async function withRunningGateway(
     config: { ...loaded.config, gateway: { ...gateway, port: running.port, tls } },
   };
 }
+
+/** Addresses of this machine that others may reach it at, IPv4 first. */
+export function reachableAddresses(): string[] {
+  const all = Deno.networkInterfaces().filter(({ address }) =>
+    !address.startsWith("127.") && !/^(::1$|fe80:)/i.test(address)
+  );
+  const of = (family: string) => all.filter((i) => i.family === family).map((i) => i.address);
+  return [...of("IPv4"), ...of("IPv6")];
+}

@@ -47,6 +47,7 @@ const deviceToken = obj({ role: str(), revokedAtMs: time }, keep);
 
 const pairedDevice = obj({
   deviceId: str(),
+  publicKey: word,
   displayName: word,
   operatorLabel: word,
   clientId: word,

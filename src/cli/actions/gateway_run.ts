@@ -17,7 +17,7 @@ import { onStopSignals } from "../../platform/signals.ts";
 import { tailscaleFolders } from "../../remote/tailscale.ts";
 import { exposeGateway } from "../../remote/exposure.ts";
 import type { Io } from "../io.ts";
-import { publishRunningGateway } from "../running_gateway.ts";
+import { publishRunningGateway, reachableAddresses } from "../running_gateway.ts";
 
 /** Values of the command. */
 export interface GatewayRunValues {
@@ -123,7 +123,7 @@ async function expose(
   const quiet = settings.disableBonjour || loadHostFacts().inContainer || bind.loopbackOnly;
   return await exposeGateway({
     port: gateway.port,
-    addresses: bind.loopbackOnly ? [] : ownAddresses(),
+    addresses: bind.loopbackOnly ? [] : reachableAddresses(),
     tlsFingerprint: gateway.fingerprint,
     hostName: hostName(),
     mdns: quiet ? "off" : config.discovery.mdns.mode,
@@ -132,11 +132,4 @@ async function expose(
     tailscaleHost: { env: io.env, binDirs: tailscaleFolders(io.env) },
     log: createLogger({ subsystem: "exposure", sink: io.out.logSink(values.json) }),
   });
-}
-
-/** Addresses of this machine that others may reach it at. */
-function ownAddresses(): string[] {
-  return Deno.networkInterfaces()
-    .map((i) => i.address)
-    .filter((address) => !address.startsWith("127.") && !/^(::1|fe80:)/i.test(address));
 }

@@ -8,9 +8,10 @@ import { editConfig } from "../../config/edit.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
 import { type DeviceKey, loadOrCreateDeviceKey } from "../../identity/device_key.ts";
 import { type Fingerprint, requireFingerprint } from "../../identity/fingerprint.ts";
+import { withDeadline } from "../../lib/deadline.ts";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { Secret } from "../../lib/secret.ts";
-import { parseEndpoint } from "../../net/endpoint.ts";
+import { parseEndpoint, urlHost } from "../../net/endpoint.ts";
 import { dial } from "../../net/ws_client.ts";
 import {
   isJoinUrl,
@@ -19,12 +20,13 @@ import {
   renderJoinLine,
   type SetupCode,
 } from "../../protocol/setup_code.ts";
-import { num, obj, str } from "../../lib/schema.ts";
-import { withGateway } from "../connect.ts";
+import { type Infer, num, obj, str } from "../../lib/schema.ts";
+import { type Gateway, withGateway } from "../connect.ts";
 import { operatorHello, operatorTokens } from "../operator.ts";
 import type { Io } from "../io.ts";
 import type { RpcValues } from "../rpc_flags.ts";
-import { readAnswer } from "../shapes.ts";
+import { reachableAddresses, readRunningGateway } from "../running_gateway.ts";
+import { deviceList, readAnswer } from "../shapes.ts";
 import { installNode } from "./services.ts";
 import { runNode } from "./node_run.ts";
 
@@ -38,6 +40,7 @@ export interface JoinCodeValues extends RpcValues {
   readonly publicUrl: string | undefined;
   readonly also: readonly string[];
   readonly operator: boolean | undefined;
+  readonly wait: boolean | undefined;
 }
 
 const made = obj({ setupId: str(), setupCode: str(), expiresAtMs: num(), gatewayUrl: str() }, {
@@ -46,35 +49,78 @@ const made = obj({ setupId: str(), setupCode: str(), expiresAtMs: num(), gateway
 
 /** `devices join-code`: the line on stdout, everything else on stderr. */
 export async function makeJoinLine(values: JoinCodeValues, io: Io): Promise<void> {
+  await withGateway(
+    io,
+    values,
+    { scopes: ["operator.admin"], longLived: true },
+    async (gateway) => {
+      const joined = Promise.withResolvers<string>();
+      const params = await paramsOf(values, gateway);
+      const answer = readAnswer(
+        made,
+        "device.pair.setupCode",
+        await gateway.call("device.pair.setupCode", params),
+      );
+      gateway.onEvent((event, payload) => {
+        if (event !== "device.pair.setup.completed") return;
+        const { setupId, deviceId } = payload as { setupId?: string; deviceId?: string };
+        if (setupId === answer.setupId && deviceId) joined.resolve(deviceId);
+      });
+      const line = renderJoinLine(answer.setupCode);
+      io.out.show({ ...answer, line }, () => {
+        const role = values.operator ? " --operator" : "";
+        const until = new Date(answer.expiresAtMs).toISOString();
+        io.out.note(`Joins ${answer.gatewayUrl} until ${until}`);
+        io.out.note(`On the new machine: openclaw connect${role} <the line below>`);
+        io.out.text(line);
+      });
+      if (values.wait) await showJoined(gateway, answer, joined.promise, io);
+    },
+  );
+}
+
+/** Waits for the line to be used and shows the code that the new machine shows, too. */
+async function showJoined(
+  gateway: Gateway,
+  answer: Infer<typeof made>,
+  joined: Promise<string>,
+  io: Io,
+): Promise<void> {
+  const timeoutMs = Math.max(1, answer.expiresAtMs - Date.now());
+  const deviceId = await withDeadline(joined, { timeoutMs, what: "the join line to be used" });
+  const list = readAnswer(deviceList, "device.pair.list", await gateway.call("device.pair.list"));
+  const device = list.paired.find((d) => d.deviceId === deviceId);
+  const secret = new Secret(parseJoinLine(answer.setupCode).bootstrapToken);
+  const code = device?.publicKey ? await verificationCode(secret, device.publicKey) : "unknown";
+  io.out.note(`${device?.displayName ?? deviceId} joined; verification code ${code}`);
+}
+
+async function paramsOf(values: JoinCodeValues, gateway: Gateway): Promise<unknown> {
   const labels = labelsOf(values.label);
-  const params = {
+  const [publicUrl, ...further] = values.publicUrl === undefined
+    ? await lanUrls(gateway)
+    : [values.publicUrl];
+  const urls = [...further, ...values.also];
+  return {
     bootstrapProfile: values.operator ? "operator" : "node",
     ttlMs: values.ttlMs,
     uses: values.uses,
     ...(values.name === undefined ? {} : { name: values.name }),
     ...(Object.keys(labels).length > 0 ? { labels } : {}),
     ...(values.commands === undefined ? {} : { commands: values.commands.split(/[\s,]+/) }),
-    ...(values.publicUrl === undefined ? {} : { publicUrl: values.publicUrl }),
-    ...(values.also.length > 0 ? { urls: values.also } : {}),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(urls.length > 0 ? { urls } : {}),
   };
-  const answer = await withGateway(
-    io,
-    values,
-    { scopes: ["operator.admin"] },
-    async (gateway) =>
-      readAnswer(
-        made,
-        "device.pair.setupCode",
-        await gateway.call("device.pair.setupCode", params),
-      ),
+}
+
+/** Addresses of this machine, when the gateway runs here and listens on all of them; else its own choice. */
+async function lanUrls({ target }: Gateway): Promise<string[]> {
+  if (target.source !== "local") return [];
+  const running = await readRunningGateway(target.paths);
+  if (!running || !/^(0\.0\.0\.0|::)$/.test(running.host)) return [];
+  return reachableAddresses().map((host) =>
+    `${running.tls ? "wss" : "ws"}://${urlHost(host)}:${running.port}`
   );
-  const line = renderJoinLine(answer.setupCode);
-  io.out.show({ ...answer, line }, () => {
-    const role = values.operator ? " --operator" : "";
-    io.out.note(`Joins ${answer.gatewayUrl} until ${new Date(answer.expiresAtMs).toISOString()}`);
-    io.out.note(`On the new machine: openclaw connect${role} <the line below>`);
-    io.out.text(line);
-  });
 }
 
 function labelsOf(pairs: readonly string[]): Record<string, string> {
@@ -115,7 +161,7 @@ export async function connectWithLine(values: ConnectValues, io: Io): Promise<nu
     values.operator ? paths.operatorKeyFile : paths.deviceKeyFile,
   );
   const code = await verificationCode(way.secret, key.publicKey);
-  io.out.note(`Joining ${way.url}; verification code ${code} (the gateway shows the same)`);
+  io.out.note(`Joining ${way.url}; verification code ${code} (as devices join-code --wait shows)`);
   if (values.operator) return await joinAsOperator(way, paths, key, io);
   return await joinAsNode(way, values, io);
 }

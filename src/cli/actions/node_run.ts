@@ -7,11 +7,12 @@ import { readEnv } from "../../config/env.ts";
 import { statePaths } from "../../config/paths.ts";
 import { wait } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
-import type { Secret } from "../../lib/secret.ts";
+import { Secret } from "../../lib/secret.ts";
 import { type RunningNode, startNode } from "../../node/host.ts";
 import type { NodeFlags } from "../../node/node_file.ts";
 import { readRuntime } from "../../node/runtime_file.ts";
 import { onStopSignals } from "../../platform/signals.ts";
+import { parseJoinLine } from "../../protocol/setup_code.ts";
 import type { Io } from "../io.ts";
 
 /** Start of the name of a quickstart's temporary folder. */
@@ -36,12 +37,13 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
   const log = createLogger({ subsystem: "node", sink: io.out.logSink(asJson) });
   const paths = statePaths(io.env);
+  const bootstrapToken = values.untilStdinCloses ? await secretFromParent() : values.bootstrapToken;
   const node = await startNode({
     paths,
     env: io.env,
     flags: values,
     log,
-    ...(values.bootstrapToken ? { bootstrapToken: values.bootstrapToken } : {}),
+    ...(bootstrapToken ? { bootstrapToken } : {}),
   });
   const remove = onStopSignals((_signal, count) => void node.stop({ force: count > 1 }));
   if (values.untilStdinCloses) void stopWithStdin(node);
@@ -52,10 +54,23 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   return code;
 }
 
+/** The parent writes one join line: a secret neither in arguments nor in an environment. */
+async function secretFromParent(): Promise<Secret> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(4096);
+  let text = "";
+  while (!text.includes("\n")) {
+    const count = await Deno.stdin.read(buffer);
+    if (count === null) break;
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
+  }
+  return new Secret(parseJoinLine(text).bootstrapToken);
+}
+
 /** The parent holds the other end of stdin: when it ends, however it ends, the node must not stay behind. */
 async function stopWithStdin(node: RunningNode): Promise<void> {
   const buffer = new Uint8Array(64);
-  while (await Deno.stdin.read(buffer) !== null) { /* nothing is said on this pipe */ }
+  while (await Deno.stdin.read(buffer) !== null) { /* nothing more is said on this pipe */ }
   await node.stop({ force: true });
 }
 

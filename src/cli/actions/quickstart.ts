@@ -6,30 +6,19 @@
 import { join } from "@std/path";
 import { statePaths } from "../../config/paths.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { withDeadline } from "../../lib/deadline.ts";
-import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
-import { selfCommand } from "../../node/runner_link.ts";
-import { ensureDir, writeAtomic } from "../../platform/files.ts";
+import { OpenclawError } from "../../lib/errors.ts";
 import { platformName } from "../../platform/os.ts";
-import { type Program, startProgram } from "../../platform/process.ts";
 import { onStopSignals } from "../../platform/signals.ts";
 import { type Gateway, withGateway } from "../connect.ts";
 import type { Env, Io } from "../io.ts";
 import { Output, processStreams, styled } from "../output.ts";
 import type { Prompt } from "../prompt.ts";
 import { publishRunningGateway } from "../running_gateway.ts";
-import { deviceList, type NodeEntry, type PendingDevice, readAnswer } from "../shapes.ts";
 import { QUICKSTART_PREFIX } from "./node_run.ts";
-import { listNodes } from "./nodes.ts";
+import { QuickstartNode } from "./quickstart_node.ts";
 import { runOnNode } from "./nodes_run.ts";
 
 const NODE_NAME = "quickstart-node";
-/** Longest wait for the node to show up and go live. */
-const NODE_DEADLINE_MS = 15_000;
-/** Pace of looking for the node; the gateway's events end the wait earlier. */
-const LOOK_MS = 50;
-
 /** Values of the command. */
 export interface QuickstartValues {
   readonly argv: readonly string[];
@@ -79,40 +68,32 @@ function scrubbed(env: Env): Record<string, string> {
 class Scene {
   readonly #io: Io;
   readonly #folder: string;
-  readonly #nodeState: string;
   #gateway: RunningGateway | undefined;
-  #node: Program | undefined;
-  #nodeSaid = "";
+  #node: QuickstartNode | undefined;
 
   constructor(folder: string, io: Io) {
     this.#folder = folder;
-    const gatewayState = join(folder, "gateway");
-    this.#nodeState = join(folder, "node");
-    this.#io = { ...io, env: { ...scrubbed(io.env), OPENCLAW_STATE_DIR: gatewayState } };
+    const env = { ...scrubbed(io.env), OPENCLAW_STATE_DIR: join(folder, "gateway") };
+    this.#io = { ...io, env };
   }
 
-  /** Starts gateway and node, approves the node, waits until it serves. */
+  /** Starts gateway and node, waits until the node serves. */
   async open(): Promise<void> {
-    await this.#startGateway();
-    await this.#startNode();
+    const gateway = this.#gateway = await this.#startGateway();
     await withGateway(
       this.#io,
       RPC,
       { scopes: ["operator.admin"], longLived: true },
-      (gateway) => this.#admit(gateway),
+      (operator) => this.#joinNode(operator, gateway),
     );
   }
 
-  async #startGateway(): Promise<void> {
+  async #startGateway(): Promise<RunningGateway> {
     const { env } = this.#io;
     const paths = statePaths(env);
-    const gateway = await startGateway({
-      paths,
-      env,
-      // Port 0: the system picks a free one.
-      flags: { port: 0, bind: "loopback", tls: true },
-    });
-    this.#gateway = gateway;
+    // Port 0: the system picks a free one.
+    const flags = { port: 0, bind: "loopback", tls: true } as const;
+    const gateway = await startGateway({ paths, env, flags });
     await publishRunningGateway(paths, {
       host: "127.0.0.1",
       port: gateway.port,
@@ -121,104 +102,30 @@ class Scene {
     });
     this.#say("gateway", `${gateway.url} (TLS 1.3, its own certificate)`);
     this.#say("pin", gateway.fingerprint ?? "");
+    return gateway;
   }
 
-  async #startNode(): Promise<void> {
-    const gateway = this.#gateway as RunningGateway;
-    await ensureDir(this.#nodeState);
-    // The token goes through a file only we can read: never through arguments or an environment.
-    const token = gateway.plan.auth.token?.reveal();
-    const config = { gateway: { auth: { token } } };
-    await writeAtomic(join(this.#nodeState, "openclaw.json"), JSON.stringify(config, null, 2));
-    const self = selfCommand("node");
-    this.#node = await startProgram({
-      file: self.file,
-      args: [
-        ...self.args,
-        "run",
-        "--host=127.0.0.1",
-        `--port=${gateway.port}`,
-        `--tls-fingerprint=${gateway.fingerprint}`,
-        `--display-name=${NODE_NAME}`,
-        "--until-stdin-closes",
-        `--remove-at-end=${this.#folder}`,
-      ],
-      env: { ...scrubbed(this.#io.env), OPENCLAW_STATE_DIR: this.#nodeState },
-      stdin: "pipe",
-      group: true,
+  /** A one-time join line pairs the node and grants what it offers; it never sees the shared token. */
+  async #joinNode(operator: Gateway, gateway: RunningGateway): Promise<void> {
+    const code = await operator.call("device.pair.setupCode", {
+      bootstrapProfile: "node",
+      publicUrl: gateway.url,
+      name: NODE_NAME,
     });
-    void this.#listen(this.#node.stderr);
-    void this.#listen(this.#node.stdout);
-  }
-
-  /** Keeps the last words of the node for the case that it fails. */
-  async #listen(stream: Program["stderr"]): Promise<void> {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      this.#nodeSaid = (this.#nodeSaid + text).slice(-2_000);
-    }
-  }
-
-  async #admit(gateway: Gateway): Promise<void> {
-    const request = await this.#soon(
-      gateway,
-      "device.pair.requested",
-      async () => (await pendingDevices(gateway))[0],
+    this.#node = await QuickstartNode.start({
+      name: NODE_NAME,
+      port: gateway.port,
+      fingerprint: gateway.fingerprint ?? "",
+      joinLine: (code as { setupCode: string }).setupCode,
+      folder: this.#folder,
+      env: { ...scrubbed(this.#io.env), OPENCLAW_STATE_DIR: join(this.#folder, "node") },
+    });
+    const node = await this.#node.live(operator);
+    this.#say(
+      "node",
+      `${NODE_NAME} paired by a one-time join line, key ${node.nodeId.slice(0, 16)}…`,
     );
-    const commands = request.commands ?? [];
-    await gateway.call("device.pair.admit", {
-      requestId: request.requestId,
-      surfaceHash: request.surfaceHash,
-    });
-    await this.#soon(
-      gateway,
-      "presence",
-      async () => (await listNodes(gateway)).find((node: NodeEntry) => node.connected),
-    );
-    this.#say("node", `${NODE_NAME} paired, key ${request.deviceId.slice(0, 16)}…`);
-    this.#say("granted", commands.join(", "));
-  }
-
-  /** What `look` finds, now or after an event; fails when the node dies or time is up. */
-  async #soon<T>(
-    gateway: Gateway,
-    event: string,
-    look: () => Promise<T | undefined>,
-  ): Promise<T> {
-    let wake = () => {};
-    let over = false;
-    const off = gateway.onEvent((name) => name === event && wake());
-    const died = (this.#node as Program).ended.then(() => {
-      throw this.#nodeFailed("ended");
-    });
-    const search = (async () => {
-      for (;;) {
-        const found = await look();
-        if (found !== undefined || over) return found as T;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          systemClock.after(LOOK_MS, resolve);
-        });
-      }
-    })();
-    try {
-      const found = Promise.race([search, died]);
-      const what = "the node of the quickstart to show up";
-      return await withDeadline(found, { timeoutMs: NODE_DEADLINE_MS, what });
-    } catch (error) {
-      if (isOpenclawError(error, "TIMEOUT")) throw this.#nodeFailed("did not show up");
-      throw error;
-    } finally {
-      over = true;
-      off();
-    }
-  }
-
-  #nodeFailed(what: string): OpenclawError {
-    const said = this.#nodeSaid.trim().split("\n").slice(-5);
-    return new OpenclawError("QUICKSTART_NODE_FAILED", `The quickstart's node ${what}`, {
-      details: { context: said },
-      hint: "OPENCLAW_DEBUG=1 openclaw quickstart --once",
-    });
+    this.#say("granted", node.commands?.join(", ") ?? "");
   }
 
   /** Runs the command on the node, allowed once for exactly itself (decision 18). */
@@ -250,12 +157,9 @@ class Scene {
       "",
       "With a real second machine:",
       "  gateway$ openclaw gateway run --tls --bind lan",
-      "  gateway$ openclaw gateway fingerprint",
-      "  gateway$ openclaw config get gateway.auth.token",
-      "  node$    export OPENCLAW_GATEWAY_TOKEN=<token>",
-      "  node$    openclaw node run --host <gateway> --port 18789 --tls-fingerprint <fingerprint>",
-      "  gateway$ openclaw devices approve --latest",
-      "  gateway$ openclaw nodes run --node <name> -- uname -a",
+      "  gateway$ openclaw devices join-code --name build-1",
+      "  node$    openclaw connect <the line it printed>",
+      "  gateway$ openclaw nodes run --node build-1 -- uname -a",
     ]);
   }
 
@@ -277,7 +181,9 @@ class Scene {
 
   async close(): Promise<void> {
     await this.#node?.stop({ graceMs: 2_000 });
-    await this.#gateway?.stop({ drainMs: 0 });
+    // The second call cuts the drain short: there is nothing left worth waiting for.
+    void this.#gateway?.stop();
+    await this.#gateway?.stop();
   }
 }
 
@@ -305,11 +211,6 @@ const RUN = {
   security: undefined,
   needsScreenRecording: undefined,
 };
-
-async function pendingDevices(gateway: Gateway): Promise<readonly PendingDevice[]> {
-  const answer = await gateway.call("device.pair.list");
-  return readAnswer(deviceList, "device.pair.list", answer).pending;
-}
 
 /** An output that keeps the one document a command prints. */
 function captureDocument(): { out: Output; document: () => unknown } {

@@ -21,6 +21,7 @@ export const JOIN_COMMANDS = [
       uses: int({ help: "How many machines may use it", default: 1, range: [1, 1000] }),
       publicUrl: text({ help: "Address the new machine should dial", value: "<wss-url>" }),
       also: list({ help: "Further address to try, also ssh://user@host", value: "<url>" }),
+      wait: bool({ help: "Wait until the line was used and show the verification code" }),
       operator: bool({ help: "For a person with a CLI (read and write) instead of a node" }),
       ...rpcFlags(),
     },

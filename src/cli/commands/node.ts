@@ -24,7 +24,10 @@ export const NODE_COMMANDS = [
       contextPath: text({ help: "Path behind host and port", value: "<path>" }),
       nodeId: text({ help: "Replace the instance id and forget the node's token", value: "<id>" }),
       displayName: text({ help: "Name shown to operators", value: "<name>" }),
-      untilStdinCloses: bool({ help: "End when stdin closes", hidden: true }),
+      untilStdinCloses: bool({
+        help: "Take a join line from stdin, and end when stdin closes",
+        hidden: true,
+      }),
       removeAtEnd: text({ help: "Folder of a quickstart to remove at the end", hidden: true }),
     },
     json: "Log JSON lines",
