@@ -107,7 +107,7 @@ Deno.test("pairingReason() names the first thing that is not covered", () => {
 });
 
 Deno.test("I06: refuseApprove() lets nobody hand out more than they hold", () => {
-  const node = { roles: ["node"], scopes: [] };
+  const node = { roles: ["node"], scopes: [] as string[] };
   const reader = { roles: ["operator"], scopes: ["operator.read"] };
   const admin = { roles: ["operator"], scopes: ["operator.admin"] };
   const may = (more: Parameters<typeof fakePeer>[0], asked: typeof node) =>
