@@ -180,7 +180,7 @@ class Scene {
   }
 
   async close(): Promise<void> {
-    await this.#node?.stop({ graceMs: 2_000 });
+    await this.#node?.stop();
     // The second call cuts the drain short: there is nothing left worth waiting for.
     void this.#gateway?.stop();
     await this.#gateway?.stop();

@@ -1,7 +1,7 @@
 /**
  * `approvals …`: what may run, and what waits for a decision.
  */
-import { arg, bool, command, group, text } from "../command.ts";
+import { arg, bool, command, duration, group, int, rest, text } from "../command.ts";
 import { rpcFlags } from "../rpc_flags.ts";
 
 const target = {
@@ -72,6 +72,83 @@ export const APPROVAL_COMMANDS = [
     async run(values, io) {
       const { removePattern } = await import("../actions/approvals.ts");
       await removePattern(values, io);
+    },
+  }),
+  command({
+    path: "approvals explain",
+    summary: "Say whether a command would run, by which rule, and what would allow it",
+    notes: ["Nothing is run. For a node the node itself answers, with its own files and rules."],
+    args: { argv: rest({ help: "Program and arguments, taken as they are" }) },
+    flags: {
+      node: target.node,
+      raw: text({ help: "Shell text instead of a program", value: "<script>" }),
+      cwd: text({ help: "Directory the command would run in", value: "<path>" }),
+      agent: text({ help: "Agent whose policy applies", value: "<id>" }),
+      ...rpcFlags(60_000),
+    },
+    examples: [
+      ["openclaw approvals explain -- git status", "on this machine"],
+      ["openclaw approvals explain --node build-1 --raw 'make && make test'", "on a node"],
+    ],
+    async run(values, io) {
+      const { explainCommand } = await import("../actions/approvals_explain.ts");
+      await explainCommand(values, io);
+    },
+  }),
+  command({
+    path: "approvals test",
+    summary: `Run the test cases of a policy file: "tests": [{ "command", "expect" }]`,
+    flags: {
+      file: text({ help: "A policy file that is not in force yet, JSON5", value: "<path>" }),
+    },
+    examples: [["openclaw approvals test --file policy.json5", "before setting it"]],
+    async run(values, io) {
+      const { testPolicy } = await import("../actions/approvals_explain.ts");
+      return await testPolicy(values, io);
+    },
+  }),
+  group({ path: "approvals grants", summary: "Permissions that end by themselves" }),
+  command({
+    path: "approvals grants list",
+    summary: "List the grants of this machine",
+    flags: {},
+    examples: [["openclaw approvals grants list", "what is still granted"]],
+    async run(_values, io) {
+      const { listGrants } = await import("../actions/approvals_grants.ts");
+      await listGrants(io);
+    },
+  }),
+  command({
+    path: "approvals grants add",
+    summary: "Allow a program for some runs or some time",
+    args: {
+      command: rest({ help: "Path of the program, then a glob for each argument", required: true }),
+    },
+    flags: {
+      runs: int({ help: "How many runs", value: "<n>" }),
+      forMs: duration({ name: "for", help: "How long, at most 24h", value: "<duration>" }),
+      dir: text({ help: "Only in this directory and below", value: "<path>" }),
+      requester: text({ help: "Only for this device or client id", value: "<id>" }),
+      agent: text({ help: "Only for this agent", value: "<id>" }),
+    },
+    examples: [
+      ["openclaw approvals grants add --runs 3 -- /usr/bin/git push '**'", "three pushes"],
+      ["openclaw approvals grants add --for 30m --dir /srv/app -- /usr/bin/make", "half an hour"],
+    ],
+    async run(values, io) {
+      const { addGrant } = await import("../actions/approvals_grants.ts");
+      await addGrant(values, io);
+    },
+  }),
+  command({
+    path: "approvals grants revoke",
+    summary: "End a grant now",
+    args: { id: arg({ help: "Id as listed", required: true }) },
+    flags: {},
+    examples: [["openclaw approvals grants revoke 1a2b3c4d", "end it"]],
+    async run(values, io) {
+      const { revokeGrant } = await import("../actions/approvals_grants.ts");
+      await revokeGrant(values.id, io);
     },
   }),
   command({
