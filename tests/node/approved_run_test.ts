@@ -109,6 +109,21 @@ Deno.test(
 );
 
 Deno.test(
+  "system.run.prepare explains the live policy on request, also for what cannot be approved",
+  linux,
+  ask(async (leg) => {
+    const explain = async (command: string[]) =>
+      (await leg.invoke("system.run.prepare", { command, explain: true })).payload as Json;
+    const miss = await explain(["id", "-u"]);
+    assertEquals(miss["decision"], "approval-required");
+    assertMatch(String(miss["text"]), /fix: openclaw approvals allowlist add .*\/id$/m);
+    assertStringIncludes((await run(leg, { command: ["id", "-u"] })).message, String(miss["text"]));
+    assertEquals((await explain(["sh", "-c", "echo $HOME"]))["decision"], "approval-required");
+    assertEquals((await explain(["head", "-n", "1"]))["decision"], "run");
+  }),
+);
+
+Deno.test(
   "A07: scripts inside approved shell text are bound as well",
   linux,
   ask(async (leg, bench) => {

@@ -166,7 +166,10 @@ export async function policyOf(plan: Plan, services: NodeServices): Promise<Effe
 }
 
 /** Steps 5 and 6. */
-async function judge(run: Run, policy: EffectivePolicy): Promise<Verdict> {
+export async function judge(
+  run: Pick<Run, "plan" | "facts" | "approved" | "context">,
+  policy: EffectivePolicy,
+): Promise<Verdict> {
   const { approvals, clock, skillBins } = run.context;
   return decide(run.plan, {
     policy,

@@ -3,13 +3,14 @@
  * Source: node-host.md 8.
  */
 import { prepareRun } from "../../approvals/binding.ts";
+import { explanationText } from "../../approvals/explain.ts";
 import { whyNotLearned } from "../../approvals/learn.ts";
 import { makePlan } from "../../approvals/plan.ts";
 import { checkRawCommand } from "../../approvals/words.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { any, bool, list, nullable, obj, opt, str } from "../../lib/schema.ts";
 import { nodeCommand } from "./define.ts";
-import { policyOf } from "./system_run.ts";
+import { judge, policyOf } from "./system_run.ts";
 
 const optStr = () => opt(nullable(str()));
 
@@ -21,6 +22,8 @@ export const systemRunPrepare = nodeCommand("system.run.prepare", {
     agentId: optStr(),
     sessionKey: optStr(),
     stdin: opt(nullable(bool())),
+    // Ours: a dry run against the live policy instead of a plan.
+    explain: opt(nullable(bool())),
   }, { unknown: "drop" }),
   refusal: "INVALID_REQUEST: command required",
 }, async (params, context) => {
@@ -37,6 +40,11 @@ export const systemRunPrepare = nodeCommand("system.run.prepare", {
     { argv, cwd, agentId, sessionKey, stdin: params.stdin === true },
     facts,
   );
+  if (params.explain === true) {
+    const policy = await policyOf(plan, context);
+    const { explanation } = await judge({ plan, facts, approved: false, context }, policy);
+    return { decision: explanation.decision, text: explanationText(explanation), explanation };
+  }
   if (plan.envPrefixRefusal !== undefined) {
     throw new OpenclawError("INVALID_REQUEST", plan.envPrefixRefusal);
   }
