@@ -136,7 +136,7 @@ const PLANTED: readonly { name: string; tree: Tree; rules: string[] }[] = [
   },
   {
     name: "a new built-in",
-    tree: treeOf([plant("src/cli/a.ts", { externals: ["node:vm"] })]),
+    tree: treeOf([plant("src/cli/a.ts", { externals: ["node:cluster"] })]),
     rules: ["dependency"],
   },
   {
