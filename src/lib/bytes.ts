@@ -33,16 +33,12 @@ export function fromHex(text: string): Bytes | undefined {
 
 /** Standard base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 0x8000) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  }
-  return btoa(text);
+  return bytes.toBase64();
 }
 
 /** base64url without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
-  return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 /** Bytes of base64 or base64url, with or without padding; `undefined` when the text is neither. */
@@ -51,10 +47,7 @@ export function fromBase64(text: string): Bytes | undefined {
   if (!BASE64_SHAPE.test(plain)) return undefined;
   const bare = plain.replace(/=+$/, "");
   if (bare.length % 4 === 1) return undefined;
-  const binary = atob(bare);
-  const out = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) out[i] = binary.charCodeAt(i);
-  return out;
+  return Uint8Array.fromBase64(bare) as Bytes;
 }
 
 /** SHA-256 of bytes or of the UTF-8 of a text. */

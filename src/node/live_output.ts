@@ -31,6 +31,8 @@ export class LiveOutput {
   #outSeq = 0;
   /** Nobody listens any more. */
   #broken = false;
+  /** Credit not given back yet: one frame to the runner serves several answers. */
+  #owedBytes = 0;
   #lost = false;
   #idleWaiters: (() => void)[] = [];
 
@@ -79,7 +81,7 @@ export class LiveOutput {
       // When nobody listens the program still runs to its end, at full speed.
       if (this.#broken) {
         this.#lost = true;
-        this.#onCredit(piece.bytes.length);
+        this.#owe(piece.bytes.length);
       } else {
         this.#outSeq++;
         void this.#sendOne(outputChunk(piece.stream, piece.bytes), piece.bytes.length);
@@ -96,8 +98,16 @@ export class LiveOutput {
       this.#broken = true;
       this.#lost ||= creditBytes > 0;
     }
-    if (creditBytes > 0) this.#onCredit(creditBytes);
+    this.#owe(creditBytes);
     this.#pump();
+  }
+
+  #owe(bytes: number): void {
+    this.#owedBytes += bytes;
+    const isEnough = this.#owedBytes >= LIVE_CREDIT_BYTES / 4 || this.#unanswered === 0;
+    if (this.#owedBytes === 0 || !isEnough) return;
+    this.#onCredit(this.#owedBytes);
+    this.#owedBytes = 0;
   }
 
   /** The next chunk: as many pieces of one stream as fit. */
