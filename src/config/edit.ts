@@ -26,7 +26,12 @@ export interface ConfigPlace {
 export type ConfigChange =
   | { readonly op: "set"; readonly path: ConfigPath; readonly value: unknown }
   | { readonly op: "unset"; readonly path: ConfigPath }
-  | { readonly op: "merge"; readonly patch: Readonly<Record<string, unknown>> }
+  | {
+    readonly op: "merge";
+    readonly patch: Readonly<Record<string, unknown>>;
+    /** Paths whose objects are replaced instead of merged. */
+    readonly replace?: readonly string[];
+  }
   | { readonly op: "replace"; readonly text: string };
 
 /** Options of an edit. */
@@ -114,7 +119,8 @@ async function write(place: ConfigPlace, before: LoadedConfig, text: string): Pr
 function applyChange(text: string, change: ConfigChange): string {
   if (change.op === "replace") return change.text;
   if (change.op === "merge") {
-    return patchChanges(change.patch, parseJson5(text)).reduce(applyChange, text);
+    const replaced = new Set(change.replace);
+    return patchChanges(change.patch, parseJson5(text), replaced).reduce(applyChange, text);
   }
   const name = renderConfigPath(change.path);
   try {
@@ -189,6 +195,7 @@ export async function setConfigValue(
 function patchChanges(
   patch: unknown,
   current: unknown,
+  replaced: ReadonlySet<string>,
   path: ConfigPath = [],
 ): ConfigChange[] {
   if (!isObject(patch)) return [{ op: "set", path, value: patch }];
@@ -196,7 +203,8 @@ function patchChanges(
     const at = parseStep(path, key);
     const own = isObject(current) && Object.hasOwn(current, key) ? current[key] : undefined;
     if (value === null) return own === undefined ? [] : [{ op: "unset", path: at }];
-    if (isObject(value) && isObject(own)) return patchChanges(value, own, at);
+    const merges = isObject(value) && isObject(own) && !replaced.has(renderConfigPath(at));
+    if (merges) return patchChanges(value, own, replaced, at);
     return [{ op: "set", path: at, value: withoutNulls(value) }];
   });
 }

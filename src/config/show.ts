@@ -59,39 +59,60 @@ export function lookupSchema(path: string): SchemaLookup | undefined {
   const steps = path.trim() === "" ? [] : parseConfigPath(path);
   const node = schemaAt(steps);
   if (!node) return undefined;
-  return { path, schema: jsonSchemaOf(node), hint: hintOf(node), children: childrenOf(node, path) };
+  return {
+    path,
+    schema: jsonSchemaOf(node),
+    ...hintsOf(node, path),
+    children: childrenOf(node, path),
+  };
 }
 
 /** Answer of `config.schema.lookup`. */
 export interface SchemaLookup {
   readonly path: string;
   readonly schema: Record<string, unknown>;
-  readonly hint: Record<string, unknown> | undefined;
+  /** How a running gateway takes a change; absent on objects. */
+  readonly reloadKind?: "hot" | "restart" | "none";
+  readonly hint?: KeyHint;
+  /** The path of `hint`. */
+  readonly hintPath?: string;
   readonly children: readonly Record<string, unknown>[];
 }
 
-function hintOf(node: ConfigNode): Record<string, unknown> | undefined {
-  if (node.kind !== "key") return undefined;
+/** What a form shows beside a key. */
+export interface KeyHint {
+  readonly help: string;
+  readonly sensitive: boolean;
+}
+
+function hintsOf(node: ConfigNode, path: string) {
+  if (node.kind !== "key") return {};
   const { summary, secret, reload } = node.facts;
-  return { help: summary, sensitive: secret === true, reload: reload ?? "hot" };
+  const hint: KeyHint = { help: summary, sensitive: secret === true };
+  return { reloadKind: reload ?? "hot" as const, hint, hintPath: path };
 }
 
 function childrenOf(node: ConfigNode, path: string): Record<string, unknown>[] {
   if (node.kind !== "section") return [];
-  return Object.entries(node.members).map(([key, member]) => ({
-    key,
-    path: path.trim() === "" ? key : `${path}.${key}`,
-    type: member.kind === "key" ? member.schema.json.type ?? "any" : "object",
-    hasChildren: member.kind === "section",
-    hint: hintOf(member),
-  }));
+  return Object.entries(node.members).map(([key, member]) => {
+    const at = path.trim() === "" ? key : `${path}.${key}`;
+    const type = member.kind === "key" ? member.schema.json.type : "object";
+    return {
+      key,
+      path: at,
+      ...(type === undefined ? {} : { type }),
+      required: false,
+      hasChildren: member.kind === "section",
+      ...hintsOf(member, at),
+    };
+  });
 }
 
 /** Hints of all keys by dotted path, as clients of `config.schema` expect them. */
-export function configUiHints(): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
+export function configUiHints(): Record<string, KeyHint> {
+  const out: Record<string, KeyHint> = {};
   visit(configSchema, "", (path, node) => {
-    const hint = hintOf(node);
+    const { hint } = hintsOf(node, path);
     if (hint) out[path] = hint;
   });
   return out;

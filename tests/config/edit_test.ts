@@ -162,6 +162,15 @@ Deno.test("a merge patch merges objects, removes on null and replaces the rest",
   const { parsed, raw } = await state.load();
   assertEquals(parsed, { gateway: { port: 2, trustedProxies: [], auth: { mode: "token" } } });
   assertStringIncludes(raw, "/* why */");
+  const replace = ["gateway.auth"];
+  await editConfig(state, [{
+    op: "merge",
+    patch: { gateway: { auth: { password: "p" } } },
+    replace,
+  }]);
+  assertEquals((await state.load()).parsed, {
+    gateway: { port: 2, trustedProxies: [], auth: { password: "p" } },
+  });
 });
 
 Deno.test("N17: paths and patches that reach a prototype are refused", async () => {

@@ -10,7 +10,7 @@ import { redactValue, restoreText } from "../../config/redact.ts";
 import { keyAt, schemaAt } from "../../config/schema.ts";
 import { configJsonSchema, configUiHints, lookupSchema } from "../../config/show.ts";
 import { isOpenclawError, type OpenclawError } from "../../lib/errors.ts";
-import { int, obj, opt, str } from "../../lib/schema.ts";
+import { any, int, list, obj, opt, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { WIRE_VERSION } from "../../protocol/versions.ts";
 import type { GatewayServices } from "../services.ts";
@@ -23,11 +23,18 @@ const rawParams = {
   raw: str({ max: MAX_RAW }),
   baseHash: opt(str({ max: 200 })),
 };
-const writeParams = obj({
+const writeMembers = {
   ...rawParams,
+  /** Where the wider product reports to; nothing here does. */
+  deliveryContext: opt(any()),
   sessionKey: opt(str({ max: 200 })),
   note: opt(str({ max: 2_000 })),
   restartDelayMs: opt(int({ min: 0 })),
+};
+const applyParams = obj(writeMembers);
+const patchParams = obj({
+  ...writeMembers,
+  replacePaths: opt(list(str({ max: 500 }), { max: 100 })),
 });
 
 const budgets = new WeakMap<GatewayServices, WriteBudget>();
@@ -214,10 +221,11 @@ export const configMethods: readonly MethodDefinition[] = [
   method("config.patch", {
     scope: "operator.admin",
     summary: "Merges a JSON5 patch into the configuration file; null removes",
-    params: writeParams,
-  }, async ({ raw, baseHash }, ctx) => {
+    params: patchParams,
+  }, async ({ raw, baseHash, replacePaths = [] }, ctx) => {
     spend(ctx, "config.patch");
-    const changes = (text: string) => [{ op: "merge", patch: patchOf(text) }] as const;
+    const changes = (text: string) =>
+      [{ op: "merge", patch: patchOf(text), replace: replacePaths }] as const;
     const outcome = await write({ method: "config.patch", raw, baseHash, ctx, changes });
     return await writtenWithReport(outcome, ctx, "config.patch");
   }),
@@ -225,7 +233,7 @@ export const configMethods: readonly MethodDefinition[] = [
   method("config.apply", {
     scope: "operator.admin",
     summary: "Replaces the configuration file and puts it in force",
-    params: writeParams,
+    params: applyParams,
   }, async ({ raw, baseHash }, ctx) => {
     spend(ctx, "config.apply");
     const changes = replaceWith;
@@ -250,7 +258,6 @@ export const configMethods: readonly MethodDefinition[] = [
   }, ({ path }) => {
     const found = lookupSchema(path);
     if (!found) throw invalid("config schema path not found");
-    const { hint, ...rest } = found;
-    return hint ? { ...rest, hint, hintPath: path, reloadKind: hint.reload } : rest;
+    return found;
   }),
 ];
