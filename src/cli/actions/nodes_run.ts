@@ -122,6 +122,13 @@ interface Prepared {
   readonly execPolicy?: { readonly security?: string; readonly ask?: string };
 }
 
+/** The node's own words, with its name in the commands they suggest: they are typed here, not there. */
+function reasonOf(error: OpenclawError, { displayName, nodeId }: NodeEntry): string {
+  const name = /^[\w.-]+$/.test(displayName ?? "") ? displayName : nodeId;
+  return error.message.replace(/^(SYSTEM_RUN_DENIED: )+/, "")
+    .replaceAll("openclaw approvals allowlist add", `$& --node ${name}`);
+}
+
 /** One command on its way. */
 class Run {
   constructor(private readonly facts: RunFacts) {}
@@ -136,8 +143,7 @@ class Run {
       return await this.#invoke();
     } catch (error) {
       if (!needsApproval(error)) throw error;
-      const reason = (error as OpenclawError).message.replace(/^(SYSTEM_RUN_DENIED: )+/, "");
-      return await this.#runApproved(reason);
+      return await this.#runApproved(reasonOf(error as OpenclawError, this.facts.node));
     }
   }
 
