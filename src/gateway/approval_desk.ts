@@ -4,7 +4,7 @@
  * Source: gateway-protocol.md 11.7, 11.8, node-host.md 8; decision 15.
  */
 import type { Clock } from "../lib/clock.ts";
-import { refusal } from "../protocol/errors.ts";
+import { approvalNotFound, refusal } from "../protocol/errors.ts";
 import type { GatewayStore } from "../store/gateway_store.ts";
 import {
   approvalRecord,
@@ -129,9 +129,7 @@ export class ExecApprovals implements ApprovalDesk {
   waitFor(peer: Peer, id: string): { approval: OpenApproval; decided: Promise<Resolution> } {
     const approval = this.#approvals.get(id);
     if (approval === undefined || !(maySee(peer, approval) || isRequester(peer, approval))) {
-      throw refusal("INVALID_REQUEST", "approval expired or not found", {
-        details: { reason: "APPROVAL_NOT_FOUND" },
-      });
+      throw refusal("INVALID_REQUEST", "approval expired or not found");
     }
     return { approval, decided: this.#wait(approval) };
   }
@@ -147,9 +145,7 @@ export class ExecApprovals implements ApprovalDesk {
     }
     const approval = this.find(peer, answer.id);
     if (approval === undefined) {
-      throw refusal("INVALID_REQUEST", "unknown or expired approval id", {
-        details: { reason: "APPROVAL_NOT_FOUND" },
-      });
+      throw approvalNotFound();
     }
     if (approval.resolution !== undefined) return this.#repeat(approval, decision);
     if (!mayAnswer(peer, approval)) throw ownRequest();
@@ -172,9 +168,7 @@ export class ExecApprovals implements ApprovalDesk {
       this.#options.clock.now() - resolution.atMs <= REPEAT_MS;
     if (fresh && resolution.decision === decision) return { approval, applied: false };
     if (resolution?.reason === "timeout") {
-      throw refusal("INVALID_REQUEST", "unknown or expired approval id", {
-        details: { reason: "APPROVAL_NOT_FOUND" },
-      });
+      throw approvalNotFound();
     }
     throw refusal("INVALID_REQUEST", "approval already resolved", {
       details: { reason: "APPROVAL_ALREADY_RESOLVED" },

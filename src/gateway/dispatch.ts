@@ -3,7 +3,7 @@
  * Source: gateway-protocol.md 7.4, 11.8.
  */
 import { messageOf, OpenclawError } from "../lib/errors.ts";
-import { check, problemText } from "../lib/schema.ts";
+import { check } from "../lib/schema.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
 import {
   DETAIL,
@@ -11,6 +11,7 @@ import {
   refusal,
   WIRE_CODES,
   type WireError,
+  wireProblems,
 } from "../protocol/errors.ts";
 import { errorText, readRequest, type RequestFrame, responseText } from "../protocol/frames.ts";
 import { scanJson } from "../protocol/json_scan.ts";
@@ -155,7 +156,7 @@ export class Dispatcher {
     if (!checked.ok) {
       throw refusal(
         "INVALID_REQUEST",
-        `invalid ${frame.method} params: ${problemText(checked.problems)}`,
+        `invalid ${frame.method} params: ${wireProblems(checked.problems)}`,
       );
     }
     return definition.handler(checked.value as never, context);

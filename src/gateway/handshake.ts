@@ -12,12 +12,12 @@
  *     | <------------------ hello-ok- |  live         the machine cannot be entered again
  *     | <--- error, close ----------- |  over         from every state before live
  */
-import { check, problemText } from "../lib/schema.ts";
+import { check } from "../lib/schema.ts";
 import { authPayload, PAYLOAD_VERSIONS } from "../protocol/auth_payload.ts";
 import { isBrowserClient } from "../protocol/client_ids.ts";
 import { CLOSE, closeReason } from "../protocol/close_codes.ts";
 import { type ConnectParams, connectSchema, signedToken } from "../protocol/connect.ts";
-import type { WireError } from "../protocol/errors.ts";
+import { type WireError, wireProblems } from "../protocol/errors.ts";
 import type { ReadRequest } from "../protocol/frames.ts";
 import { SIGNATURE_SKEW_MS } from "../protocol/limits.ts";
 import { isRole } from "../protocol/roles.ts";
@@ -103,7 +103,7 @@ function onFrame(read: ReadRequest, facts: HandshakeFacts): HandshakeStep {
   const { id, method, params } = read.frame;
   if (method !== "connect") return refused(id, REFUSALS.notConnect);
   const checked = check(connectSchema, params ?? {});
-  if (!checked.ok) return refused(id, REFUSALS.badParams(problemText(checked.problems)));
+  if (!checked.ok) return refused(id, REFUSALS.badParams(wireProblems(checked.problems)));
   if (facts.phase === "starting") {
     return over(id, REFUSALS.starting, CLOSE.tryLater, "gateway starting");
   }

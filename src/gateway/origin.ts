@@ -25,9 +25,9 @@ const OK: OriginVerdict = { ok: true };
 
 /** Decides one origin. Call it when an `Origin` header is present or the client is a browser client. */
 export function decideOrigin(facts: OriginFacts, policy: OriginPolicy): OriginVerdict {
-  if (facts.origin === undefined) return { ok: false, reason: "origin missing" };
+  if (facts.origin === undefined) return { ok: false, reason: "origin missing or invalid" };
   const origin = originOf(facts.origin);
-  if (origin === undefined) return { ok: false, reason: "origin not a web origin" };
+  if (origin === undefined) return { ok: false, reason: "origin missing or invalid" };
   if (
     policy.allowedOrigins.some((allowed) =>
       allowed === "*" || originOf(allowed)?.text === origin.text

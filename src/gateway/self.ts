@@ -1,6 +1,6 @@
 /** The gateway's own entry in the presence list. Source: gateway-protocol.md 11.1. */
 import type { Clock } from "../lib/clock.ts";
-import { deviceFamily, platformName } from "../platform/os.ts";
+import { arch, deviceFamily, platformName } from "../platform/os.ts";
 import type { PresenceEntry } from "../protocol/hello.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import type { GatewayFacts } from "./services.ts";
@@ -15,6 +15,7 @@ export function selfPresence(clock: Clock, facts: GatewayFacts): PresenceEntry {
     version: WIRE_VERSION,
     platform: platformName(),
     deviceFamily: deviceFamily(),
+    modelIdentifier: arch(),
     mode: "gateway",
     reason: "self",
     instanceId: facts.bootId,

@@ -3,6 +3,7 @@
  * How an error becomes a response frame is `gateway/dispatch.ts`. Source: gateway-protocol.md 7.
  */
 import { OpenclawError } from "../lib/errors.ts";
+import { type Problem, problemText } from "../lib/schema.ts";
 
 /** Top-level codes. `FORBIDDEN` becomes `INVALID_REQUEST` on a protocol 3 connection. */
 export const WIRE_CODES = [
@@ -92,4 +93,22 @@ export function missingScopeError(scope: string): OpenclawError {
   return refusal("FORBIDDEN", `missing scope: ${scope}`, {
     details: { code: DETAIL.missingScope, missingScope: scope, requiredScopes: [scope] },
   });
+}
+
+/** An approval that nobody waits for (any more). Source: 11.7. */
+export function approvalNotFound(): OpenclawError {
+  return refusal("INVALID_REQUEST", "unknown or expired approval id", {
+    details: {
+      reason: DETAIL.approvalNotFound,
+      remediation: "Re-request the action; pending approvals are cleared after expiry or restart.",
+    },
+  });
+}
+
+/** Param problems in the wording of the wire, which names no allowed values (7.4). */
+export function wireProblems(problems: readonly Problem[]): string {
+  return problemText(problems.map(({ path, message }) => ({
+    path,
+    message: message.replace(/(must be equal to one of the allowed values): .*/s, "$1"),
+  })));
 }

@@ -4,7 +4,7 @@
  */
 import { any, int, list, nullable, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { bool } from "../../lib/schema.ts";
-import { refusal } from "../../protocol/errors.ts";
+import { approvalNotFound, refusal } from "../../protocol/errors.ts";
 import type { ApprovalRecord } from "../../store/approval_record.ts";
 import type { OpenApproval, Resolution } from "../approval_types.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
@@ -80,7 +80,7 @@ const get = method("exec.approval.get", {
   params: obj({ id: id() }),
 }, ({ id }, { services, connection }) => {
   const approval = services.approvals.find(connection, id);
-  if (approval === undefined || approval.resolution !== undefined) throw notFound();
+  if (approval === undefined || approval.resolution !== undefined) throw approvalNotFound();
   const { commandText, commandPreview, host, nodeId, agentId, expiresAtMs, view } = approval;
   return {
     id: approval.id,
@@ -93,12 +93,6 @@ const get = method("exec.approval.get", {
     expiresAtMs,
   };
 });
-
-function notFound() {
-  return refusal("INVALID_REQUEST", "unknown or expired approval id", {
-    details: { reason: "APPROVAL_NOT_FOUND" },
-  });
-}
 
 const listMethod = method("exec.approval.list", {
   scope: "operator.approvals",
@@ -212,7 +206,11 @@ const approvalGet = method("approval.get", {
   params: obj({ id: id(), kind: opt(str({ max: 64 })) }),
 }, ({ id }, { services, connection }) => {
   const approval = services.approvals.find(connection, id);
-  if (approval === undefined) throw notFound();
+  if (approval === undefined) {
+    throw refusal("INVALID_REQUEST", "approval not found", {
+      details: { reason: "APPROVAL_NOT_FOUND" },
+    });
+  }
   return { approval: openRow(approval) };
 });
 
