@@ -19,6 +19,12 @@ const OURS: Readonly<Record<string, string>> = {
   "node.invoke.cancel": "a caller that stops waiting (decision 13)",
 };
 
+/** Answers whose schema is not called `<Method>Result`. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  "connect": "HelloOk",
+  "config.schema": "ConfigSchemaResponse",
+};
+
 interface Frame {
   readonly type: string;
   readonly id?: string;
@@ -77,7 +83,7 @@ function differences(
       }
     } else if (frame.type === "res" && frame.ok) {
       const method = methods.get(`${conn} ${frame.id}`) ?? "";
-      const name = method === "connect" ? "HelloOk" : typeName(method, "Result");
+      const name = ANSWERS[method] ?? typeName(method, "Result");
       if (!(method in OURS)) hold(`answer ${method}`, name, frame.payload);
     } else if (frame.type === "event" && frame.event && !(frame.event in OURS)) {
       hold(`event ${frame.event}`, typeName(frame.event, "Event"), frame.payload);
@@ -144,6 +150,10 @@ Deno.test({
         ["gateway", "call", "tools.catalog"],
         ["gateway", "call", "update.status"],
         ["gateway", "call", "gateway.identity.get"],
+        ["gateway", "call", "config.get"],
+        ["gateway", "call", "config.schema"],
+        ["gateway", "call", "config.schema.lookup", "--params", '{"path":"gateway.auth"}'],
+        ["gateway", "call", "config.patch", "--params", '{"raw":"{session:{idle:5}}"}'],
       ];
       for (const command of commands) await operator.run([...command, "--json"]);
       await operator.run(["nodes", "run", "--node", deviceId, "--", "/bin/echo", "hi"]);

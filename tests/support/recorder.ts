@@ -14,7 +14,7 @@ export interface Recorder {
   close(): Promise<void>;
 }
 
-/** Starts a relay to `gatewayPort`. Frames reach the other side unchanged, closes with their code and reason. */
+/** Starts a relay to `gatewayPort`. Frames reach the other side unchanged, closes with their code where the runtime can send it. */
 export function startRecorder(gatewayPort: number): Recorder {
   const frames: Recorded[] = [];
   let conns = 0;
@@ -40,10 +40,11 @@ export function startRecorder(gatewayPort: number): Recorder {
     };
     const passOn = (to: WebSocket) => (event: CloseEvent) => {
       if (to.readyState > WebSocket.OPEN) return;
-      const code = event.code === 1005 || event.code === 1006 || event.code === 1002
-        ? undefined
-        : event.code;
-      to.close(code, code === undefined ? undefined : event.reason);
+      // Only these codes may be chosen by a caller of close().
+      const own = event.code === 1000 || (event.code >= 3000 && event.code < 5000);
+      // The runtime's own sockets send no other codes; the answer before the close tells the reason anyway.
+      if (event.code === 1000 || event.code >= 3000) to.close(event.code, event.reason);
+      else to.close();
     };
     socket.onclose = passOn(upstream);
     upstream.onclose = passOn(socket);
