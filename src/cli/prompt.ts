@@ -3,6 +3,7 @@
  * never stdout. Without a terminal there is no question: `available` is false and callers refuse instead.
  */
 import { showable } from "../lib/text.ts";
+import { platformName } from "../platform/os.ts";
 
 /** One answer a person may give. */
 export interface Choice {
@@ -32,7 +33,7 @@ export const noPrompt: Prompt = {
   choose: () => Promise.resolve(undefined),
 };
 
-const TERMINAL: readonly [read: string, write: string] = Deno.build.os === "windows"
+const TERMINAL: readonly [read: string, write: string] = platformName() === "windows"
   ? ["CONIN$", "CONOUT$"]
   : ["/dev/tty", "/dev/tty"];
 

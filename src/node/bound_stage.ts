@@ -7,6 +7,7 @@ import { sha256Hex } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
 import type { FileBinding, StageSpec } from "./runner_frames.ts";
+import { platformName } from "../platform/os.ts";
 
 /** A stage ready to start. */
 export interface BoundStage {
@@ -68,7 +69,9 @@ async function bindFile(binding: FileBinding, opened: (() => void)[]): Promise<s
   if (await sha256Hex(content) !== binding.sha256) {
     throw drift("approval script operand", binding.path);
   }
-  if (Deno.build.os === "linux" && !findsItselfByPath(content)) return `/proc/${Deno.pid}/fd/${fd}`;
+  if (platformName() === "linux" && !findsItselfByPath(content)) {
+    return `/proc/${Deno.pid}/fd/${fd}`;
+  }
   // The program needs its real path: then nobody else may be able to put another file there.
   await refuseForeignParents(binding.path);
   return binding.path;
@@ -83,7 +86,7 @@ function findsItselfByPath(content: Uint8Array): boolean {
 }
 
 async function refuseForeignParents(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
+  if (platformName() === "windows") return;
   const me = Deno.uid();
   for (let folder = dirname(path);; folder = dirname(folder)) {
     const info = await Deno.lstat(folder);
@@ -105,7 +108,7 @@ async function refuseForeignParents(path: string): Promise<void> {
 async function bindFolder(cwd: string, opened: (() => void)[]): Promise<string> {
   const changed = () => drift("approval cwd", cwd);
   if (!isAbsolute(cwd)) throw changed();
-  if (Deno.build.os !== "linux") {
+  if (platformName() !== "linux") {
     if (await Deno.realPath(cwd).catch(() => "") !== resolve(cwd)) throw changed();
     return cwd;
   }

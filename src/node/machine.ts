@@ -108,7 +108,7 @@ function factOf(path: string): FileFact | undefined {
 }
 
 function mayExecute(info: Deno.FileInfo): boolean {
-  if (Deno.build.os === "windows") return true;
+  if (platformName() === "windows") return true;
   const mode = info.mode ?? 0;
   const me = Deno.uid();
   if (me === 0) return (mode & 0o111) !== 0;
@@ -144,7 +144,7 @@ function isMutable(path: string, info: Deno.FileInfo): boolean {
 
 function isWritableFolder(path: string): boolean {
   const info = Deno.statSync(path);
-  if (Deno.build.os === "windows") return true;
+  if (platformName() === "windows") return true;
   // Folders of root count as fixed, also when this process is root: `/bin -> usr/bin` is no attack.
   return info.uid !== 0 || ((info.mode ?? 0) & 0o022) !== 0;
 }

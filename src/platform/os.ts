@@ -27,6 +27,11 @@ export function arch(): "x86_64" | "aarch64" {
   return Deno.build.arch;
 }
 
+/** The release of the system's kernel. */
+export function osRelease(): string {
+  return Deno.osRelease();
+}
+
 /** The machine's name without its domain; `localhost` when the system will not tell. */
 export function hostName(): string {
   try {

@@ -6,6 +6,7 @@ import { check, obj, opt, record, str } from "../lib/schema.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { showableWithin } from "../lib/text.ts";
 import { runProgram, type RunResult } from "../platform/process.ts";
+import { platformName } from "../platform/os.ts";
 
 /** How the gateway is published. */
 export type TailscaleMode = "serve" | "funnel";
@@ -22,7 +23,7 @@ const STATUS_TIMEOUT_MS = 5_000;
 
 /** Folders that may hold the program: those of PATH, then where its packages put it. */
 export function tailscaleFolders(env: Readonly<Record<string, string | undefined>>): string[] {
-  const path = (env["PATH"] ?? "").split(Deno.build.os === "windows" ? ";" : ":").filter((dir) =>
+  const path = (env["PATH"] ?? "").split(platformName() === "windows" ? ";" : ":").filter((dir) =>
     dir !== ""
   );
   return [

@@ -4,10 +4,11 @@
 import { statePaths } from "../../config/paths.ts";
 import { userId } from "../../platform/user.ts";
 import type { Io } from "../io.ts";
+import { platformName } from "../../platform/os.ts";
 
 /** Tightens what is ours and readable by others; returns what was changed. */
 export async function repairModes(io: Io): Promise<string[]> {
-  if (Deno.build.os === "windows") return [];
+  if (platformName() === "windows") return [];
   const paths = statePaths(io.env);
   const wanted: (readonly [path: string, mode: number])[] = [
     [paths.stateDir, 0o700],

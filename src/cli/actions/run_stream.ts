@@ -8,6 +8,7 @@ import { wait } from "../../lib/clock.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { check, int, obj, oneOf, opt, str } from "../../lib/schema.ts";
 import type { Gateway } from "../connect.ts";
+import { platformName } from "../../platform/os.ts";
 
 /** Raw bytes in one stdin chunk. Source: decision 12. */
 const STDIN_CHUNK_BYTES = 12_000;
@@ -135,7 +136,7 @@ export class RunStream {
 /** The process's own stdin, or why it is not passed on. */
 export async function stdinKind(): Promise<"terminal" | "none" | "data"> {
   if (Deno.stdin.isTerminal()) return "terminal";
-  if (Deno.build.os === "windows") return "data";
+  if (platformName() === "windows") return "data";
   try {
     const info = await Deno.stat("/dev/stdin");
     // A character device that is no terminal is /dev/null: nothing to pass on.

@@ -7,7 +7,7 @@ import { loadConfig } from "../../config/load.ts";
 import { explainCredentials } from "../../config/target.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { secretOf } from "../../lib/secret.ts";
-import { arch, hostName, platformName } from "../../platform/os.ts";
+import { arch, hostName, osRelease, platformName } from "../../platform/os.ts";
 import { OWN_VERSION } from "../../protocol/versions.ts";
 import { type CliTarget, targetOf, withGateway } from "../connect.ts";
 import type { Io } from "../io.ts";
@@ -47,7 +47,7 @@ export async function showStatus(values: StatusValues, io: Io): Promise<void> {
   const os = {
     platform: platformName(),
     arch: arch(),
-    release: Deno.osRelease(),
+    release: osRelease(),
     label: osLabel(),
   };
   const { configFile, stateDir } = statePaths(io.env);
@@ -79,7 +79,7 @@ export async function showStatus(values: StatusValues, io: Io): Promise<void> {
   });
 }
 
-const osLabel = () => `${platformName()} ${Deno.osRelease()} · ${arch()} · ${hostName()}`;
+const osLabel = () => `${platformName()} ${osRelease()} · ${arch()} · ${hostName()}`;
 
 function gatewayText(gateway: GatewayFacts): string {
   const reach = gateway.reachable
