@@ -1,7 +1,8 @@
 /**
  * Help pages and the JSON manual, all from the command tree. Pure: returns lines, prints nothing.
  */
-import { argName, GLOBAL_FLAGS } from "./parse.ts";
+import { GLOBAL_FLAGS } from "./parse.ts";
+import { argName } from "./parse_values.ts";
 import { type Command, type CommandTree, type Flag, flagName } from "./command.ts";
 
 /** The line `Usage: …` of a command. */

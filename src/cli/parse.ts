@@ -3,9 +3,10 @@
  * everything; the flags themselves are read by `@std/cli/parse-args` after every token was checked here.
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { OpenclawError } from "../lib/errors.ts";
+import type { OpenclawError } from "../lib/errors.ts";
 import { nearest, quoted } from "../lib/text.ts";
-import { type Arg, type Command, type CommandTree, type Flag, flagName } from "./command.ts";
+import { type Command, type CommandTree, type Flag, flagName } from "./command.ts";
+import { argValues, flagValues, helpHint, usage } from "./parse_values.ts";
 
 /** Flags that stand before or after the command, for every command. */
 export interface Globals {
@@ -37,10 +38,6 @@ export const GLOBAL_FLAGS: Readonly<Record<string, AnyFlag>> = {
 };
 
 const SHORT: Readonly<Record<string, string>> = { "-h": "--help", "-V": "--version" };
-
-function usage(message: string, hint?: string): OpenclawError {
-  return new OpenclawError("USAGE", message, { exitCode: 2, ...(hint ? { hint } : {}) });
-}
 
 /** The flags of a command by their name on the command line, global ones included. */
 function flagsByName(command: Command): Map<string, { key: string; flag: AnyFlag }> {
@@ -192,7 +189,6 @@ function checkTokens(
 
 const dashed = (command: Command, key: string) =>
   `--${flagName(key, command.flags[key] as AnyFlag)}`;
-const helpHint = (command: Command) => `${["openclaw", ...command.path].join(" ")} --help`;
 
 function flagAt(
   token: string,
@@ -229,89 +225,4 @@ function globalsOf(args: Readonly<Record<string, unknown>>): Globals {
     dev: args.dev === true,
     noColor: args.noColor === true,
   };
-}
-
-function flagValues(command: Command, args: Readonly<Record<string, unknown>>) {
-  const values: Record<string, unknown> = {};
-  for (const [key, flag] of Object.entries(command.flags)) {
-    const given = args[key];
-    if (given === undefined) {
-      if (flag.required) {
-        throw usage(
-          `--${flagName(key, flag)} ${flag.value ?? ""} is required`.replace("  ", " "),
-          helpHint(command),
-        );
-      }
-      values[key] = flag.default ?? (flag.kind === "list" ? [] : undefined);
-    } else values[key] = readValue(`--${flagName(key, flag)}`, flag, given);
-  }
-  return values;
-}
-
-function readValue(label: string, flag: AnyFlag, given: unknown): unknown {
-  if (flag.kind === "bool" || flag.kind === "text" || flag.kind === "list") return given;
-  const word = String(given).trim();
-  const invalid = (name: string, wanted: string) =>
-    new OpenclawError("INVALID_FLAG_VALUE", `Invalid ${name}: ${quoted(word)}, wanted ${wanted}`);
-  if (flag.kind === "choice") {
-    if (flag.choices?.includes(word)) return word;
-    throw invalid(label, flag.choices?.join(", ") ?? "");
-  }
-  if (flag.kind === "duration") {
-    const ms = parseDuration(word);
-    if (ms === undefined) throw invalid(label, "a duration such as 500ms, 10s, 5m, 24h or 7d");
-    return ms;
-  }
-  const [low, high] = flag.kind === "port" ? [1, 65535] : flag.range ?? [0, 2 ** 31];
-  const number = /^-?\d{1,15}$/.test(word) ? Number(word) : NaN;
-  if (number >= low && number <= high) return number;
-  throw invalid(
-    flag.kind === "port" ? "port" : label,
-    `a whole number from ${low} to ${high}`,
-  );
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  "": 1,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** `500`, `500ms`, `10s`, `5m`, `24h`, `7d` in milliseconds; `undefined` when it is none of these. */
-export function parseDuration(word: string): number | undefined {
-  const match = /^(\d{1,9})(ms|s|m|h|d)?$/.exec(word);
-  return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] as number) : undefined;
-}
-
-function argValues(command: Command, words: readonly string[]) {
-  const values: Record<string, unknown> = {};
-  let left = words;
-  for (const [key, spec] of Object.entries(command.args) as [string, Arg<unknown>][]) {
-    if (spec.required && left.length === 0) {
-      throw usage(`<${argName(key)}> is missing: ${spec.help}`, helpHint(command));
-    }
-    if (spec.rest) {
-      values[key] = left;
-      left = [];
-      continue;
-    }
-    const word = left[0];
-    if (word !== undefined && spec.choices && !spec.choices.includes(word)) {
-      throw usage(`<${argName(key)}> is ${quoted(word)}, wanted ${spec.choices.join(", ")}`);
-    }
-    values[key] = word;
-    left = left.slice(1);
-  }
-  if (left.length > 0) {
-    throw usage(`Unexpected argument ${quoted(left[0] as string)}`, helpHint(command));
-  }
-  return values;
-}
-
-/** An argument's name as help shows it. */
-export function argName(key: string): string {
-  return key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 }

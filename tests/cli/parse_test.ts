@@ -13,7 +13,8 @@ import {
   rest,
   text,
 } from "../../src/cli/command.ts";
-import { parseCommandLine, parseDuration } from "../../src/cli/parse.ts";
+import { parseCommandLine } from "../../src/cli/parse.ts";
+import { parseDuration } from "../../src/cli/parse_values.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 
 const nothing = () => Promise.resolve();

@@ -18,7 +18,8 @@ import {
   type RunResult,
   runResultSchema,
 } from "./run_result.ts";
-import { RunStream, stdinKind, stdinUnsupported } from "./run_stream.ts";
+import { readEnv, reasonOf, shellArgv, wantsStdin } from "./run_request.ts";
+import { RunStream } from "./run_stream.ts";
 
 /** Values of the command. */
 export interface RunValues extends RpcValues {
@@ -67,37 +68,13 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
   try {
     return await withGateway(io, values, connect, async (gateway) => {
       const node = await chooseNode(gateway, values.node);
-      const stdin = await wantsStdin(values, gateway);
+      const stdin = await wantsStdin(values.stdin, gateway.offers(LIVE_CAPABILITY));
       const command = argv ?? shellArgv(values.raw as string, node);
       return await new Run({ gateway, node, command, env, stdin, values, io }).start();
     });
   } catch (error) {
     throw runFailure(error);
   }
-}
-
-function readEnv(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(pairs.map((pair) => {
-    const at = pair.indexOf("=");
-    if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
-    throw new OpenclawError("USAGE", `--env wants NAME=value, found "${pair}"`, { exitCode: 2 });
-  }));
-}
-
-/** The shell of the node's platform around a script. Source: cli.md 4. */
-function shellArgv(script: string, node: NodeEntry): string[] {
-  return /^win/i.test(node.platform ?? "")
-    ? ["cmd.exe", "/d", "/s", "/c", script]
-    : ["/bin/sh", "-c", script];
-}
-
-async function wantsStdin(values: RunValues, gateway: Gateway): Promise<boolean> {
-  if (values.stdin === false) return false;
-  const kind = await stdinKind();
-  const wanted = values.stdin === true || kind === "data";
-  if (!wanted || gateway.offers(LIVE_CAPABILITY)) return wanted;
-  if (values.stdin === true) throw stdinUnsupported();
-  return false;
 }
 
 interface RunFacts {
@@ -120,13 +97,6 @@ interface Prepared {
     readonly [key: string]: unknown;
   };
   readonly execPolicy?: { readonly security?: string; readonly ask?: string };
-}
-
-/** The node's own words, with its name in the commands they suggest: they are typed here, not there. */
-function reasonOf(error: OpenclawError, { displayName, nodeId }: NodeEntry): string {
-  const name = /^[\w.-]+$/.test(displayName ?? "") ? displayName : nodeId;
-  return error.message.replace(/^(SYSTEM_RUN_DENIED: )+/, "")
-    .replaceAll("openclaw approvals allowlist add", `$& --node ${name}`);
 }
 
 /** One command on its way. */

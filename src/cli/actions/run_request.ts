@@ -1,0 +1,42 @@
+/**
+ * Small decisions of `nodes run` before and after the wire: environment pairs, the shell of a script, whether stdin
+ * goes along, how a node's refusal is told here.
+ */
+import { OpenclawError } from "../../lib/errors.ts";
+import type { NodeEntry } from "../shapes.ts";
+import { stdinKind, stdinUnsupported } from "./run_stream.ts";
+
+/** Reads `--env K=V` pairs. @throws OpenclawError `USAGE`. */
+export function readEnv(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(pairs.map((pair) => {
+    const at = pair.indexOf("=");
+    if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
+    throw new OpenclawError("USAGE", `--env wants NAME=value, found "${pair}"`, { exitCode: 2 });
+  }));
+}
+
+/** The shell of the node's platform around a script. Source: cli.md 4. */
+export function shellArgv(script: string, node: NodeEntry): string[] {
+  return /^win/i.test(node.platform ?? "")
+    ? ["cmd.exe", "/d", "/s", "/c", script]
+    : ["/bin/sh", "-c", script];
+}
+
+/**
+ * Whether stdin is passed on: as the flag says, else when it is data and the peers can take it.
+ * @throws OpenclawError `STDIN_UNSUPPORTED` when it was asked for and they cannot.
+ */
+export async function wantsStdin(flag: boolean | undefined, live: boolean): Promise<boolean> {
+  if (flag === false) return false;
+  const wanted = flag === true || await stdinKind() === "data";
+  if (!wanted || live) return wanted;
+  if (flag === true) throw stdinUnsupported();
+  return false;
+}
+
+/** The node's own words, with its name in the commands they suggest: they are typed here, not there. */
+export function reasonOf(error: OpenclawError, { displayName, nodeId }: NodeEntry): string {
+  const name = /^[\w.-]+$/.test(displayName ?? "") ? displayName : nodeId;
+  return error.message.replace(/^(SYSTEM_RUN_DENIED: )+/, "")
+    .replaceAll("openclaw approvals allowlist add", `$& --node ${name}`);
+}
