@@ -57,8 +57,8 @@ export async function measureBinary(): Promise<Row[]> {
   const gateway = await startGateway({ program });
   const node = await startNode(gateway, program);
   const health = await runMs(["health"], gateway.env);
-  // Idle means after the start-up garbage went; nothing signals that.
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  // Idle means: the writer thread, kept for 10 s, went; nothing signals that.
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
   const mib = (pid: number) => ({ ours: rssBytes(pid) / 1024 / 1024, unit: "MiB" });
   rows.push(
     plainRow("binary", "health, against a running gateway", { ours: health, unit: "ms" }, {
