@@ -191,6 +191,15 @@ Deno.test("N40: a file writable by others is refused", { ignore: !posix }, async
   assertEquals(error.exitCode, 78);
 });
 
+Deno.test("N40: a file of another user is refused", {
+  ignore: !posix || Deno.uid() !== 0,
+}, async () => {
+  await using state = await tempState({}, "{}");
+  await Deno.chown(state.paths.configFile, 12345, 12345);
+  const error = await assertRejects(() => state.load(), OpenclawError);
+  assertEquals(error.code, "FILE_UNSAFE");
+});
+
 Deno.test("N40: a FIFO is refused without waiting for a writer", { ignore: !posix }, async () => {
   await using state = await tempState();
   await new Deno.Command("mkfifo", { args: [state.paths.configFile] }).output();
