@@ -73,6 +73,21 @@ export const GATEWAY_COMMANDS = [
     },
   }),
   command({
+    path: "gateway status",
+    summary: "Show the gateway's service, address, configuration and whether it answers",
+    flags: {
+      probe: bool({ help: "Connect and ask (the default); --no-probe does not" }),
+      requireRpc: bool({ help: "Exit 1 when the gateway does not answer" }),
+      deep: bool({ help: "Also check file modes and exposure" }),
+      ...rpcFlags(),
+    },
+    examples: [["openclaw gateway status --require-rpc", "exit 0 only when it answers"]],
+    async run(values, io) {
+      const { gatewayStatus } = await import("../actions/gateway_status.ts");
+      return await gatewayStatus(values, io);
+    },
+  }),
+  command({
     path: "gateway fingerprint",
     summary: "Print the certificate fingerprint that nodes pin",
     examples: [["openclaw gateway fingerprint", "64 hex digits"]],

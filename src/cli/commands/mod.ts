@@ -8,6 +8,7 @@ import { DEVICE_COMMANDS } from "./devices.ts";
 import { DISCOVER_COMMANDS } from "./discover.ts";
 import { DOCTOR_COMMANDS } from "./doctor.ts";
 import { GATEWAY_COMMANDS } from "./gateway.ts";
+import { IMPORT_COMMANDS } from "./import.ts";
 import { JOIN_COMMANDS } from "./join.ts";
 import { META_COMMANDS } from "./meta.ts";
 import { NODE_COMMANDS } from "./node.ts";
@@ -35,5 +36,6 @@ export const TREE: CommandTree = new CommandTree([
   ...STATUS_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...TUNNEL_COMMANDS,
+  ...IMPORT_COMMANDS,
   ...META_COMMANDS,
 ]);
