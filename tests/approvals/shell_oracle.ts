@@ -69,7 +69,7 @@ export async function runOracle({ lines, seed, shell }: OracleOptions): Promise<
 }
 
 /** `bin` holds harmless programs under names no shell knows, and a `touch` that must never run. */
-async function scratch(base: string): Promise<string> {
+export async function scratch(base: string): Promise<string> {
   const bin = `${base}/s/bin`;
   await Deno.mkdir(`${base}/s/sub`, { recursive: true });
   await Deno.mkdir(bin, { recursive: true });
