@@ -247,6 +247,11 @@ function hintFor(error: OpenclawError, target: Target): string | undefined {
       return local ? "openclaw gateway run" : "openclaw status --deep";
     case "TLS_NOT_SPOKEN":
       return `use ${target.url.replace(/^wss:/, "ws:")}: this port does not speak TLS`;
+    case "NOT_A_GATEWAY":
+    case "CONNECTION_LOST":
+      return target.url.startsWith("ws:")
+        ? "perhaps it speaks TLS: use wss:// with --tls-fingerprint (openclaw gateway fingerprint)"
+        : undefined;
     case "AUTH_TOKEN_MISMATCH":
     case "AUTH_PASSWORD_MISMATCH":
       return `the credential came from ${

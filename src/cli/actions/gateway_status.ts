@@ -61,9 +61,9 @@ export async function gatewayStatus(values: GatewayStatusValues, io: Io): Promis
       `Config (cli): ${config.path}${config.exists ? "" : " (missing)"}${
         config.valid ? "" : " (invalid: openclaw config validate)"
       }`,
-      `Gateway: bind=${place.bindMode} (${place.bindHost}), port=${port.port} (${
-        running ? "running" : place.portSource
-      })`,
+      running
+        ? `Gateway: ${running.host}, port=${running.port} (as it runs)`
+        : `Gateway: bind=${place.bindMode} (${place.bindHost}), port=${place.port} (${place.portSource})`,
       running
         ? `Listening: yes (pid ${running.pid})`
         : "Listening: no gateway of this state directory",
