@@ -255,7 +255,11 @@ Deno.test("A20: events of runs a node never had are dropped and counted", async 
   const run = { ...which(node.id), command: "system.run", params: { command: ["/bin/true"] } };
   const id = operator.send("node.invoke", run);
   const { runId } = JSON.parse((await node.event("node.invoke.request")).paramsJSON);
-  assertEquals(await node.call("node.event", event(runId)), { ok: true });
+  assertEquals(await node.call("node.event", event(runId)), {
+    ok: true,
+    event: "exec.finished",
+    handled: true,
+  });
   const other = await admittedNode(world, operator, nodeOptions(2));
   assertEquals((await other.call("node.event", event(runId))).handled, false);
   await node.close();

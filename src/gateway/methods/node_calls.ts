@@ -53,9 +53,20 @@ const event = method("node.event", {
     case "node.host.stats":
       return hostStats(params.event, payload, context);
     default:
-      return { ok: true };
+      return eventAnswer(params.event, context, false, "unknown_event");
   }
 });
+
+/** The newer generation says what became of an event; the older one only that it arrived. */
+function eventAnswer(
+  event: string,
+  { principal }: MethodContext,
+  handled: boolean,
+  reason?: string,
+) {
+  if (principal.protocol === 3) return { ok: true };
+  return { ok: true, event, handled, ...(reason === undefined ? {} : { reason }) };
+}
 
 function eventPayload(params: { payload?: unknown; payloadJSON?: string | null }) {
   let value = params.payload;
@@ -73,16 +84,14 @@ function eventPayload(params: { payload?: unknown; payloadJSON?: string | null }
 
 /** A20: only runs this gateway sent to this node count; forged ones are dropped and counted. */
 function execEvent(name: string, payload: Record<string, unknown>, context: MethodContext) {
-  const { services, principal } = context;
+  const { services } = context;
   const { runId } = payload;
   const known = typeof runId === "string" &&
     services.nodeFacts.hasRun(nodeIdOf(context), runId, services.clock.now());
-  if (known) return { ok: true };
+  if (known) return eventAnswer(name, context, true);
   services.nodeFacts.droppedEvents++;
   context.log.warn("node event for a run it never had", { node: nodeIdOf(context), event: name });
-  return principal.protocol === 3
-    ? { ok: true }
-    : { ok: true, event: name, handled: false, reason: "unmatched_exec_event" };
+  return eventAnswer(name, context, false, "unmatched_exec_event");
 }
 
 const STATS = [
