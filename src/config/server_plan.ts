@@ -16,6 +16,7 @@ import { type LoadedConfig, requireValid } from "./load.ts";
 import type { StatePaths } from "./paths.ts";
 import { CONFIG_REFUSAL_EXIT_CODE, refusal, throwAsRefusal } from "./refusal.ts";
 import type { Config } from "./schema.ts";
+import type { SecretInput } from "./secret_input.ts";
 import {
   allowsTailscale,
   checkServerAuth,
@@ -194,11 +195,19 @@ interface MadeToken {
 /** 48 hex digits, saved to the configuration; kept for this run when the file cannot be written. */
 async function makeToken({ paths, env }: ServerFacts): Promise<MadeToken> {
   const token = new Secret(toHex(crypto.getRandomValues(new Uint8Array(24))));
+  const found: { token?: SecretInput | undefined } = {};
+  const guard = ({ config }: LoadedConfig) => {
+    found.token = config.gateway.auth.token;
+    if (found.token) {
+      throw new OpenclawError("TOKEN_EXISTS", "Another start made a token meanwhile");
+    }
+  };
   try {
-    await setConfigValue({ paths, env }, "gateway.auth.token", token.reveal());
+    await setConfigValue({ paths, env }, "gateway.auth.token", token.reveal(), { guard });
     return { token, where: "saved" };
   } catch (error) {
     if (!(error instanceof OpenclawError)) throw error;
+    if (found.token?.kind === "value") return { token: found.token.secret, where: "saved" };
     return { token, where: "this run only", problem: messageOf(error) };
   }
 }

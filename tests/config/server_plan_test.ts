@@ -324,6 +324,16 @@ Deno.test("loadServerPlan() makes a token of 48 hex digits and saves it for the 
   assert(!JSON.stringify(first).includes(first.auth.token!.reveal()), "never in text");
 });
 
+Deno.test("loadServerPlan() starts at the same time agree on one token", async () => {
+  await using state = await tempState();
+  const loaded = await state.load();
+  const facts = { flags: {}, env: state.env, paths: state.paths, host: BARE, loaded };
+  const plans = await Promise.all([1, 2, 3].map(() => loadServerPlan(facts)));
+  const tokens = new Set(plans.map((p) => p.auth.token!.reveal()));
+  assertEquals(tokens.size, 1);
+  assertEquals((await state.load()).parsed, { gateway: { auth: { token: [...tokens][0] } } });
+});
+
 Deno.test("loadServerPlan() keeps a new token for this run when the file cannot be written", async () => {
   await using state = await tempState();
   // A folder in the place of the file: nothing can be renamed over it, and it reads as unset only before this test.
