@@ -50,7 +50,6 @@ export class HealthMonitor {
       defaultAgentId: "main",
       agents: [],
       sessions: { path: "", count: 0, recent: [] },
-      modelRuntime: { degraded: false, pendingAgents: [] },
     };
     this.#text = JSON.stringify(this.#current);
     return this.#current;

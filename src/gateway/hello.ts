@@ -27,7 +27,8 @@ const POLICY = {
 };
 const POLICY_V4 = {
   ...POLICY,
-  attachments: { maxBytes: 0, maxImageBytes: 0 },
+  // Nothing takes attachments here; the published schema allows no 0.
+  attachments: { maxBytes: 1, maxImageBytes: 1 },
   allowedSessionVisibilities: [],
   hasMultipleSessionSharingIdentities: false,
 };

@@ -198,7 +198,7 @@ export const statusMethods: readonly MethodDefinition[] = [
       sentinel: null,
       updateAvailable: null,
       effectiveChannel: "stable",
-      schedule: { channel: "stable", autoEnabled: false, install: { kind: "binary" } },
+      schedule: { channel: "stable", autoEnabled: false, install: { kind: "unknown" } },
     }),
   ),
   method(
