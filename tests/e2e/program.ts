@@ -8,7 +8,7 @@ const main = new URL("../../main.ts", import.meta.url).pathname;
 const decoder = new TextDecoder();
 
 /** The command line of this program: the sources, or the executable named by `OPENCLAW_BIN`. */
-function command(args: readonly string[]): { file: string; args: string[] } {
+export function command(args: readonly string[]): { file: string; args: string[] } {
   const binary = Deno.env.get("OPENCLAW_BIN");
   return binary
     ? { file: binary, args: [...args] }
