@@ -7,6 +7,7 @@ import type { UpgradeRefusal } from "../net/listen_options.ts";
 import type { CloseInfo, PeerInfo, ServerSocket } from "../net/socket.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
+import { sharedList, sharedText } from "../lib/shared.ts";
 import type { AuthPolicy } from "./auth.ts";
 import { Connection, type ConnectionHost, SLOW_CONSUMER } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
@@ -158,7 +159,9 @@ export class Door implements Gate, ConnectionHost {
     services.presence.disconnected(connId, principal);
     services.invoker.disconnected(connection, { slow: info.reason === SLOW_CONSUMER });
     services.approvals.disconnected(connection);
-    if (principal.deviceId !== undefined) services.pairing.noteSeen(principal.deviceId, "disconnect");
+    if (principal.deviceId !== undefined) {
+      services.pairing.noteSeen(principal.deviceId, "disconnect");
+    }
     this.log.info(`${principal.role} disconnected`, {
       conn: connId,
       ...(principal.displayName === undefined ? {} : { name: principal.displayName }),
@@ -173,24 +176,24 @@ function principalOf({ candidate, grant }: WelcomeEffect, peer: PeerFacts): Prin
   const { client, device } = params;
   return {
     role,
-    scopes: grant.scopes,
+    scopes: sharedList(grant.scopes),
     owner: grant.owner,
     deviceId: device?.id,
     publicKey: device?.publicKey,
-    clientId: client.id,
-    clientMode: client.mode,
-    clientVersion: client.version,
-    displayName: client.displayName,
+    clientId: sharedText(client.id),
+    clientMode: sharedText(client.mode),
+    clientVersion: sharedText(client.version),
+    displayName: sharedText(client.displayName),
     instanceId: client.instanceId,
-    platform: client.platform,
-    deviceFamily: client.deviceFamily,
-    modelIdentifier: client.modelIdentifier,
+    platform: sharedText(client.platform),
+    deviceFamily: sharedText(client.deviceFamily),
+    modelIdentifier: sharedText(client.modelIdentifier),
     authMethod: grant.method,
     protocol,
-    caps: params.caps ?? [],
-    commands: params.commands ?? [],
+    caps: sharedList(params.caps ?? []),
+    commands: sharedList(params.commands ?? []),
     permissions: params.permissions,
-    pathEnv: params.pathEnv,
+    pathEnv: sharedText(params.pathEnv),
     local: peer.local,
     remoteAddress: peer.clientAddress,
   };

@@ -3,6 +3,7 @@
  * payloads, one timer for all calls. Policy and approvals come before (`methods/node_invoke.ts`), the wire shapes after.
  * Source: gateway-protocol.md 11.4, 9.3; decisions 12-14.
  */
+import { sharedSet } from "../lib/shared.ts";
 import { refusal } from "../protocol/errors.ts";
 import { eventText } from "../protocol/frames.ts";
 import { DEFAULT_INVOKE_TIMEOUT_MS } from "../protocol/limits.ts";
@@ -72,7 +73,7 @@ export class NodeInvoker implements Invoker {
 
   #entry(peer: Peer): LiveNode {
     const surface = this.#options.surfaceOf(peer);
-    return { peer, surface, commands: new Set(surface.commands) };
+    return { peer, surface, commands: sharedSet(surface.commands) };
   }
 
   surfaceChanged(nodeId?: string): void {

@@ -2,6 +2,7 @@
  * Command surfaces as values: comparing, growing, cutting down, hashing. Pure but for the hash. What is approved when is
  * `pairing.ts`. Source: gateway-protocol.md 9.1; decision 3.
  */
+import { sharedList } from "../lib/shared.ts";
 import { sha256Hex } from "../lib/bytes.ts";
 import type { ApprovedSurface, Surface } from "../store/device_record.ts";
 
@@ -16,8 +17,8 @@ export interface SurfaceVerdict {
 export function tidySurface(surface: Surface): Surface {
   const permissions = surface.permissions;
   return {
-    caps: [...new Set(surface.caps)],
-    commands: [...new Set(surface.commands)],
+    caps: sharedList([...new Set(surface.caps)]),
+    commands: sharedList([...new Set(surface.commands)]),
     ...(permissions === undefined || Object.keys(permissions).length === 0 ? {} : { permissions }),
   };
 }
@@ -27,7 +28,7 @@ export function compareSurface(
   declared: Surface,
   approved: ApprovedSurface | undefined,
 ): SurfaceVerdict {
-  if (approved === undefined) return { effective: { caps: [], commands: [] }, grows: true };
+  if (approved === undefined) return { effective: NOTHING, grows: true };
   const caps = declared.caps.filter((cap) => approved.caps.includes(cap));
   const commands = declared.commands.filter((command) => approved.commands.includes(command));
   const wanted = Object.entries(declared.permissions ?? {});
@@ -36,13 +37,15 @@ export function compareSurface(
     permissions.length < wanted.length;
   return {
     effective: {
-      caps,
-      commands,
+      caps: sharedList(caps),
+      commands: sharedList(commands),
       ...(permissions.length === 0 ? {} : { permissions: Object.fromEntries(permissions) }),
     },
     grows,
   };
 }
+
+const NOTHING: Surface = { caps: [], commands: [] };
 
 /** Whether two surfaces ask for the same. */
 export function sameSurface(a: Surface | undefined, b: Surface | undefined): boolean {
