@@ -102,24 +102,30 @@ async function compose(
     await loadServerConfig(paths, env),
     () => loadConfig(paths, env),
   );
-  const tls = plan.tls.enabled ? await loadOrCreateTls({ ...plan.tls, clock }) : undefined;
   const auth = new AuthState(policyOf(plan.auth, options.whois));
-  const facts = newFacts(plan, tls, clock);
+  const facts = newFacts(plan, clock);
   const core = newCore(clock, facts, config);
-  const state = await openGatewayState({
-    paths,
-    clock,
-    log,
-    registry: core.registry,
-    events: core.events,
-    config,
-  });
-  cleanups.push(() => state.store.close());
+  // Together: on a first start each of the three makes files.
+  const [tls, state, identity] = await allOf([
+    plan.tls.enabled ? loadOrCreateTls({ ...plan.tls, clock }) : undefined,
+    openGatewayState({
+      paths,
+      clock,
+      log,
+      registry: core.registry,
+      events: core.events,
+      config,
+    }).then((state) => {
+      cleanups.push(() => state.store.close());
+      return state;
+    }),
+    loadOrCreateDeviceKey(join(paths.gatewayDir, "identity.json")),
+  ]);
+  Object.assign(facts, { fingerprint: tls?.fingerprint });
   const health = new HealthMonitor(clock, () => {
     const { degraded } = state.store.status;
     return degraded === undefined ? [] : [`store: ${degraded}`];
   });
-  const identity = await loadOrCreateDeviceKey(join(paths.gatewayDir, "identity.json"));
   const services: GatewayServices = {
     ...core,
     ...state,
@@ -139,6 +145,14 @@ async function compose(
   return running(parts, plan, config.current);
 }
 
+/** All values, or the first error once every one has ended, so that cleaning up finds what was opened. */
+async function allOf<T extends readonly unknown[]>(
+  work: readonly [...{ [K in keyof T]: T[K] | Promise<T[K]> }],
+): Promise<T> {
+  await Promise.allSettled(work);
+  return await Promise.all(work) as unknown as T;
+}
+
 function openLog(options: GatewayOptions, clock: Clock): { logFile: LogFile; log: Logger } {
   const sinks = options.logSinks ?? [];
   const trouble = createLogger({
@@ -156,8 +170,8 @@ function openLog(options: GatewayOptions, clock: Clock): { logFile: LogFile; log
   return { logFile, log: createLogger({ subsystem: "gateway", clock, sink, level }) };
 }
 
-/** Port and URL are filled in when the listeners stand. */
-function newFacts(plan: ServerPlan, tls: TlsFiles | undefined, clock: Clock): GatewayFacts {
+/** Fingerprint, port and URL are filled in when certificate and listeners stand. */
+function newFacts(plan: ServerPlan, clock: Clock): GatewayFacts {
   return {
     bootId: crypto.randomUUID(),
     startedAtMs: clock.monotonic(),
@@ -166,7 +180,7 @@ function newFacts(plan: ServerPlan, tls: TlsFiles | undefined, clock: Clock): Ga
     port: plan.port,
     url: "",
     urls: [],
-    fingerprint: tls?.fingerprint,
+    fingerprint: undefined,
   };
 }
 
