@@ -41,10 +41,13 @@ export interface GrantQuestion {
   readonly nowMs: number;
 }
 
+/** What is asked for; who keeps it gives it an id, a start and an end. */
+export type GrantWish =
+  & Pick<Grant, "pattern" | "args" | "directory" | "requester" | "agentId" | "grantedBy">
+  & { readonly runs?: number; readonly minutes?: number };
+
 /** Makes a grant; a text says what is wrong with the wish. */
-export function newGrant(
-  wish: Omit<Grant, "runsLeft" | "expiresAtMs"> & { runs?: number; minutes?: number },
-): Grant | string {
+export function newGrant(wish: GrantWish & Pick<Grant, "id" | "createdAtMs">): Grant | string {
   const { runs, minutes, ...grant } = wish;
   if (runs === undefined && minutes === undefined) {
     return "A grant needs a number of runs or of minutes";

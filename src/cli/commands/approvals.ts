@@ -10,6 +10,7 @@ const target = {
   ...rpcFlags(60_000),
 };
 const agent = text({ help: "Agent the entry is for", value: "<id>", default: "*" });
+const grantsTarget = { node: target.node, ...rpcFlags() };
 const oneTarget = [["node", "gateway"]] as const;
 
 /** The `approvals` family. */
@@ -110,12 +111,12 @@ export const APPROVAL_COMMANDS = [
   group({ path: "approvals grants", summary: "Permissions that end by themselves" }),
   command({
     path: "approvals grants list",
-    summary: "List the grants of this machine",
-    flags: {},
+    summary: "List the grants of this machine or of a node",
+    flags: grantsTarget,
     examples: [["openclaw approvals grants list", "what is still granted"]],
-    async run(_values, io) {
+    async run(values, io) {
       const { listGrants } = await import("../actions/approvals_grants.ts");
-      await listGrants(io);
+      await listGrants(values, io);
     },
   }),
   command({
@@ -130,6 +131,7 @@ export const APPROVAL_COMMANDS = [
       dir: text({ help: "Only in this directory and below", value: "<path>" }),
       requester: text({ help: "Only for this device or client id", value: "<id>" }),
       agent: text({ help: "Only for this agent", value: "<id>" }),
+      ...grantsTarget,
     },
     examples: [
       ["openclaw approvals grants add --runs 3 -- /usr/bin/git push '**'", "three pushes"],
@@ -144,11 +146,11 @@ export const APPROVAL_COMMANDS = [
     path: "approvals grants revoke",
     summary: "End a grant now",
     args: { id: arg({ help: "Id as listed", required: true }) },
-    flags: {},
+    flags: grantsTarget,
     examples: [["openclaw approvals grants revoke 1a2b3c4d", "end it"]],
     async run(values, io) {
       const { revokeGrant } = await import("../actions/approvals_grants.ts");
-      await revokeGrant(values.id, io);
+      await revokeGrant(values, io);
     },
   }),
   command({
