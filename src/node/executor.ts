@@ -2,7 +2,7 @@
  * Runs a judged plan: lists (`&&`, `||`, `;`) and pipelines from their parsed words, without any shell (decision 22).
  * What is executed is what was judged. Runs inside the runner; frames and credit belong to `runner.ts`.
  */
-import { systemClock } from "../lib/clock.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { type Program, startProgram } from "../platform/process.ts";
 import { bindStage, type BoundStage } from "./bound_stage.ts";
@@ -192,17 +192,21 @@ async function feedInput(
   pipe.close();
 }
 
-/** Milliseconds of running time so far; time in which this process was frozen does not count (F20). */
-export function runningTimer(limitMs: number, onLimit: () => void): () => void {
+/** Calls `onLimit` after `limitMs` of running time; time in which this process was frozen does not count (F20). */
+export function runningTimer(
+  limitMs: number,
+  onLimit: () => void,
+  clock: Clock = systemClock,
+): () => void {
   const STEP_MS = 500;
   let leftMs = limitMs;
   let cancel = () => {};
   const step = () => {
     if (leftMs <= 0) return onLimit();
     const planned = Math.min(STEP_MS, leftMs);
-    const startMs = systemClock.monotonic();
-    cancel = systemClock.after(planned, () => {
-      leftMs -= Math.min(systemClock.monotonic() - startMs, 2 * STEP_MS);
+    const startMs = clock.monotonic();
+    cancel = clock.after(planned, () => {
+      leftMs -= Math.min(clock.monotonic() - startMs, 2 * STEP_MS);
       step();
     });
   };
