@@ -5,7 +5,7 @@
  */
 import { fromBase64 } from "../lib/bytes.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
-import type { Logger } from "../lib/log.ts";
+import { limitRepeats, type Logger } from "../lib/log.ts";
 import { quoted } from "../lib/text.ts";
 import type { InvokeContext, LiveChannel, NodeCommand, NodeServices } from "./commands/define.ts";
 
@@ -46,6 +46,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export class Invokes {
   readonly #options: InvokesOptions;
   readonly #log: Logger;
+  readonly #warn: Logger["warn"];
   readonly #byName: ReadonlyMap<string, NodeCommand>;
   readonly #active = new Map<string, ActiveInvoke>();
   readonly #seen = new Set<string>();
@@ -53,7 +54,9 @@ export class Invokes {
 
   constructor(options: InvokesOptions) {
     this.#options = options;
-    this.#log = options.services.log;
+    const { log, clock } = options.services;
+    this.#log = log;
+    this.#warn = limitRepeats((message, fields) => log.warn(message, fields), 60_000, clock);
     this.#byName = new Map(options.commands.map((command) => [command.name, command]));
   }
 
@@ -62,11 +65,19 @@ export class Invokes {
     return this.#active.size;
   }
 
-  /** Takes an event of the gateway; unknown ones are ignored. */
+  /** Takes an event of the gateway: work, what belongs to it, and word of a second node with this key. */
   take(session: InvokeSession, event: string, payload: unknown): void {
     if (typeof payload !== "object" || payload === null) return;
     const facts = payload as Record<string, unknown>;
     if (event === "node.invoke.request") return this.#request(session, facts);
+    if (event === "node.identity.duplicate") {
+      // F32: a state directory copied to a second machine; both would take turns for ever without a word.
+      return this.#warn("another machine connects with this node's key; give it its own", {
+        addresses: facts["addresses"],
+        hint:
+          "on one of them: remove the identity folder of the state directory, then pair it again",
+      });
+    }
     const active = this.#active.get(String(facts["invokeId"]));
     // A21: only the session an invoke came from may steer it.
     if (!active || active.session !== session) return;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { silentLogger } from "../../src/lib/log.ts";
+import { createLogger, silentLogger } from "../../src/lib/log.ts";
 import { any } from "../../src/lib/schema.ts";
 import {
   type InvokeContext,
@@ -10,7 +10,7 @@ import { Invokes, type InvokeSession } from "../../src/node/invokes.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A command that waits to be let go and tells what happened to it. */
-function bench() {
+function bench(log = silentLogger) {
   const contexts: InvokeContext[] = [];
   const waiting: (() => void)[] = [];
   const command = nodeCommand("test.wait", { params: any() }, async (_params, context) => {
@@ -22,7 +22,7 @@ function bench() {
     return { aborted: context.signal.aborted };
   });
   const clock = new FakeClock();
-  const services = { log: silentLogger, clock } as unknown as NodeServices;
+  const services = { log, clock } as unknown as NodeServices;
   const invokes = new Invokes({ services, commands: [command], deviceId: "me" });
   const session = () => {
     const results: Record<string, unknown>[] = [];
@@ -91,4 +91,20 @@ Deno.test("A20: no event is sent for a run that was refused before it existed", 
   invokes.take(one, "node.invoke.input", { invokeId: "never", seq: 1, b64: "", eof: true });
   await settle();
   assertEquals(results.map((result) => result["event"]), [undefined]);
+});
+
+Deno.test("F32: word of a second machine with this key is logged once a minute", () => {
+  const lines: string[] = [];
+  const { invokes, clock, session } = bench(createLogger({
+    subsystem: "node",
+    sink: (record) => lines.push(record.message),
+  }));
+  const { one } = session();
+  for (let i = 0; i < 3; i++) {
+    invokes.take(one, "node.identity.duplicate", { nodeId: "me", addresses: ["10.0.0.1"] });
+  }
+  assertEquals(lines.length, 1);
+  clock.advance(60_000);
+  invokes.take(one, "node.identity.duplicate", { nodeId: "me", addresses: ["10.0.0.1"] });
+  assertEquals(lines.length, 2);
 });
