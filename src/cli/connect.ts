@@ -158,7 +158,7 @@ async function connect(
   const deviceKey = await loadOrCreateDeviceKey(target.paths.operatorKeyFile);
   const tokens = operatorTokens(target.paths, deviceKey);
   const url = renderEndpoint(parseEndpoint(target.url));
-  const gatewayKey = gatewayKeyOf(url, target.pin ? [target.pin] : []);
+  const gatewayKey = tunnel?.gatewayKey ?? gatewayKeyOf(url, target.pin ? [target.pin] : []);
   const stored = target.storedTokens ? await tokens.load(gatewayKey, "operator") : undefined;
   try {
     return await openWhenReady({
@@ -173,7 +173,7 @@ async function connect(
       credentials: { token: target.credentials.token, password: target.credentials.password },
       deviceKey,
       // For a URL of the caller's no stored token is used, nor is a new one kept (N24).
-      ...(target.storedTokens ? { tokens } : {}),
+      ...(target.storedTokens ? { tokens, gatewayKey } : {}),
       timeoutMs: values.timeoutMs,
     });
   } catch (error) {

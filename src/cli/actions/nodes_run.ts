@@ -3,6 +3,7 @@
  * node prepare a plan, runs it with live output, asks for an approval when the node's policy wants one.
  */
 import { OpenclawError } from "../../lib/errors.ts";
+import { CAPABILITY_INVOKE_OUTPUT } from "../../protocol/hello.ts";
 import { type Gateway, withGateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import { writeStream } from "../output.ts";
@@ -18,7 +19,7 @@ import {
   type RunResult,
   runResultSchema,
 } from "./run_result.ts";
-import { readEnv, reasonOf, shellArgv, wantsStdin } from "./run_request.ts";
+import { readEnv, reasonOf, referencePlan, shellArgv, wantsStdin } from "./run_request.ts";
 import { RunStream } from "./run_stream.ts";
 
 /** Values of the command. */
@@ -39,9 +40,6 @@ export interface RunValues extends RpcValues {
   readonly security: string | undefined;
   readonly needsScreenRecording: boolean | undefined;
 }
-
-/** Ours: live output, input and cancel of a call. */
-const LIVE_CAPABILITY = "invoke-output-v1";
 
 /** `nodes run`. Returns the exit code of the remote command. */
 export async function runOnNode(values: RunValues, io: Io): Promise<number> {
@@ -68,7 +66,7 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
   try {
     return await withGateway(io, values, connect, async (gateway) => {
       const node = await chooseNode(gateway, values.node);
-      const stdin = await wantsStdin(values.stdin, gateway.offers(LIVE_CAPABILITY));
+      const stdin = await wantsStdin(values.stdin, gateway.offers(CAPABILITY_INVOKE_OUTPUT));
       const command = argv ?? shellArgv(values.raw as string, node);
       return await new Run({ gateway, node, command, env, stdin, values, io }).start();
     });
@@ -148,7 +146,11 @@ class Run {
       idempotencyKey: crypto.randomUUID(),
     });
     const { payload } = readAnswer(invokeAnswer, "node.invoke", answer);
-    return typeof payload === "object" && payload !== null ? payload as Prepared : {};
+    const prepared = typeof payload === "object" && payload !== null ? payload as Prepared : {};
+    // The schema of real gateways is closed: they get the plan without the keys of ours.
+    return prepared.plan && !gateway.offers(CAPABILITY_INVOKE_OUTPUT)
+      ? { ...prepared, plan: referencePlan(prepared.plan) }
+      : prepared;
   }
 
   async #runApproved(reason: string): Promise<number> {
@@ -178,7 +180,7 @@ class Run {
       reason,
       wait: values.wait ?? false,
     };
-    const granted = gateway.offers(LIVE_CAPABILITY) || !io.prompt.available
+    const granted = gateway.offers(CAPABILITY_INVOKE_OUTPUT) || !io.prompt.available
       ? await askApproval(gateway, gateway, question, io)
       // A real gateway counts only another connection as a reviewer.
       : await withGateway(
@@ -258,7 +260,9 @@ class Run {
     const interrupted = Promise.withResolvers<undefined>();
     const remove = onStopSignals((_signal, count) => {
       fired = true;
-      if (count > 1 || !gateway.offers(LIVE_CAPABILITY)) return interrupted.resolve(undefined);
+      if (count > 1 || !gateway.offers(CAPABILITY_INVOKE_OUTPUT)) {
+        return interrupted.resolve(undefined);
+      }
       io.out.note("Stopping the remote command (Ctrl-C again to leave now)");
       gateway.call("node.invoke.cancel", { idempotencyKey })
         .catch(() => interrupted.resolve(undefined));

@@ -8,6 +8,7 @@ import { quoted, showable } from "../../lib/text.ts";
 import type { Gateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import { RUN_EXIT } from "./run_result.ts";
+import { CAPABILITY_INVOKE_OUTPUT } from "../../protocol/hello.ts";
 
 /** What is asked for. */
 export interface ApprovalQuestion {
@@ -56,7 +57,7 @@ export async function askApproval(
   const abort = new AbortController();
   const accepted = Promise.withResolvers<string>();
   accepted.promise.catch(() => {/* the request itself reports the failure */});
-  const final = gateway.call("exec.approval.request", requestParams(question), {
+  const final = gateway.call("exec.approval.request", requestParams(question, gateway), {
     timeoutMs: APPROVAL_TIMEOUT_MS + 10_000,
     onAccepted: (payload) => accepted.resolve(String((payload as { id?: unknown }).id ?? "")),
   }).then((answer) => answer as { id?: string; decision?: Decision | null });
@@ -94,7 +95,9 @@ function granted(id: string, decision: Decision | null | undefined, text: string
   );
 }
 
-function requestParams(question: ApprovalQuestion): Record<string, unknown> {
+function requestParams(question: ApprovalQuestion, gateway: Gateway): Record<string, unknown> {
+  // A real protocol-4 gateway gives up at once when it sees no reviewer; a person may come with approvals resolve.
+  const reference4 = gateway.session.protocol === 4 && !gateway.offers(CAPABILITY_INVOKE_OUTPUT);
   return {
     command: question.commandText,
     commandArgv: question.argv,
@@ -108,6 +111,7 @@ function requestParams(question: ApprovalQuestion): Record<string, unknown> {
     ...(question.agentId ? { agentId: question.agentId } : {}),
     timeoutMs: APPROVAL_TIMEOUT_MS,
     twoPhase: true,
+    ...(reference4 ? { requireDeliveryRoute: false } : {}),
   };
 }
 

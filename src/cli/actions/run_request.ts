@@ -37,6 +37,22 @@ export async function wantsStdin(flag: boolean | undefined, live: boolean): Prom
 /** The node's own words, with its name in the commands they suggest: they are typed here, not there. */
 export function reasonOf(error: OpenclawError, { displayName, nodeId }: NodeEntry): string {
   const name = /^[\w.-]+$/.test(displayName ?? "") ? displayName : nodeId;
-  return error.message.replace(/^(SYSTEM_RUN_DENIED: )+/, "")
+  return error.message.replace(/^((UNAVAILABLE|SYSTEM_RUN_DENIED): )+/, "")
     .replaceAll("openclaw approvals allowlist add", `$& --node ${name}`);
+}
+
+const REFERENCE_PLAN_KEYS = [
+  "argv",
+  "cwd",
+  "commandText",
+  "commandPreview",
+  "agentId",
+  "sessionKey",
+]
+  .concat("mutableFileOperand", "policySnapshot");
+
+/** A plan with only the keys the reference knows. Source: node-host.md 8. */
+export function referencePlan<P extends Readonly<Record<string, unknown>>>(plan: P): P {
+  const known = Object.entries(plan).filter(([key]) => REFERENCE_PLAN_KEYS.includes(key));
+  return Object.fromEntries(known) as P;
 }

@@ -5,7 +5,10 @@
 import { statePaths } from "../../config/paths.ts";
 import { readEnv } from "../../config/env.ts";
 import { OpenclawError } from "../../lib/errors.ts";
+import { createLogger } from "../../lib/log.ts";
 import { Secret } from "../../lib/secret.ts";
+import type { NodeFlags } from "../../node/node_file.ts";
+import { prepareNode, previewNode } from "../../node/prepare.ts";
 import { selfCommand } from "../../node/runner_link.ts";
 import { platformName } from "../../platform/os.ts";
 import { userId, userName } from "../../platform/user.ts";
@@ -238,18 +241,20 @@ export async function installGateway(
   );
 }
 
-/** Flags of `node install` that are passed on to `node run`. */
-export interface NodeInstallFlags extends InstallFlags {
-  readonly host: string | undefined;
-  readonly port: number | undefined;
-  readonly tls: boolean | undefined;
-  readonly tlsFingerprint: string | undefined;
-  readonly nodeId: string | undefined;
-  readonly displayName: string | undefined;
-}
+/** Flags of `node install`. */
+export interface NodeInstallFlags extends InstallFlags, NodeFlags {}
 
-/** `node install`: what was given is passed on; `node run` takes the rest from node.json. */
+/**
+ * `node install`. Wrong flags are refused before anything is installed; what was given is kept in node.json, too, and a
+ * new instance id only there: in the unit it would forget the node's token at every start.
+ */
 export async function installNode(values: NodeInstallFlags, io: Io): Promise<number> {
+  const log = createLogger({
+    subsystem: "node",
+    sink: io.out.logSink(values.print ?? io.out.json),
+  });
+  const options = { paths: statePaths(io.env), env: io.env, flags: values, log };
+  await previewNode(options);
   const flag = (name: string, value: string | number | undefined) =>
     value === undefined ? [] : [name, String(value)];
   return await installService(
@@ -258,15 +263,17 @@ export async function installNode(values: NodeInstallFlags, io: Io): Promise<num
       args: [
         "node",
         "run",
+        ...flag("--via", values.via),
         ...flag("--host", values.host),
         ...flag("--port", values.port),
         ...(values.tls === undefined ? [] : [values.tls ? "--tls" : "--no-tls"]),
         ...flag("--tls-fingerprint", values.tlsFingerprint),
-        ...flag("--node-id", values.nodeId),
+        ...flag("--context-path", values.contextPath),
         ...flag("--display-name", values.displayName),
       ],
       secrets: credentialsOf(io),
       environment: {},
+      before: async () => void await prepareNode(options),
     },
     values,
     io,

@@ -13,9 +13,9 @@ import { gatewayBehind, probeTunnel } from "../../remote/probe_tunnel.ts";
 import { sshTargetText } from "../../remote/ssh_target.ts";
 import type { TunnelSurroundings, TunnelWish } from "../../remote/tunnel.ts";
 import { readRecord, writeRecord } from "../../remote/tunnel_record.ts";
+import { tunnelSurroundings } from "../../remote/surroundings.ts";
 import { tunnelWish } from "../../remote/tunnel_wish.ts";
 import type { Io } from "../io.ts";
-import { tunnelSurroundings } from "../tunnel_for.ts";
 import { installService, runtimeLine, serviceScene } from "./services.ts";
 
 /** Flags that describe a tunnel. */
@@ -194,6 +194,7 @@ export async function showTunnelStatus(io: Io): Promise<number> {
 function gatewayLine(gateway: string | undefined): string {
   if (gateway === "gateway") return "answers through the tunnel";
   if (gateway === "no-gateway") return "ssh works, but no gateway answers on the other side";
+  if (gateway === "untrusted") return "something answers, but not with the pinned certificate";
   return gateway === "silent"
     ? "nothing comes through the tunnel"
     : "unknown, the tunnel is not open";

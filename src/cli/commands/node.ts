@@ -21,6 +21,10 @@ export const NODE_COMMANDS = [
         help: "SHA-256 fingerprint of the gateway's certificate; implies TLS",
         value: "<sha256>",
       }),
+      via: text({
+        help: "Go through an ssh tunnel to the gateway on this host's loopback",
+        value: "<ssh://user@host>",
+      }),
       contextPath: text({ help: "Path behind host and port", value: "<path>" }),
       nodeId: text({ help: "Replace the instance id and forget the node's token", value: "<id>" }),
       displayName: text({ help: "Name shown to operators", value: "<name>" }),
@@ -35,6 +39,10 @@ export const NODE_COMMANDS = [
       [
         "openclaw node run --host gw.example --port 18789 --tls-fingerprint 85544c…",
         "a TLS gateway with a pin",
+      ],
+      [
+        "openclaw node run --via ssh://me@gw.example",
+        "through an ssh tunnel that ends with the node",
       ],
       ["openclaw node run", "the gateway of the last time"],
     ],

@@ -58,6 +58,11 @@ export const SERVICE_COMMANDS = [
         help: "SHA-256 fingerprint of the gateway's certificate",
         value: "<sha256>",
       }),
+      via: text({
+        help: "Go through an ssh tunnel to the gateway on this host's loopback",
+        value: "<ssh://user@host>",
+      }),
+      contextPath: text({ help: "Path behind host and port", value: "<path>" }),
       nodeId: text({ help: "Replace the instance id", value: "<id>" }),
       displayName: text({ help: "Name shown to operators", value: "<name>" }),
       ...shared,
@@ -67,10 +72,14 @@ export const SERVICE_COMMANDS = [
         "openclaw node install --host gw.example --port 18789 --tls-fingerprint 85544c…",
         "a TLS gateway with a pin",
       ],
+      [
+        "openclaw node install --via ssh://me@gw.example",
+        "through an ssh tunnel of the node's own",
+      ],
       ["openclaw node install --print", "the unit, for another service manager"],
     ],
     notes: [
-      "Without flags the values of node.json are used. OPENCLAW_GATEWAY_TOKEN or OPENCLAW_GATEWAY_PASSWORD, when set, " +
+      "Without flags the values of node.json are used, and what is given is kept there. OPENCLAW_GATEWAY_TOKEN or OPENCLAW_GATEWAY_PASSWORD, when set, " +
       "are stored in a file only you can read; they never stand in the unit.",
     ],
     async run(values, io) {
