@@ -46,8 +46,10 @@ export interface SessionOptions {
   readonly credentials: Credentials;
   /** Without one, no device block is sent and no device token used. */
   readonly deviceKey?: DeviceKey | undefined;
-  /** Where device tokens are kept; the gateway's key is its first pin, else its URL. */
+  /** Where device tokens are kept. */
   readonly tokens?: TokenStore | undefined;
+  /** Name of the gateway in `tokens`; default its first pin, else its URL. Behind a tunnel the URL names nobody. */
+  readonly gatewayKey?: string;
   /** Kept by the caller across reconnects. */
   readonly memory?: ConnectMemory;
   /** From open socket to hello, milliseconds. Default 15,000. */
@@ -81,8 +83,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 }
 
-function gatewayKey({ dial }: SessionOptions): string {
-  return gatewayKeyOf(renderEndpoint(parseEndpoint(dial.url)), pinsOf(dial));
+function gatewayKey({ dial, gatewayKey: given }: SessionOptions): string {
+  return given ?? gatewayKeyOf(renderEndpoint(parseEndpoint(dial.url)), pinsOf(dial));
 }
 
 async function storedToken(options: SessionOptions): Promise<StoredToken | undefined> {

@@ -26,6 +26,8 @@ export interface EnvSettings {
   readonly handshakeTimeoutMs: number | undefined;
   readonly disableBonjour: boolean;
   readonly sshPort: number | undefined;
+  /** `OPENCLAW_SSH_CONFIG`: configuration file handed to ssh as `-F`. It can run commands, so only the environment names it. */
+  readonly sshConfig: string | undefined;
   readonly tailnetDns: string | undefined;
   readonly cliPath: string | undefined;
   readonly mdnsHostname: string | undefined;
@@ -54,6 +56,7 @@ export function readEnv(env: Env): EnvSettings {
     handshakeTimeoutMs: positive(text("OPENCLAW_HANDSHAKE_TIMEOUT_MS")),
     disableBonjour: flag("OPENCLAW_DISABLE_BONJOUR"),
     sshPort: parsePortText(text("OPENCLAW_SSH_PORT")),
+    sshConfig: text("OPENCLAW_SSH_CONFIG"),
     tailnetDns: text("OPENCLAW_TAILNET_DNS"),
     cliPath: text("OPENCLAW_CLI_PATH"),
     mdnsHostname: text("OPENCLAW_MDNS_HOSTNAME"),

@@ -12,8 +12,7 @@ import {
 import { type Env, readEnv } from "../config/env.ts";
 import { nodeCredentials } from "../config/target.ts";
 import type { DeviceKey } from "../identity/device_key.ts";
-import type { Fingerprint } from "../identity/fingerprint.ts";
-import { gatewayKeyOf, type TokenStore } from "../identity/token_store.ts";
+import type { TokenStore } from "../identity/token_store.ts";
 import type { Clock } from "../lib/clock.ts";
 import { isOpenclawError } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
@@ -22,10 +21,12 @@ import { WIRE_VERSION } from "../protocol/versions.ts";
 import { NODE_COMMANDS } from "./commands/mod.ts";
 import type { NodeSettings } from "./node_file.ts";
 import type { ConfigReader } from "./policy_config.ts";
+import { pinsOf, type Way } from "./way.ts";
 
 /** Inputs of {@linkcode Connector}. */
 export interface ConnectorFacts {
   readonly settings: NodeSettings;
+  readonly way: Way;
   readonly config: ConfigReader;
   readonly key: DeviceKey;
   readonly tokens: TokenStore;
@@ -33,11 +34,6 @@ export interface ConnectorFacts {
   readonly bootstrapToken: Secret | undefined;
   readonly pathEnv: string;
   readonly clock: Clock;
-}
-
-/** The pins of a node's gateway. */
-export function pinsOf(settings: NodeSettings): Fingerprint[] {
-  return settings.pin ? [settings.pin] : [];
 }
 
 /** Opens sessions to one gateway and remembers what one attempt taught. */
@@ -51,8 +47,8 @@ export class Connector {
 
   /** One attempt. @throws {OpenclawError} as {@linkcode openSession}, and errors of the configured credentials. */
   async open(signal: AbortSignal): Promise<Session> {
-    const { settings, tokens } = this.#facts;
-    const stored = await tokens.load(gatewayKeyOf(settings.url, pinsOf(settings)), "node");
+    const { way, tokens } = this.#facts;
+    const stored = await tokens.load(way.gatewayKey, "node");
     try {
       return await this.#session(await this.#credentials(stored !== undefined), signal);
     } catch (error) {
@@ -63,10 +59,10 @@ export class Connector {
   }
 
   async #session(credentials: Credentials, signal: AbortSignal): Promise<Session> {
-    const { settings, key, tokens, env, clock } = this.#facts;
+    const { settings, way, key, tokens, env, clock } = this.#facts;
     return await openSession({
       dial: {
-        url: settings.url,
+        ...await way.dial(signal),
         pins: pinsOf(settings),
         plaintext: { optIn: readEnv(env).allowInsecurePrivateWs },
         longLived: true,
@@ -76,6 +72,7 @@ export class Connector {
       credentials,
       deviceKey: key,
       tokens,
+      gatewayKey: way.gatewayKey,
       memory: this.#memory,
       clock,
     });

@@ -2,39 +2,28 @@
  * The node host: keeps one gateway connection alive, answers its invokes, and ends in good order. Composes the parts of
  * this folder; connecting is `client/`, running is the runner. Source: node-host.md 2, 3; decisions 6, 9, 31, 32.
  */
-import { dirname, join } from "@std/path";
 import { keepConnected, type Problem } from "../client/keep_connected.ts";
 import type { Session } from "../client/session.ts";
 import type { Env } from "../config/env.ts";
 import type { StatePaths } from "../config/paths.ts";
-import { type DeviceKey, loadOrCreateDeviceKey } from "../identity/device_key.ts";
-import { gatewayKeyOf, TokenStore } from "../identity/token_store.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import { limitRepeats, type Logger } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
-import { ensureDir } from "../platform/files.ts";
-import { hostName } from "../platform/os.ts";
 import { hideFromOthers } from "../platform/own_environment.ts";
 import { ApprovalsStore } from "./approvals_store.ts";
 import type { NodeServices } from "./commands/define.ts";
 import { NODE_COMMANDS } from "./commands/mod.ts";
-import { Connector, pinsOf } from "./connector.ts";
+import { Connector } from "./connector.ts";
 import { Invokes, type InvokeSession } from "./invokes.ts";
 import { Machine } from "./machine.ts";
-import {
-  type DecidedSettings,
-  decideSettings,
-  loadNodeFile,
-  type NodeFlags,
-  type NodeSettings,
-  saveNodeFile,
-} from "./node_file.ts";
+import type { NodeFlags, NodeSettings } from "./node_file.ts";
 import { describeProblem, failureText } from "./node_log.ts";
-import { ConfigReader } from "./policy_config.ts";
+import { type PreparedNode, prepareNode } from "./prepare.ts";
 import { RunnerLink, type SelfCommand, selfCommand } from "./runner_link.ts";
 import { RuntimeFile } from "./runtime_file.ts";
 import { SkillBins } from "./skill_bins.ts";
+import { openWay, type Way } from "./way.ts";
 
 /** Environment names whose values a command must never find out (E11). */
 const SECRET_NAMES = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
@@ -74,55 +63,41 @@ export interface RunningNode {
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { paths, env, log } = options;
-  await ensureDir(paths.stateDir);
-  const config = new ConfigReader({ paths, env, log });
-  const { settings, identityReset } = await settle(options, config);
-  await ensureDir(dirname(paths.deviceKeyFile));
-  const key = await loadOrCreateDeviceKey(paths.deviceKeyFile);
-  const tokens = new TokenStore({
-    path: join(paths.identityDir, "node-tokens.json"),
-    deviceId: key.deviceId,
-    seed: { path: paths.deviceAuthFile, gatewayKey: gatewayKeyOf(settings.url, pinsOf(settings)) },
-  });
-  if (identityReset) await tokens.removeRole("node");
+  const prepared = await prepareNode(options);
+  const { config } = prepared;
   const { secretNames } = await config.policy();
   const visible = hideFromOthers([...SECRET_NAMES, ...secretNames]);
   if (visible.length > 0) {
     log.warn("secrets in the environment stay visible to processes of this user", { visible });
   }
-  return new NodeHost({ options, settings, config, key, tokens });
-}
-
-/** Effective settings; the file is written when they differ from it. */
-async function settle(options: NodeOptions, config: ConfigReader): Promise<DecidedSettings> {
-  const { paths, flags, log } = options;
-  const before = await loadNodeFile(paths.nodeFile);
-  const loaded = await config.load();
-  const decided = decideSettings({
-    path: paths.nodeFile,
-    file: before,
-    flags,
-    configTls: loaded.config.gateway.tls.enabled,
-    machineName: hostName(),
-    newId: () => crypto.randomUUID(),
+  const runtime = new RuntimeFile({
+    path: paths.runtimeFile,
+    facts: runtimeFacts(prepared),
+    clock: options.clock ?? systemClock,
+    log,
   });
-  for (const notice of decided.notices) log.warn(notice);
-  try {
-    await saveNodeFile(paths.nodeFile, before, decided.file);
-  } catch (error) {
-    // F04, F05: a full or read-only disk must not keep a node away that knows its gateway.
-    if (!isOpenclawError(error, "DISK_FULL", "STATE_READ_ONLY")) throw error;
-    log.error("node.json could not be written, running from memory", { error: error.message });
-  }
-  return decided;
+  const way = await openWay({
+    ...prepared,
+    paths,
+    env,
+    log,
+    onDown: ({ code, message }) => {
+      const atMs = (options.clock ?? systemClock).now();
+      runtime.publish({ state: "waiting", lastError: { code, message, atMs } });
+    },
+  });
+  return new NodeHost({ ...prepared, options, runtime, way });
 }
 
-interface HostParts {
+function runtimeFacts({ settings, key }: PreparedNode) {
+  const gateway = settings.via ? `${settings.url} through ${settings.via}` : settings.url;
+  return { gateway, deviceId: key.deviceId, displayName: settings.displayName };
+}
+
+interface HostParts extends PreparedNode {
   readonly options: NodeOptions;
-  readonly settings: NodeSettings;
-  readonly config: ConfigReader;
-  readonly key: DeviceKey;
-  readonly tokens: TokenStore;
+  readonly runtime: RuntimeFile;
+  readonly way: Way;
 }
 
 class NodeHost implements RunningNode {
@@ -170,12 +145,7 @@ class NodeHost implements RunningNode {
       commands: NODE_COMMANDS,
       deviceId: key.deviceId,
     });
-    const facts = {
-      gateway: settings.url,
-      deviceId: key.deviceId,
-      displayName: settings.displayName,
-    };
-    this.#runtime = new RuntimeFile({ path: paths.runtimeFile, facts, clock, log });
+    this.#runtime = parts.runtime;
     this.#report = limitRepeats((message, fields) => log.warn(message, fields), 60_000, clock);
     const names = NODE_COMMANDS.map((command) => command.name).join(", ");
     log.info(`[node-host] advertised commands: ${names}`, { node: key.deviceId });
@@ -263,6 +233,7 @@ class NodeHost implements RunningNode {
       }
     } else await this.#invokes.stopAll();
     this.#abort.abort(new DOMException("node stopping", "AbortError"));
+    await this.#parts.way.close();
     await this.#services.runner.close();
     await this.#services.approvals.close();
     await this.#runtime.close();

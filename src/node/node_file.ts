@@ -8,6 +8,7 @@ import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { any, bool, check, type Infer, int, obj, opt, problemText, str } from "../lib/schema.ts";
 import { quoted } from "../lib/text.ts";
 import { readOwned, writeAtomic } from "../platform/files.ts";
+import { parseSshTarget, sshTargetText } from "../remote/ssh_target.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 18789;
@@ -19,6 +20,7 @@ const gatewaySchema = obj({
   tls: opt(bool()),
   tlsFingerprint: opt(str({ max: 512 })),
   contextPath: opt(str({ max: 1024 })),
+  via: opt(str({ max: 512 })),
 }, { unknown: "keep" });
 
 const fileSchema = obj({
@@ -39,6 +41,8 @@ export interface NodeFlags {
   readonly tls?: boolean | undefined;
   readonly tlsFingerprint?: string | undefined;
   readonly contextPath?: string | undefined;
+  /** `ssh://[user@]host[:port]`: go through an ssh tunnel to the gateway on that host's loopback. */
+  readonly via?: string | undefined;
   readonly nodeId?: string | undefined;
   readonly displayName?: string | undefined;
 }
@@ -53,6 +57,8 @@ export interface NodeSettings {
   readonly tls: boolean;
   readonly pin?: Fingerprint;
   readonly contextPath?: string;
+  /** ssh host to go through, `ssh://[user@]host[:port]`; host and port above are as seen from there. */
+  readonly via?: string;
   readonly url: string;
 }
 
@@ -115,18 +121,21 @@ export async function saveNodeFile(
 export function decideSettings(facts: SettingsFacts): DecidedSettings {
   const { file, flags } = facts;
   const saved = file?.gateway;
-  const host = flags.host?.trim() || saved?.host?.trim() || DEFAULT_HOST;
+  const via = decideVia(facts);
+  const host = via ? DEFAULT_HOST : flags.host?.trim() || saved?.host?.trim() || DEFAULT_HOST;
   const port = flags.port ?? saved?.port ?? DEFAULT_PORT;
   const notices: string[] = [];
   const sameEndpoint = host.toLowerCase() === (saved?.host?.trim() || DEFAULT_HOST).toLowerCase() &&
-    port === (saved?.port ?? DEFAULT_PORT);
+    port === (saved?.port ?? DEFAULT_PORT) && via === filled(saved?.via);
   // A pin belongs to one endpoint: taking it to another would refuse a good gateway, or bless a wrong one.
   const savedPin = sameEndpoint ? filled(saved?.tlsFingerprint) : undefined;
   if (!sameEndpoint && filled(saved?.tlsFingerprint) && flags.tlsFingerprint === undefined) {
     notices.push(
       `dropped the saved TLS fingerprint: it belongs to ${saved?.host ?? DEFAULT_HOST}:${
         saved?.port ?? DEFAULT_PORT
-      }, not to ${host}:${port}`,
+      }${saved?.via ? ` behind ${saved.via}` : ""}, not to ${host}:${port}${
+        via ? ` behind ${via}` : ""
+      }`,
     );
   }
   const pin = flags.tlsFingerprint !== undefined
@@ -149,12 +158,39 @@ export function decideSettings(facts: SettingsFacts): DecidedSettings {
     tls,
     ...(pin ? { pin } : {}),
     ...(contextPath ? { contextPath } : {}),
+    ...(via ? { via } : {}),
     url: `${tls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}${contextPath}`,
   };
   return { settings, file: fileOf(file, settings, identityReset), notices, identityReset };
 }
 
 const filled = (text: string | undefined) => text?.trim() || undefined;
+
+/** The ssh host: the flag's, or the saved one unless `--host` names another way. */
+function decideVia({ path, file, flags }: SettingsFacts): string | undefined {
+  const given = filled(flags.via);
+  const host = flags.host?.trim().toLowerCase();
+  if (given !== undefined && host !== undefined && host !== DEFAULT_HOST && host !== "localhost") {
+    throw new OpenclawError(
+      "VIA_WITH_HOST",
+      `--via and --host ${
+        quoted(host)
+      } exclude each other: a tunnel leads to the loopback of its ssh host`,
+      { hint: `openclaw node run --via ${given} --port <port of the gateway there>`, exitCode: 2 },
+    );
+  }
+  const text = given ?? (host === undefined ? filled(file?.gateway?.via) : undefined);
+  if (text === undefined) return undefined;
+  try {
+    return `ssh://${sshTargetText(parseSshTarget(text))}`;
+  } catch (error) {
+    if (given !== undefined) throw error;
+    throw new OpenclawError(
+      "NODE_FILE_UNREADABLE",
+      `Cannot use ${quoted(path)}: ${messageOf(error)}`,
+    );
+  }
+}
 
 function normalPath(path: string | undefined): string {
   const text = path?.trim().replace(/^\/*/, "/").replace(/\/+$/, "") ?? "";
@@ -187,7 +223,7 @@ function fileOf(before: NodeFile | undefined, settings: NodeSettings, reset: boo
     displayName: _name,
     ...rest
   } = before ?? {};
-  const { host: _h, port: _p, tls: _t, tlsFingerprint: _f, contextPath: _c, ...foreign } =
+  const { host: _h, port: _p, tls: _t, tlsFingerprint: _f, contextPath: _c, via: _v, ...foreign } =
     oldGateway ?? {};
   return {
     version: 1,
@@ -200,6 +236,7 @@ function fileOf(before: NodeFile | undefined, settings: NodeSettings, reset: boo
       tls: settings.tls,
       ...(settings.pin ? { tlsFingerprint: settings.pin } : {}),
       ...(settings.contextPath ? { contextPath: settings.contextPath } : {}),
+      ...(settings.via ? { via: settings.via } : {}),
       ...foreign,
     },
     ...rest,

@@ -61,6 +61,7 @@ export function probeTunnel(behind: BehindTunnel): TunnelProbe {
       });
     } catch (error) {
       if (!isOpenclawError(error)) throw error;
+      if (error.code === "TLS_PIN_MISMATCH" || error.code === "TLS_UNTRUSTED") return "untrusted";
       return SILENT.includes(error.code) ? "silent" : "no-gateway";
     }
   };

@@ -23,7 +23,7 @@ export interface ForwardFacts {
   readonly hostKeyPolicy: HostKeyPolicy;
   /** Private key file; `undefined` leaves it to ssh. */
   readonly identity?: string;
-  /** Extra `-F` configuration file, used by tests with a throw-away sshd. */
+  /** `-F` configuration file instead of the account's own. */
   readonly configFile?: string;
 }
 

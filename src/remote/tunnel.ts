@@ -16,6 +16,8 @@ import { sshTargetText } from "./ssh_target.ts";
 export type ProbeResult =
   /** A gateway answered with its challenge. */
   | "gateway"
+  /** Something answers with TLS, but not with the certificate that is trusted: whoever connects is told more. */
+  | "untrusted"
   /** ssh carries bytes, but nothing speaks the protocol at the other end. */
   | "no-gateway"
   /** Nothing came through. */
@@ -34,6 +36,8 @@ export interface TunnelSurroundings {
   /** Folder (0700) for sockets. */
   readonly tunnelsDir: string;
   readonly probe: TunnelProbe;
+  /** `-F` file of every call, from `OPENCLAW_SSH_CONFIG`. */
+  readonly configFile?: string | undefined;
   readonly clock?: Clock;
 }
 
@@ -111,7 +115,11 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
   const local = await localEnd(wish, around);
   const program = await startGuarded({
     file: around.sshPath,
-    args: forwardArgs({ ...wish, local }),
+    args: forwardArgs({
+      ...(around.configFile ? { configFile: around.configFile } : {}),
+      ...wish,
+      local,
+    }),
     env: around.env,
     stdout: "null",
   }, around.platform);
@@ -187,7 +195,7 @@ async function ready(wish: TunnelWish, around: TunnelSurroundings, tunnel: Tunne
   while (clock.monotonic() < endMs) {
     if (early) throw early;
     last = await around.probe(tunnel.local, Math.max(250, endMs - clock.monotonic()));
-    if (last === "gateway") return;
+    if (last === "gateway" || last === "untrusted") return;
     // ssh is up and says that nothing listens over there: more waiting does not help.
     if (last === "no-gateway") break;
     await wait(50, undefined, clock);

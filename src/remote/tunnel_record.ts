@@ -15,7 +15,7 @@ const recordSchema = obj({
   remotePort: int(),
   state: obj({
     tunnel: oneOf("connecting", "open", "down", "stopped"),
-    gateway: opt(oneOf("gateway", "no-gateway", "silent")),
+    gateway: opt(oneOf("gateway", "untrusted", "no-gateway", "silent")),
     pid: opt(int()),
     local: opt(union(
       obj({ kind: oneOf("unix"), path: str() }),

@@ -2,7 +2,7 @@
  * From what the configuration or `--via` says to a checked wish for a tunnel. Pure.
  */
 import type { HostKeyPolicy } from "./ssh_args.ts";
-import { parseSshTarget } from "./ssh_target.ts";
+import { parseSshTarget, sshTargetText } from "./ssh_target.ts";
 import type { TunnelWish } from "./tunnel.ts";
 
 /** Text of a wish, as `config/endpoint.ts` decides it. */
@@ -13,6 +13,14 @@ export interface TunnelText {
   readonly sshHostKeyPolicy: HostKeyPolicy;
   /** Port of the gateway on the ssh host's loopback. */
   readonly remotePort: number;
+}
+
+/**
+ * Name of the gateway behind a tunnel in a token store: its pin, else the ssh host and the port there. The address of
+ * the local end would give one gateway's token to the next one.
+ */
+export function gatewayKeyBehind(plan: TunnelText, pins: readonly string[]): string {
+  return pins[0] ?? `ssh://${sshTargetText(parseSshTarget(plan.sshTarget))}/${plan.remotePort}`;
 }
 
 /** The wish. Throws `INVALID_SSH_TARGET` (N37). */
