@@ -12,7 +12,8 @@ export interface Row {
   readonly result: "ok" | "failed";
 }
 
-const FILE = new URL("./matrix.json", import.meta.url);
+/** One file per pairing and version, so that suites may run side by side. */
+const FOLDER = new URL("./matrix/", import.meta.url);
 
 /** Rows of one pairing; each scenario is a test step, so one failure does not hide the others. */
 export class Matrix {
@@ -41,16 +42,20 @@ export class Matrix {
     console.log(`matrix | ${row.pairing} | ${row.version} | ${row.scenario} | ${row.result}${why}`);
   }
 
-  /** Merges the rows into the file; rows of other pairings stay. */
+  /** Writes the rows of this pairing and version. */
   async write(): Promise<void> {
-    const mine = (row: Row) => row.pairing === this.pairing && row.version === VERSION[this.kind];
-    const others = (await readMatrix()).filter((row) => !mine(row));
-    await Deno.writeTextFile(FILE, JSON.stringify([...others, ...this.#rows], null, 1) + "\n");
+    const name = `${this.pairing} ${VERSION[this.kind]}`.toLowerCase().replace(/[^a-z0-9.]+/g, "-");
+    await Deno.mkdir(FOLDER, { recursive: true });
+    const text = JSON.stringify(this.#rows, null, 1) + "\n";
+    await Deno.writeTextFile(new URL(`${name}.json`, FOLDER), text);
   }
 }
 
 /** Rows of the last runs. */
 export async function readMatrix(): Promise<Row[]> {
-  const text = await Deno.readTextFile(FILE).catch(() => "[]");
-  return JSON.parse(text);
+  const rows: Row[] = [];
+  for await (const entry of Deno.readDir(FOLDER)) {
+    rows.push(...JSON.parse(await Deno.readTextFile(new URL(entry.name, FOLDER))));
+  }
+  return rows;
 }
