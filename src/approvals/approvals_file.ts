@@ -231,7 +231,7 @@ function rest(value: Json, known: readonly string[]): Json | undefined {
 }
 
 /** JSON form of a rule. */
-export function entryJson({ unknown, ...entry }: AllowEntry): Json {
+function entryJson({ unknown, ...entry }: AllowEntry): Json {
   return { ...entry, ...unknown };
 }
 

@@ -103,7 +103,7 @@ export function decide(plan: Plan, facts: DecideFacts): Verdict {
 }
 
 /** Whether a segment runs code that is in its words or its input. */
-export function carriesCode(segment: Plan["segments"][number]): boolean {
+function carriesCode(segment: Plan["segments"][number]): boolean {
   return segment.interpreter?.kind === "inline" || segment.interpreter?.kind === "unbound";
 }
 

@@ -40,7 +40,7 @@ export function isBlockedOverride(name: string): boolean {
 }
 
 /** Whether a child must not inherit this name from the node. Names of the product's own secrets always count. */
-export function isBlockedInherited(name: string): boolean {
+function isBlockedInherited(name: string): boolean {
   const upper = name.toUpperCase();
   if (INHERIT_ONLY.has(upper)) return false;
   return NEVER.has(upper) || NEVER_OVERRIDE.has(upper) || PRODUCT_SECRET.test(upper) ||

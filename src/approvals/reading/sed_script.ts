@@ -24,7 +24,7 @@ function escapeForSet(char: string): string {
 }
 
 /** Whether a sed script only edits and prints. */
-export function sedScriptIsHarmless(script: string): boolean {
+function sedScriptIsHarmless(script: string): boolean {
   let rest = script.trim();
   while (rest !== "") {
     const length = commandLength(rest);
