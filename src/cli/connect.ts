@@ -260,6 +260,8 @@ function hintFor(error: OpenclawError, target: Target): string | undefined {
     case "AUTH_TOKEN_MISSING":
     case "AUTH_PASSWORD_MISSING":
       return "export OPENCLAW_GATEWAY_TOKEN=<token>, or --token <token>";
+    case "AUTH_SCOPE_MISMATCH":
+      return "this account was given less than the command needs: run it on the gateway's machine";
     case "PAIRING_REQUIRED": {
       const id = error.details?.requestId;
       return typeof id === "string"
