@@ -56,9 +56,9 @@ export async function examine(values: DoctorValues, io: Io): Promise<number> {
 }
 
 function reportHops(finding: Finding | undefined, withNode: boolean): HopReport[] {
-  const last = finding ? HOPS.indexOf(finding.hop) : HOPS.length;
   const end = withNode ? HOPS.length : HOPS.indexOf("pairing") + 1;
-  return HOPS.slice(0, Math.max(end, last + 1)).slice(0, HOPS.length).map((hop, i) => ({
+  const last = finding ? HOPS.indexOf(finding.hop) : end;
+  return HOPS.slice(0, end).map((hop, i) => ({
     hop,
     state: i < last ? "ok" : i === last ? "broken" : "not reached",
     ...(i === last && finding ? { detail: finding.cause } : {}),
