@@ -103,6 +103,11 @@ export class NodeInvoker implements Invoker {
     }
   }
 
+  /** Before a node's sessions are ended: it is told to stop what runs for us (I12). */
+  stopNode(nodeId: string): void {
+    for (const call of this.#calls.values()) if (call.nodeId === nodeId) this.#sendCancel(call);
+  }
+
   #failNode(node: Peer): void {
     for (const call of [...this.#calls.values()]) {
       if (call.node !== node) continue;
@@ -221,11 +226,8 @@ export class NodeInvoker implements Invoker {
       });
     }
     call.live.checkInput(chunk.seq, chunk.b64, chunk.eof);
-    call.node.sendText(eventText("node.invoke.input", {
-      invokeId: call.id,
-      nodeId: call.nodeId,
-      ...chunk,
-    }));
+    const head = { invokeId: call.id, nodeId: call.nodeId };
+    call.node.sendText(eventText("node.invoke.input", { ...head, ...chunk }));
     return { ok: true };
   }
 
@@ -248,10 +250,8 @@ export class NodeInvoker implements Invoker {
     this.#deadlines.set(call, CANCEL_GRACE_MS);
   }
 
-  #sendCancel(call: PendingCall): void {
-    call.node.sendText(
-      eventText("node.invoke.cancel", { invokeId: call.id, nodeId: call.nodeId }),
-    );
+  #sendCancel({ id, nodeId, node }: PendingCall): void {
+    node.sendText(eventText("node.invoke.cancel", { invokeId: id, nodeId }));
   }
 
   #onDeadline(call: PendingCall): void {

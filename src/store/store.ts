@@ -117,16 +117,21 @@ export class Store {
     this.#schedule();
   }
 
-  /** Resolves when everything queued up to now is on disk or was undone. */
+  /** Resolves when everything queued up to now is on disk or was undone: the batch under way and the one behind it. */
   async settled(): Promise<void> {
+    await this.#writing;
+    await this.#writing;
+  }
+
+  async #idle(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
   }
 
   /** Writes what `later` and `append` collected, now. */
   async flush(): Promise<void> {
-    await this.settled();
+    await this.#idle();
     this.#pump(true);
-    await this.settled();
+    await this.#idle();
   }
 
   get status(): StoreStatus {

@@ -75,6 +75,7 @@ Deno.test("I12: revoke while connected closes within 1 s, the invoke in flight f
   await node.event("node.invoke.request");
   const startedMs = performance.now();
   await operator.call("device.token.revoke", { deviceId: node.id, role: "node" });
+  await node.event("node.invoke.cancel");
   assertEquals((await node.closed()).code, 4001);
   const failed = await operator.response(id);
   assert(performance.now() - startedMs < 1_000);

@@ -34,13 +34,15 @@ function row(record: DeviceRecord, { services }: MethodContext) {
 
 /** I12: the device's sessions end right after the answer was queued. */
 function endSessions(context: MethodContext, deviceId: string, role?: Role): void {
-  context.afterResponse(() =>
-    context.services.registry.closeDevice(
+  const { registry, invoker } = context.services;
+  context.afterResponse(() => {
+    if (role !== "operator") invoker.stopNode(deviceId);
+    registry.closeDevice(
       { deviceId, ...(role === undefined ? {} : { role }) },
       CLOSE.sessionEnded,
       "device removed",
-    )
-  );
+    );
+  });
 }
 
 const listMethod = method("device.pair.list", {

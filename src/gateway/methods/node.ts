@@ -90,13 +90,14 @@ const pairRemove = method("node.pair.remove", {
   const removed = await removeNode(services.pairing.context, principal, nodeId);
   services.nodeFacts.forget(nodeId);
   // I12: right after the answer was queued.
-  context.afterResponse(() =>
+  context.afterResponse(() => {
+    services.invoker.stopNode(nodeId);
     services.registry.closeDevice(
       { deviceId: nodeId, role: "node" },
       CLOSE.sessionEnded,
       "device removed",
-    )
-  );
+    );
+  });
   return removed;
 });
 
