@@ -17,7 +17,7 @@ const leg = (test: (leg: NodeLeg) => Promise<void>) => () =>
   withNode(async ({ gateway }) => await test(await gateway.leg()), { approvals: MISS });
 
 async function get(leg: NodeLeg): Promise<Snapshot> {
-  const { payload } = await leg.invoke("system.execApprovals.get", {});
+  const { payload } = await leg.invoke("system.execApprovals.get", { grants: true });
   return payload as unknown as Snapshot;
 }
 
@@ -26,6 +26,7 @@ async function change(leg: NodeLeg, grantChanges: unknown) {
   return await leg.invoke("system.execApprovals.set", {
     file: { ...file, grantChanges },
     baseHash: hash,
+    grants: true,
   });
 }
 
@@ -74,5 +75,19 @@ Deno.test(
     assertEquals((await get(leg)).grants, []);
     await change(leg, { add: [wish] });
     assertEquals("grantChanges" in (await get(leg)).file, false);
+  }),
+);
+
+Deno.test(
+  "a peer that does not ask for grants gets the plain snapshot, which real gateways check strictly",
+  linux,
+  leg(async (leg) => {
+    const { payload } = await leg.invoke("system.execApprovals.get", {});
+    assertEquals(Object.keys(payload as unknown as Json).sort(), [
+      "exists",
+      "file",
+      "hash",
+      "path",
+    ]);
   }),
 );

@@ -2,6 +2,7 @@
  * `approvals get|set|allowlist`: one policy file, on this machine, on a node or on the gateway's machine. Every
  * write names the hash of what was read, so that two people never overwrite each other unseen.
  */
+import { CAP_EXEC_GRANTS } from "../../protocol/hello.ts";
 import {
   type ApprovalsFile,
   parseApprovals,
@@ -75,7 +76,7 @@ async function withPlace<T>(
     }
   }
   const scopes = ["operator.read", "operator.admin"];
-  return await withGateway(io, values, { scopes }, async (gateway) => {
+  return await withGateway(io, values, { scopes, caps: [CAP_EXEC_GRANTS] }, async (gateway) => {
     const nodeId = values.node === undefined
       ? undefined
       : (await chooseNode(gateway, values.node)).nodeId;

@@ -2,6 +2,7 @@
  * `approvals grants`: permissions with a clock — for N runs, T minutes, a directory, some arguments or one requester —
  * on this machine or on a node. They live in a file of their own and end by themselves.
  */
+import { CAP_EXEC_GRANTS } from "../../protocol/hello.ts";
 import { type Grant, grantText, type GrantWish, isLive, newGrant } from "../../approvals/grants.ts";
 import { statePaths } from "../../config/paths.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -89,7 +90,7 @@ async function withNode<T>(
   use: (place: Place) => Promise<T>,
 ): Promise<T> {
   const scopes = ["operator.read", "operator.admin"];
-  return await withGateway(io, values, { scopes }, async (gateway) => {
+  return await withGateway(io, values, { scopes, caps: [CAP_EXEC_GRANTS] }, async (gateway) => {
     const { nodeId } = await chooseNode(gateway, values.node);
     const call = async (verb: "get" | "set", params: Record<string, unknown>) => {
       const method = `exec.approvals.node.${verb}`;

@@ -4,6 +4,7 @@
  */
 import { any, nullable, obj, opt, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
+import { CAP_EXEC_GRANTS, CAP_INVOKE_OUTPUT } from "../../protocol/hello.ts";
 import { approvalsSnapshot, setApprovals } from "../approval_desk_file.ts";
 import { badPayload, invokeError, readAnswer } from "../invoke_reply.ts";
 import { pairingChanged } from "../node_policy.ts";
@@ -45,7 +46,12 @@ const nodeSet = method("exec.approvals.node.set", {
     ...(typeof baseHash === "string" ? { baseHash } : {}),
   }));
 
-async function relay(context: MethodContext, nodeId: string, command: string, params: unknown) {
+async function relay(
+  context: MethodContext,
+  nodeId: string,
+  command: string,
+  params: Record<string, unknown>,
+) {
   const { services, principal } = context;
   const record = services.store.devices.get(nodeId);
   if (record === undefined || !record.roles.includes("node")) {
@@ -57,7 +63,11 @@ async function relay(context: MethodContext, nodeId: string, command: string, pa
   const outcome = await services.invoker.call({
     nodeId,
     command,
-    paramsJSON: JSON.stringify(params),
+    paramsJSON: JSON.stringify(
+      principal.caps.includes(CAP_EXEC_GRANTS) && knowsGrants(services, nodeId)
+        ? { ...params, grants: true }
+        : params,
+    ),
     timeoutMs: RELAY_TIMEOUT_MS,
     caller: context.connection,
   });
@@ -65,6 +75,12 @@ async function relay(context: MethodContext, nodeId: string, command: string, pa
   const answer = readAnswer(outcome);
   if (answer === undefined) throw badPayload(facts);
   return answer.value;
+}
+
+/** A node of ours, told by its taking part in live output; others may refuse an unknown parameter. */
+function knowsGrants(services: MethodContext["services"], nodeId: string): boolean {
+  return services.invoker.liveNode(nodeId)?.peer.principal.caps.includes(CAP_INVOKE_OUTPUT) ??
+    false;
 }
 
 /** Methods on approvals files. */

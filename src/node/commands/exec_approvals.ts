@@ -1,10 +1,10 @@
 /**
  * `system.execApprovals.get` and `.set`: the approvals file for an operator, with optimistic concurrency by hash.
- * Ours beside it: grants with a clock, shown as `grants` next to the file and changed by `file.grantChanges`; a peer
- * that does not know them sees and changes nothing. Source: node-host.md 7.7.
+ * Ours beside it: grants with a clock, shown as `grants` next to the file to those who ask, and changed by
+ * `file.grantChanges`; a peer that does not know them sees and changes nothing. Source: node-host.md 7.7.
  */
 import { type Grant, type GrantWish, isLive, newGrant } from "../../approvals/grants.ts";
-import { any, check, int, list, num, obj, opt, problemText, str } from "../../lib/schema.ts";
+import { any, bool, check, int, list, num, obj, opt, problemText, str } from "../../lib/schema.ts";
 import { invalidRequest, type InvokeContext, nodeCommand } from "./define.ts";
 
 const name = () => opt(str({ min: 1, max: 1024 }));
@@ -26,25 +26,29 @@ const changesSchema = obj({
   revoke: opt(list(str({ min: 1, max: 128 }), { max: 1000 })),
 });
 
-async function snapshot({ approvals, clock }: InvokeContext) {
+/** Grants only for a peer that asks for them: other peers check the answer's members strictly. */
+async function snapshot({ approvals, clock }: InvokeContext, withGrants: boolean) {
+  if (!withGrants) return await approvals.snapshot();
   const nowMs = clock.now();
   const grants = (await approvals.grants()).filter((grant) => isLive(grant, nowMs));
   return { ...await approvals.snapshot(), grants };
 }
 
 export const execApprovalsGet = nodeCommand("system.execApprovals.get", {
-  params: any(),
-}, (_params, context) => snapshot(context));
+  params: obj({ grants: opt(bool()) }, { unknown: "drop" }),
+}, ({ grants }, context) => snapshot(context, grants ?? false));
 
 export const execApprovalsSet = nodeCommand("system.execApprovals.set", {
-  params: obj({ file: any(), baseHash: opt(str({ max: 128 })) }, { unknown: "drop" }),
+  params: obj({ file: any(), baseHash: opt(str({ max: 128 })), grants: opt(bool()) }, {
+    unknown: "drop",
+  }),
   refusal: invalidRequest("exec approvals file required").message,
-}, async ({ file, baseHash }, context) => {
+}, async ({ file, baseHash, grants }, context) => {
   const { grantChanges, ...plain } = isFile(file) ? file : { grantChanges: undefined };
   const change = grantChanges === undefined ? undefined : readChanges(grantChanges, context);
   await context.approvals.set(isFile(file) ? plain : file, baseHash);
   if (change) await context.approvals.changeGrants(change);
-  return await snapshot(context);
+  return await snapshot(context, grants ?? false);
 });
 
 function isFile(value: unknown): value is Record<string, unknown> {
