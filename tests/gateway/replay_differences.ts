@@ -19,6 +19,7 @@ const KNOWN_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/^\/counts\/(?!totalActive)/, "no queues, agents or cron jobs to count"],
   [/^\/(parsed|sourceConfig|resolved|runtimeConfig|config)\//, "another configuration"],
   [/^\/file\/|^\/resolvedDefaults$/, "another approvals file; the defaults are in `file`"],
+  [/modelRuntime/, "no models here"],
   [/memoryPlugin/, "no memory plugin here"],
   [/heartbeat|\/agents|\/sessions|bindingsIncludeOwned|agentRosterIncludeOwned/, "no agents here"],
 ];
@@ -46,6 +47,15 @@ const httpOfBoth: Rows = {
   "GET / forwarded": NO_PAGE,
   "POST /tools/invoke bearer": NO_TOOLS,
   "GET /__openclaw__/canvas/ bearer": NO_PAGE,
+};
+
+const ELSEWHERE = "an approval that was opened outside the recording";
+const SAYS_MORE = "the same code; the text also says which request waits";
+
+/** `gateway` configuration that a recording needs; every one trusts the proxy it came through. */
+export const CONFIGS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  // Decision 2: only an explicit setting approves local nodes by themselves, as the reference did here.
+  "v4-scripted-node-lifecycle": { nodes: { pairing: { autoApproveLocal: true } } },
 };
 
 /** Recording → answer → reason. */
@@ -88,6 +98,20 @@ export const DIFFERENCES: Readonly<Record<string, Rows>> = {
     "c2 approval.get": EARLIER,
     "c2 exec.approvals.set": NO_FILE,
     "c2 gateway.restart.preflight": EARLIER,
+  },
+  "v4-exec-approval-flow": {
+    "reviewer exec.approval.list": ELSEWHERE,
+    "reviewer approval.history": "no paging: the history is short",
+  },
+  "v3-exec-approval-flow": {
+    "reviewer approval.get": EARLIER,
+    "requester event exec.approval.resolved": ELSEWHERE,
+  },
+  "v4-scripted-node-lifecycle": {
+    "node-1 node.event": SAYS_MORE,
+    "node-1 node.pending.pull": SAYS_MORE,
+    "node-1 node.pending.drain": SAYS_MORE,
+    "operator node.invoke": SAYS_MORE,
   },
   "v3-gateway-probe": {
     "c5 status": OWNER,

@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { parseRecording, Replay } from "../support/replay.ts";
 import { withGateway } from "../support/gateway.ts";
-import { DIFFERENCES, isKnownShape } from "./replay_differences.ts";
+import { CONFIGS, DIFFERENCES, isKnownShape } from "./replay_differences.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const WIRE = join(ROOT, "tests", "wire");
@@ -37,7 +37,7 @@ async function play(name: string, text: string): Promise<void> {
     assertEquals(unlisted, [], `${name}: answered differently without a reason in the table`);
     const stale = Object.keys(listed).filter((where) => !(where in found));
     assertEquals(stale, [], `${name}: listed as different, but the same now`);
-  }, { config: { gateway: { trustedProxies: ["127.0.0.1"] } } });
+  }, { config: { gateway: { trustedProxies: ["127.0.0.1"], ...CONFIGS[name] } } });
 }
 
 for (const entry of [...Deno.readDirSync(WIRE)].map((e) => e.name).sort()) {

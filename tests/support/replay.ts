@@ -46,6 +46,8 @@ export class Replay {
   readonly #refused = new Set<string>();
   /** Methods by connection and request id, to name answers. */
   readonly #methods = new Map<string, string>();
+  /** Answers per request and events per name that were taken so far. */
+  readonly #taken = new Map<string, number>();
   /** Connections that were answered otherwise: how they end is not waited for. */
   readonly #astray = new Set<string>();
   readonly #knownShape: (path: string) => boolean;
@@ -67,6 +69,7 @@ export class Replay {
   }
 
   async #line({ conn, dir, frame }: Line): Promise<void> {
+    if (dir === "note" || conn === "note") return;
     if (dir === "http") return await this.#http(frame);
     if (dir === "open") return await this.#open(conn, frame);
     if (this.#refused.has(conn)) return;
@@ -121,11 +124,12 @@ export class Replay {
       await wire.challenge();
       return;
     }
+    if (frame.type === "event") return await this.#event(conn, wire, frame);
     if (frame.type !== "res") return;
     const where = `${conn} ${this.#methods.get(`${conn} ${frame.id}`) ?? frame.id}`;
     let ours: Frame;
     try {
-      ours = await wire.answer(frame.id);
+      ours = await wire.answer(frame.id, this.#take(`${conn} answer ${frame.id}`));
     } catch (error) {
       return this.#differ(where, describe(frame), error instanceof Error ? error.message : "");
     }
@@ -138,6 +142,33 @@ export class Replay {
     const missing = shapeProblems(frame.payload, ours.payload, "")
       .filter((path) => !this.#knownShape(path));
     if (missing.length > 0) this.#differ(where, missing.join(", "), "not there or of another type");
+  }
+
+  #take(key: string): number {
+    const nth = this.#taken.get(key) ?? 0;
+    this.#taken.set(key, nth + 1);
+    return nth;
+  }
+
+  async #event(conn: string, wire: Wire, frame: Frame): Promise<void> {
+    const name = frame.event ?? "";
+    if (!EVENTS.has(name) || this.#astray.has(conn)) return;
+    const nth = this.#take(`${conn} event ${name}`);
+    const where = `${conn} event ${name}`;
+    try {
+      const ours = await wire.nth((f) => f.event === name, nth);
+      learn(frame.payload, ours.payload, this.#instead);
+      const missing = shapeProblems(frame.payload, ours.payload, "")
+        .filter((path) => !this.#knownShape(path));
+      if (missing.length > 0) {
+        this.#differ(where, missing.join(", "), "not there or of another type");
+      }
+      if ((frame.seq === undefined) !== (ours.seq === undefined)) {
+        this.#differ(where, `numbered: ${frame.seq !== undefined}`, "the other way");
+      }
+    } catch (error) {
+      this.#differ(where, "an event", error instanceof Error ? error.message.slice(0, 80) : "");
+    }
   }
 
   #compareErrors(where: string, recorded: Frame, ours: Frame): void {
@@ -215,8 +246,28 @@ function payloadOf(layout: "v3" | "v2", params: Change): string {
   });
 }
 
+/** Events that are waited for; the others come when they please. */
+const EVENTS = new Set([
+  "device.pair.requested",
+  "device.pair.resolved",
+  "node.pair.requested",
+  "node.pair.resolved",
+  "node.invoke.request",
+  "node.invoke.cancel",
+  "exec.approval.requested",
+  "exec.approval.resolved",
+  "shutdown",
+]);
+
 /** Keys whose values are made up by each gateway. */
-const OWN_VALUES = new Set(["requestId", "deviceToken", "id", "setupId"]);
+const OWN_VALUES = new Set([
+  "requestId",
+  "deviceToken",
+  "id",
+  "setupId",
+  "bootstrapToken",
+  "hash",
+]);
 
 function learn(recorded: unknown, ours: unknown, instead: Map<string, string>): void {
   if (Array.isArray(recorded) && Array.isArray(ours)) {

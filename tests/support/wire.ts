@@ -138,15 +138,26 @@ export class Wire {
     return id;
   }
 
-  /** Sends a request and waits for its answer; `nth` 2 = the second answer of a two-phase request. */
+  /** Sends a request and waits for its answer. */
   async request(method: string, params?: unknown): Promise<Frame> {
     const id = this.send(method, params);
     return await this.answer(id);
   }
 
-  /** The answer to a request. */
-  answer(id: string): Promise<Frame> {
-    return this.find((frame) => frame.type === "res" && frame.id === id);
+  /** The answer to a request; `nth` counts from 0 for requests that get two. */
+  answer(id: string, nth = 0): Promise<Frame> {
+    return this.nth((frame) => frame.type === "res" && frame.id === id, nth);
+  }
+
+  /** The frame number `nth`, counting from 0, that `wanted` accepts. */
+  async nth(wanted: (frame: Frame) => boolean, nth: number): Promise<Frame> {
+    let left = nth;
+    const seen = new Set<Frame>();
+    return await this.find((frame) => {
+      if (!wanted(frame) || seen.has(frame)) return false;
+      seen.add(frame);
+      return left-- === 0;
+    });
   }
 
   /** Stops and goes on reading. */
