@@ -2,6 +2,7 @@
  * From the flags of a command to an open gateway session, and the errors in between: what was tried, where the
  * address came from, and the next command. Every command that talks to a gateway comes through here.
  */
+import { readEnv } from "../config/env.ts";
 import { loadConfig } from "../config/load.ts";
 import { type StatePaths, statePaths } from "../config/paths.ts";
 import { credentialConflict, decideTarget, type Target } from "../config/target.ts";
@@ -129,7 +130,10 @@ export async function targetOf(io: Io, values: RpcValues): Promise<CliTarget> {
   const paths = statePaths(io.env);
   const loaded = await withRunningGateway(await loadConfig(paths, io.env), paths);
   const { remote, port } = loaded.config.gateway;
-  const remotePort = remote.remotePort ?? port;
+  // With --via, --url is the gateway as its ssh host sees it.
+  const remotePort = values.via !== undefined && values.url !== undefined
+    ? parseEndpoint(values.url).port
+    : remote.remotePort ?? readEnv(io.env).gatewayPort ?? port;
   const viaUrl = `${values.tlsFingerprint === undefined ? "ws" : "wss"}://127.0.0.1:${remotePort}`;
   const flags = {
     // Another host's gateway is as foreign as another URL: nothing stored is sent there (N24).

@@ -11,6 +11,7 @@ import { type Fingerprint, requireFingerprint } from "../../identity/fingerprint
 import { withDeadline } from "../../lib/deadline.ts";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { Secret } from "../../lib/secret.ts";
+import { loadNodeFile } from "../../node/node_file.ts";
 import { parseEndpoint, urlHost } from "../../net/endpoint.ts";
 import { dial } from "../../net/ws_client.ts";
 import {
@@ -28,7 +29,7 @@ import type { RpcValues } from "../rpc_flags.ts";
 import { reachableAddresses, readRunningGateway } from "../running_gateway.ts";
 import { deviceList, readAnswer } from "../shapes.ts";
 import { installNode } from "./services.ts";
-import { runNode } from "./node_run.ts";
+import { type NodeRunValues, runNode } from "./node_run.ts";
 
 /** Values of `devices join-code`. */
 export interface JoinCodeValues extends RpcValues {
@@ -164,6 +165,22 @@ export async function connectWithLine(values: ConnectValues, io: Io): Promise<nu
   io.out.note(`Joining ${way.url}; verification code ${code} (as devices join-code --wait shows)`);
   if (values.operator) return await joinAsOperator(way, paths, key, io);
   return await joinAsNode(way, values, io);
+}
+
+/** `node run --pair` and `--pair-if-needed`: a machine with a node.json and a token for it has joined before. */
+export async function pairAndRun(
+  values: NodeRunValues & {
+    readonly pair: string | undefined;
+    readonly pairIfNeeded: string | undefined;
+  },
+  io: Io,
+): Promise<number> {
+  const line = values.pair ?? values.pairIfNeeded ?? "";
+  const paths = statePaths(io.env);
+  const file = values.pair === undefined ? await loadNodeFile(paths.nodeFile) : undefined;
+  if (file?.gateway?.host !== undefined) return await runNode(values, io);
+  const { displayName, json } = values;
+  return await connectWithLine({ line, displayName, json, service: false, operator: false }, io);
 }
 
 /** A join URL is fetched once; its answer is the setup object (gateway-protocol.md 15.3). */

@@ -28,12 +28,15 @@ export const NODE_COMMANDS = [
       contextPath: text({ help: "Path behind host and port", value: "<path>" }),
       nodeId: text({ help: "Replace the instance id and forget the node's token", value: "<id>" }),
       displayName: text({ help: "Name shown to operators", value: "<name>" }),
+      pair: text({ help: "Join with this line, as openclaw connect does", value: "<line>" }),
+      pairIfNeeded: text({ help: "The same, unless this machine already joined", value: "<line>" }),
       untilStdinCloses: bool({
         help: "Take a join line from stdin, and end when stdin closes",
         hidden: true,
       }),
       removeAtEnd: text({ help: "Folder of a quickstart to remove at the end", hidden: true }),
     },
+    exclusive: [["pair", "pairIfNeeded"]],
     json: "Log JSON lines",
     examples: [
       [
@@ -47,6 +50,10 @@ export const NODE_COMMANDS = [
       ["openclaw node run", "the gateway of the last time"],
     ],
     async run(values, io) {
+      if (values.pair !== undefined || values.pairIfNeeded !== undefined) {
+        const { pairAndRun } = await import("../actions/join.ts");
+        return await pairAndRun(values, io);
+      }
       const { runNode } = await import("../actions/node_run.ts");
       return await runNode(values, io);
     },

@@ -1,0 +1,179 @@
+/** The decisions of `nodes run`: exit codes, and what a person is shown before they decide. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/run_approval.ts";
+import { exitCodeOf, needsApproval, runFailure } from "../../src/cli/actions/run_result.ts";
+import type { Gateway } from "../../src/cli/connect.ts";
+import { Output } from "../../src/cli/output.ts";
+import { noPrompt, type Prompt } from "../../src/cli/prompt.ts";
+import { OpenclawError } from "../../src/lib/errors.ts";
+import { sha256Hex } from "../../src/lib/bytes.ts";
+
+const codes: [name: string, result: Parameters<typeof exitCodeOf>[0], code: number][] = [
+  ["its own", { exitCode: 3 }, 3],
+  ["time limit, also with a code", { exitCode: 124, timedOut: true }, 124],
+  ["not found", { error: 'spawn "x" ENOENT' }, 127],
+  ["not executable", { error: 'spawn "x" EACCES' }, 126],
+  ["killed by TERM", { signal: "SIGTERM", success: false }, 143],
+  ["no code at all", { success: false }, 1],
+  ["success without a code", { success: true }, 0],
+];
+for (const [name, result, code] of codes) {
+  Deno.test(`exitCodeOf(): ${name} is ${code}`, () => assertEquals(exitCodeOf(result), code));
+}
+
+const failures: [name: string, code: string, message: string, exit: number][] = [
+  ["denied by policy", "SYSTEM_RUN_DENIED", "SYSTEM_RUN_DENIED: allowlist miss", 126],
+  ["approval of somebody else", "APPROVAL_DEVICE_MISMATCH", "approval is for another device", 126],
+  ["call timed out", "UNAVAILABLE", "TIMEOUT: node invoke timed out", 124],
+  [
+    "plan without a program",
+    "X",
+    "SYSTEM_RUN_DENIED: approval requires a stable executable path",
+    127,
+  ],
+  ["node gone", "NOT_CONNECTED", "node not connected", 255],
+];
+for (const [name, code, message, exit] of failures) {
+  Deno.test(`runFailure(): ${name} exits ${exit}`, () => {
+    const error = runFailure(new OpenclawError(code, message)) as OpenclawError;
+    assertEquals([error.exitCode, error.code, error.message], [exit, code, message]);
+  });
+}
+
+Deno.test("runFailure() leaves usage errors and unexpected ones alone", () => {
+  const usage = new OpenclawError("USAGE", "x", { exitCode: 2 });
+  const bug = new TypeError("bug");
+  assertEquals([runFailure(usage), runFailure(bug)], [usage, bug]);
+  assert(!needsApproval(bug));
+});
+
+function question(facts: Partial<ApprovalQuestion>): ApprovalQuestion {
+  return {
+    nodeId: "n".repeat(64),
+    nodeName: "build-1",
+    argv: [],
+    commandText: "uname",
+    cwd: undefined,
+    env: {},
+    stdin: false,
+    plan: {},
+    agentId: undefined,
+    security: "allowlist",
+    ask: "on-miss",
+    reason: "approval required",
+    wait: false,
+    ...facts,
+  };
+}
+
+/** A gateway that accepts one request and answers it when it is resolved. */
+function scriptedGateway() {
+  const calls: { method: string; params: Record<string, unknown> }[] = [];
+  const decided = Promise.withResolvers<unknown>();
+  const call = (
+    method: string,
+    params: unknown,
+    options?: { onAccepted?: (p: unknown) => void },
+  ) => {
+    calls.push({ method, params: params as Record<string, unknown> });
+    if (method === "exec.approval.resolve") {
+      decided.resolve({ id: "a1", decision: (params as { decision: string }).decision });
+      return Promise.resolve({ ok: true });
+    }
+    options?.onAccepted?.({ status: "accepted", id: "a1" });
+    return decided.promise;
+  };
+  const gateway = { call, offers: () => true, session: { protocol: 4 } } as unknown as Gateway;
+  return { gateway, calls, decided };
+}
+
+function ioWith(prompt: Prompt) {
+  const written = { err: "" };
+  const out = new Output({
+    out: () => {},
+    err: (bytes) => written.err += new TextDecoder().decode(bytes),
+    outIsTerminal: false,
+    errIsTerminal: false,
+    columns: 100,
+  }, { json: false, colour: false });
+  return { io: { out, prompt, env: {} }, written };
+}
+
+function answering(key: string) {
+  const shown: string[] = [];
+  const prompt: Prompt = {
+    available: true,
+    confirm: () => Promise.resolve(false),
+    choose: (lines, choices) => {
+      shown.push(...lines, ...choices.map((c) => `choice ${c.label}`));
+      return Promise.resolve(key);
+    },
+  };
+  return { prompt, shown };
+}
+
+Deno.test("A15: a tail behind 8 KB of blanks is shown whole, with length and hash", async () => {
+  const text = `echo fine${" ".repeat(8_192)}; rm -rf / ${"x".repeat(100_000)}END`;
+  const { prompt, shown } = answering("o");
+  const { gateway } = scriptedGateway();
+  await askApproval(gateway, gateway, question({ commandText: text }), ioWith(prompt).io);
+  const all = shown.join("\n");
+  assert(all.includes(text), "the text was cut");
+  assert(all.includes(`${text.length} characters, sha256 ${await sha256Hex(text)}`));
+});
+
+Deno.test("everything the decision is about is shown: directory, environment, stdin", async () => {
+  const { prompt, shown } = answering("o");
+  const { gateway } = scriptedGateway();
+  const asked = question({ cwd: "/srv/app", env: { TERM: "vt52" }, stdin: true });
+  await askApproval(gateway, gateway, asked, ioWith(prompt).io);
+  const all = shown.join("\n");
+  for (const part of ["/srv/app", "TERM=vt52", "Stdin", "build-1"]) {
+    assert(all.includes(part), part);
+  }
+});
+
+Deno.test("with ask=always nothing can be allowed for good", async () => {
+  const { prompt, shown } = answering("d");
+  const { gateway, calls } = scriptedGateway();
+  const error = await assertRejects(
+    () => askApproval(gateway, gateway, question({ ask: "always" }), ioWith(prompt).io),
+    OpenclawError,
+  );
+  assertEquals([error.code, error.exitCode], ["APPROVAL_DENIED", 126]);
+  assert(!shown.includes("choice always"));
+  assertEquals(calls.at(-1)?.params.decision, "deny");
+});
+
+Deno.test("somebody else's decision ends the question here", async () => {
+  const { gateway, decided } = scriptedGateway();
+  const aborted = Promise.withResolvers<void>();
+  const prompt: Prompt = {
+    available: true,
+    confirm: () => Promise.resolve(false),
+    choose: (_lines, _choices, signal) => {
+      signal?.addEventListener("abort", () => aborted.resolve());
+      decided.resolve({ id: "a1", decision: "allow-once" });
+      return aborted.promise.then(() => undefined);
+    },
+  };
+  const granted = await askApproval(gateway, gateway, question({}), ioWith(prompt).io);
+  assertEquals(granted, { id: "a1", decision: "allow-once" });
+  await aborted.promise;
+});
+
+Deno.test("nobody to ask: 126 with the command that decides; --wait waits for it", async () => {
+  const refused = scriptedGateway();
+  const error = await assertRejects(
+    () => askApproval(refused.gateway, refused.gateway, question({}), ioWith(noPrompt).io),
+    OpenclawError,
+  );
+  assertEquals([error.code, error.exitCode], ["APPROVAL_NEEDED", 126]);
+  assert(error.hint?.includes("openclaw approvals resolve a1 allow-once"));
+  const waiting = scriptedGateway();
+  const { io, written } = ioWith(noPrompt);
+  const granted = askApproval(waiting.gateway, waiting.gateway, question({ wait: true }), io);
+  waiting.decided.resolve({ id: "a1", decision: "allow-always" });
+  assertEquals((await granted).decision, "allow-always");
+  assert(written.err.includes("approval required"));
+});
