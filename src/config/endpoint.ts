@@ -120,7 +120,9 @@ function remoteEndpoint(facts: EndpointFacts): ChosenEndpoint {
   }
   const direct = remote.transport === "direct" && PRIVATE.has(kindOfHost(url?.host));
   return {
-    url: url ? renderEndpoint(url) : localUrl("127.0.0.1", tunnel?.remotePort ?? 0, false),
+    url: url
+      ? renderEndpoint(url)
+      : localUrl("127.0.0.1", tunnel?.remotePort ?? 0, remote.tlsFingerprint !== undefined),
     source: "remote",
     sourceText: url ? "config gateway.remote.url" : "config gateway.remote.sshTarget",
     mode: "remote",

@@ -12,6 +12,7 @@ import {
 } from "../../src/service/install.ts";
 import { serviceNames } from "../../src/service/plan.ts";
 import { systemdManager } from "../../src/service/systemd.ts";
+import { realSystemd } from "../support/systemd.ts";
 
 async function standIn(dir: string, tool: string, script: string): Promise<void> {
   const path = join(dir, tool);
@@ -156,43 +157,6 @@ Deno.test("systemd-analyze accepts the rendered unit with hostile words in it", 
     await Deno.remove(dir, { recursive: true });
   }
 });
-
-/** A real `systemd --user`; `undefined` with a printed reason where none can run. */
-async function realSystemd(dir: string): Promise<{ stop(): Promise<void> } | undefined> {
-  const skip = (reason: string) => (console.log(`skipped: ${reason}`), undefined);
-  if (Deno.build.os !== "linux") return skip("systemd runs on Linux only");
-  if (!await Deno.stat("/lib/systemd/systemd").catch(() => undefined)) {
-    return skip("systemd is not installed");
-  }
-  if (!await Deno.stat("/run/systemd/system").catch(() => undefined)) {
-    if (Deno.uid() !== 0) return skip("this machine was not booted with systemd");
-    // The user instance only asks whether this folder exists.
-    await Deno.mkdir("/run/systemd/system", { recursive: true });
-  }
-  const process = new Deno.Command("/lib/systemd/systemd", {
-    args: ["--user"],
-    env: { HOME: dir, XDG_RUNTIME_DIR: dir, PATH: "/usr/bin:/bin" },
-    clearEnv: true,
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const host = hostOf(dir, ["/usr/bin", "/bin"], { XDG_RUNTIME_DIR: dir });
-  for (let round = 0; round < 50; round++) {
-    if ((await systemdManager(host, { kind: "user" }).available()).ok) {
-      return {
-        async stop() {
-          process.kill("SIGTERM");
-          await process.status;
-        },
-      };
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  process.kill("SIGKILL");
-  await process.status;
-  return skip("a user instance of systemd does not start here");
-}
 
 Deno.test("a real systemd runs the unit, restart gives a new pid, and uninstall leaves nothing", async () => {
   const dir = await Deno.makeTempDir();
