@@ -1,8 +1,16 @@
 /** Credentials over a real socket: modes, wrong secrets, throttling, device tokens beside secrets. */
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertRejects } from "@std/assert";
 import { Secret } from "../../src/lib/secret.ts";
 import { type TestGateway, TOKEN, withGateway } from "../support/gateway.ts";
-import { type Change, connectParams, type Frame, signed, testKey, Wire } from "../support/wire.ts";
+import {
+  type Change,
+  connectParams,
+  type Frame,
+  nodeParams,
+  signed,
+  testKey,
+  Wire,
+} from "../support/wire.ts";
 
 const PROXY = { gateway: { trustedProxies: ["127.0.0.1"] } };
 const from = (address: string) => ({ headers: { "x-forwarded-for": address } });
@@ -231,3 +239,53 @@ Deno.test("trusted-proxy: the checks of the peer, each with its reason", () => {
     assertEquals(direct.ok, false);
   }, { flags: { token: undefined }, config });
 });
+
+const SERVE = {
+  "tailscale-user-login": "Ann@example.com",
+  "x-forwarded-for": "100.64.0.5",
+  "x-forwarded-proto": "https",
+  "x-forwarded-host": "gw.tail1.ts.net",
+};
+const SERVED = {
+  config: { gateway: { auth: { allowTailscale: true } } },
+  whois: (address: string) =>
+    Promise.resolve(address === "100.64.0.5" ? "ann@example.com" : undefined),
+};
+
+Deno.test("N09: a Tailscale identity counts only when the daemon confirms it, never as scopes, for nodes or over HTTP", () =>
+  withGateway(async (gateway) => {
+    const { payload } = await attempt(gateway, connectParams(), { headers: SERVE });
+    assertEquals([payload.auth.method, payload.auth.scopes], ["tailscale", []]);
+    const forged = { ...SERVE, "tailscale-user-login": "boss@example.com" };
+    const other = { ...SERVE, "x-forwarded-for": "100.64.0.6" };
+    for (const headers of [forged, other]) {
+      const { error } = await attempt(gateway, connectParams(), { headers });
+      assertEquals(error?.details.code, "DEVICE_IDENTITY_REQUIRED");
+    }
+    const wrong = connectParams({ auth: { token: "wrong" } });
+    const { error } = await attempt(gateway, wrong, { headers: SERVE });
+    assertEquals(error?.details.code, "AUTH_TOKEN_MISMATCH", "an explicit secret decides");
+    const wire = await gateway.open({ headers: SERVE });
+    const node = await signed(await testKey(32), await wire.challenge(), nodeParams());
+    assertEquals((await wire.request("connect", node)).error?.details.code, "AUTH_TOKEN_MISSING");
+    const response = await fetch(`${gateway.http}/tools/invoke`, {
+      method: "POST",
+      headers: SERVE,
+    });
+    await response.body?.cancel();
+    assertEquals(response.status, 401);
+  }, SERVED));
+
+Deno.test("N12: silent sockets use up their address's budget, who is known is unaffected", () =>
+  withGateway(async (gateway) => {
+    const owner = await gateway.owner();
+    for (let n = 0; n < 32; n++) await gateway.open(from("192.0.2.50"));
+    await assertRejects(
+      () => Wire.open(gateway.url, from("192.0.2.50")),
+      Error,
+      "HTTP 503: Too many unauthenticated sockets",
+    );
+    assert((await owner.request("health")).ok);
+    assert((await attempt(gateway, connectParams({ auth: { token: TOKEN } }))).ok);
+    assertEquals(gateway.gateway.unauthenticated(), 32);
+  }, { config: PROXY }));

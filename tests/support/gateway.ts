@@ -15,6 +15,8 @@ export interface TestGatewayOptions {
   /** Content of `openclaw.json`. */
   readonly config?: Change;
   readonly env?: Record<string, string>;
+  /** Stands for the local tailscale daemon. */
+  readonly whois?: (address: string) => Promise<string | undefined>;
 }
 
 /** A running gateway and what tests do with it. */
@@ -43,6 +45,7 @@ export async function withGateway(
     flags: { port: 0, bind: "loopback", token: new Secret(TOKEN), ...options.flags },
     logSinks: [(record) => logs.push(record)],
     logLevel: "debug",
+    ...(options.whois ? { whois: options.whois } : {}),
   });
   const wires: Wire[] = [];
   const url = gateway.url;
