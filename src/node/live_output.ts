@@ -65,6 +65,7 @@ export class LiveOutput {
   /** The caller gave up: what comes from now on is thrown away, so that the program can end. */
   abandon(): void {
     this.#broken = true;
+    this.#owe(0);
     this.#pump();
   }
 
@@ -104,7 +105,9 @@ export class LiveOutput {
 
   #owe(bytes: number): void {
     this.#owedBytes += bytes;
-    const isEnough = this.#owedBytes >= LIVE_CREDIT_BYTES / 4 || this.#unanswered === 0;
+    // Answers that never come must not hold back what is left of a run that nobody follows.
+    const isEnough = this.#broken || this.#unanswered === 0 ||
+      this.#owedBytes >= LIVE_CREDIT_BYTES / 4;
     if (this.#owedBytes === 0 || !isEnough) return;
     this.#onCredit(this.#owedBytes);
     this.#owedBytes = 0;

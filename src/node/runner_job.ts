@@ -16,7 +16,7 @@ export class Job {
   readonly groups = new Set<number>();
   readonly #id: number;
   readonly #spec: JobSpec;
-  readonly #write: (frame: Bytes) => Promise<void>;
+  readonly #write: (frame: Bytes) => void;
   readonly #startMs = systemClock.monotonic();
   readonly #stop = new AbortController();
   readonly #mark = crypto.randomUUID();
@@ -29,7 +29,7 @@ export class Job {
   #cut = false;
   #over = Promise.withResolvers<void>();
 
-  constructor(id: number, spec: JobSpec, write: (frame: Bytes) => Promise<void>) {
+  constructor(id: number, spec: JobSpec, write: (frame: Bytes) => void) {
     this.#id = id;
     this.#spec = { ...spec, env: { ...spec.env, [RUN_MARK]: this.#mark } };
     this.#write = write;
@@ -53,7 +53,7 @@ export class Job {
         inputTaken: () => this.#inputTaken(),
         onGroup: (group) => {
           this.groups.add(group);
-          void this.#write(encodeJson(FrameType.Started, this.#id, group));
+          this.#write(encodeJson(FrameType.Started, this.#id, group));
         },
         stop: this.#stop.signal,
       });
@@ -120,7 +120,7 @@ export class Job {
 
   #inputTaken(): void {
     this.#inputs.shift();
-    void this.#write(encodeFrame(FrameType.InputTaken, this.#id));
+    this.#write(encodeFrame(FrameType.InputTaken, this.#id));
   }
 
   addCredit(bytes: number): void {
@@ -145,7 +145,7 @@ export class Job {
       this.#credit -= size;
       this.#keepLeft -= size;
       const type = stream === "out" ? FrameType.Out : FrameType.Err;
-      await this.#write(encodeFrame(type, this.#id, rest.subarray(0, size)));
+      this.#write(encodeFrame(type, this.#id, rest.subarray(0, size)));
       rest = rest.subarray(size);
     }
   }

@@ -1,0 +1,60 @@
+import { assertEquals } from "@std/assert";
+import {
+  CHUNK_BYTES,
+  LIVE_CREDIT_BYTES,
+  LiveOutput,
+  PROGRESS_WINDOW,
+} from "../../src/node/live_output.ts";
+
+/** A gateway that answers when told to. */
+function bench() {
+  const chunks: { seq: number; s: string; size: number }[] = [];
+  const answers: ((taken: boolean) => void)[] = [];
+  let creditBytes = 0;
+  const live = new LiveOutput((seq, chunk) => {
+    const { s, b64 } = JSON.parse(chunk);
+    chunks.push({ seq, s, size: b64 === undefined ? 0 : atob(b64).length });
+    return new Promise((resolve) => answers.push(resolve));
+  }, (bytes) => creditBytes += bytes);
+  return { live, chunks, answers, credit: () => creditBytes };
+}
+
+const settle = () => new Promise<void>((resolve) => setTimeout(resolve));
+
+Deno.test("LiveOutput sends at most a window of chunks and returns all credit", async () => {
+  const { live, chunks, answers, credit } = bench();
+  live.push("out", new Uint8Array(LIVE_CREDIT_BYTES));
+  live.push("err", new Uint8Array(5));
+  assertEquals(chunks.length, PROGRESS_WINDOW);
+  assertEquals(chunks.every((chunk) => chunk.size <= CHUNK_BYTES), true);
+  while (answers.length > 0) {
+    answers.splice(0).forEach((answer) => answer(true));
+    await settle();
+  }
+  await live.flushed();
+  assertEquals([credit(), live.gap, chunks.at(-1)?.s], [LIVE_CREDIT_BYTES + 5, false, "err"]);
+});
+
+Deno.test("LiveOutput joins small pieces of one stream while it waits", async () => {
+  const { live, chunks, answers } = bench();
+  for (let i = 0; i < PROGRESS_WINDOW; i++) live.push("out", new Uint8Array(1));
+  for (const stream of ["out", "out", "err", "out"] as const) live.push(stream, new Uint8Array(10));
+  answers.splice(0).forEach((answer) => answer(true));
+  await settle();
+  assertEquals(chunks.slice(PROGRESS_WINDOW).map(({ s, size }) => [s, size]), [
+    ["out", 20],
+    ["err", 10],
+    ["out", 10],
+  ]);
+});
+
+for (const size of [1, 1000, CHUNK_BYTES, LIVE_CREDIT_BYTES]) {
+  Deno.test(`F18: abandoned with ${size} bytes queued and nothing answered, all further credit comes back`, () => {
+    const { live, credit } = bench();
+    for (let i = 0; i < PROGRESS_WINDOW; i++) live.push("out", new Uint8Array(CHUNK_BYTES));
+    live.push("out", new Uint8Array(size));
+    live.abandon();
+    live.push("out", new Uint8Array(7));
+    assertEquals([credit(), live.gap], [size + 7, true]);
+  });
+}
