@@ -6,6 +6,7 @@ import { basename, dirname, isAbsolute, resolve } from "@std/path";
 import { sha256Hex } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
+import { userId } from "../platform/user.ts";
 import type { FileBinding, StageSpec } from "./runner_frames.ts";
 import { platformName } from "../platform/os.ts";
 
@@ -87,7 +88,7 @@ function findsItselfByPath(content: Uint8Array): boolean {
 
 async function refuseForeignParents(path: string): Promise<void> {
   if (platformName() === "windows") return;
-  const me = Deno.uid();
+  const me = userId();
   for (let folder = dirname(path);; folder = dirname(folder)) {
     const info = await Deno.lstat(folder);
     const foreign = info.uid !== me && info.uid !== 0;

@@ -6,6 +6,7 @@ import { dirname, join } from "@std/path";
 import type { ExecFacts, FileFact } from "../approvals/facts.ts";
 import { sha256Hex } from "../lib/bytes.ts";
 import { DEFAULT_PATH, homeDir, platformName } from "../platform/os.ts";
+import { userId } from "../platform/user.ts";
 
 /** Largest file whose content is bound to an approval. */
 const MAX_HASHED_BYTES = 512 * 1024 * 1024;
@@ -110,7 +111,7 @@ function factOf(path: string): FileFact | undefined {
 function mayExecute(info: Deno.FileInfo): boolean {
   if (platformName() === "windows") return true;
   const mode = info.mode ?? 0;
-  const me = Deno.uid();
+  const me = userId();
   if (me === 0) return (mode & 0o111) !== 0;
   if (info.uid === me) return (mode & 0o100) !== 0;
   // Supplementary groups are unknown here: either bit may apply, and the kernel has the last word.
@@ -135,9 +136,9 @@ function linkInWritableParent(path: string): boolean {
 
 /** Whether this user or others may write the file or put another one in its place. */
 function isMutable(path: string, info: Deno.FileInfo): boolean {
-  const me = Deno.uid();
+  const me = userId();
   // Root can change everything, and so can the commands of a node that runs as root.
-  if (me === null || me === 0) return true;
+  if (me === undefined || me === 0) return true;
   const ours = info.uid === me || ((info.mode ?? 0) & 0o022) !== 0;
   return ours || isWritableFolder(dirname(realOr(path)));
 }
