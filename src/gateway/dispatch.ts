@@ -235,7 +235,7 @@ function busy(): OpenclawError {
 const KNOWN_CODES: ReadonlySet<string> = new Set(WIRE_CODES);
 
 /** The error object for anything a handler threw. Protocol 3 knows no `FORBIDDEN` and no scope details. */
-export function wireErrorOf(error: unknown, protocol: ProtocolVersion): WireError {
+function wireErrorOf(error: unknown, protocol: ProtocolVersion): WireError {
   if (!(error instanceof OpenclawError)) {
     return { code: "UNAVAILABLE", message: "internal error", retryable: true };
   }

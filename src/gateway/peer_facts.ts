@@ -32,7 +32,7 @@ export interface ProxyPolicy {
 }
 
 /** Whether any header says a proxy stood in between. */
-export function hasProxyHeaders(headers: Headers): boolean {
+function hasProxyHeaders(headers: Headers): boolean {
   for (const name in headers) {
     if (headers[name] === undefined) continue;
     if (name === "forwarded" || name === "x-real-ip") return true;

@@ -25,9 +25,6 @@ export const CLOSE = {
   sessionEnded: 4001,
 } as const;
 
-/** A close code this program sends. */
-export type CloseCode = typeof CLOSE[keyof typeof CLOSE];
-
 const encoder = new TextEncoder();
 
 /** Cuts a close reason to 123 UTF-8 bytes on a character border, without a mark (the reference adds none). */

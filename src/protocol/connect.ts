@@ -62,8 +62,6 @@ export const connectSchema = obj({
 
 /** Checked `connect` params. */
 export type ConnectParams = Infer<typeof connectSchema>;
-/** The `device` block of {@linkcode ConnectParams}. */
-export type DeviceBlock = NonNullable<ConnectParams["device"]>;
 
 /** The token a device signature covers: first present of token, deviceToken, bootstrapToken. Source: 3.2. */
 export function signedToken(auth: ConnectParams["auth"]): string | undefined {

@@ -34,34 +34,8 @@ export const DETAIL = {
   nonceRequired: "DEVICE_AUTH_NONCE_REQUIRED",
   nonceMismatch: "DEVICE_AUTH_NONCE_MISMATCH",
   signatureInvalid: "DEVICE_AUTH_SIGNATURE_INVALID",
-  publicKeyInvalid: "DEVICE_AUTH_PUBLIC_KEY_INVALID",
-  authRequired: "AUTH_REQUIRED",
-  authUnauthorized: "AUTH_UNAUTHORIZED",
-  authRateLimited: "AUTH_RATE_LIMITED",
-  authDeviceTokenMismatch: "AUTH_DEVICE_TOKEN_MISMATCH",
-  authScopeMismatch: "AUTH_SCOPE_MISMATCH",
-  authTokenMismatch: "AUTH_TOKEN_MISMATCH",
   approvalNotFound: "APPROVAL_NOT_FOUND",
 } as const;
-
-/** Errors after which a client stops reconnecting. Source: 7.5. */
-export const TERMINAL_DETAIL_CODES: ReadonlySet<string> = new Set([
-  "AUTH_TOKEN_MISSING",
-  "AUTH_PASSWORD_MISSING",
-  "AUTH_PASSWORD_MISMATCH",
-  "AUTH_BOOTSTRAP_TOKEN_INVALID",
-  "AUTH_RATE_LIMITED",
-  "AUTH_DEVICE_TOKEN_MISMATCH",
-  "AUTH_SCOPE_MISMATCH",
-  "AUTH_IDENTITY_HEADER_REQUIRED",
-  "AUTH_VERIFIED_USER_REQUIRED",
-  "PAIRING_REQUIRED",
-  "DEVICE_IDENTITY_REQUIRED",
-  "CONTROL_UI_DEVICE_IDENTITY_REQUIRED",
-  "CONTROL_UI_BUILD_MISMATCH",
-  "CLIENT_VERSION_MISMATCH",
-  "PROTOCOL_MISMATCH",
-]);
 
 /** The error object of a response frame. */
 export interface WireError {

@@ -43,8 +43,6 @@ export const SIGNATURE_SKEW_MS = 120_000;
 export const MAX_ROLE_ERRORS = 10;
 /** Longest WebSocket close reason, UTF-8 bytes (RFC 6455: 125 minus the code). */
 export const MAX_CLOSE_REASON_BYTES = 123;
-/** Configuration writes per actor: `limit` per `windowMs`. Source: 1.2, control-plane write budget. */
-export const CONTROL_WRITE_BUDGET = { limit: 30, windowMs: 60_000 } as const;
 /** Requests of one connection that may run at once; the next waits unread in the socket. */
 export const MAX_RUNNING_REQUESTS = 256;
 /** Deadline of `node.invoke` when the caller names none. */

@@ -3,9 +3,6 @@
 /** `operator` gives orders, `node` carries them out. */
 export type Role = "operator" | "node";
 
-/** All roles. */
-export const ROLES: readonly Role[] = ["operator", "node"];
-
 /** Whether `text` is a role. */
 export function isRole(text: string): text is Role {
   return text === "operator" || text === "node";

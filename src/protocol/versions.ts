@@ -5,11 +5,6 @@
 /** Protocol versions this program serves. */
 export type ProtocolVersion = 3 | 4;
 
-/** Oldest protocol served. */
-export const MIN_PROTOCOL: ProtocolVersion = 3;
-/** Newest protocol served. */
-export const MAX_PROTOCOL: ProtocolVersion = 4;
-
 /** Version told on the wire: calendar style, compatible with the reference's comparisons (decision 9). */
 export const WIRE_VERSION = "2026.9.6";
 /** Version of this program, printed by `--version`. */
