@@ -11,9 +11,16 @@ import { type Secret, secretOf } from "../lib/secret.ts";
 import type { Beacon } from "../net/discovery_records.ts";
 import { parseSshTarget } from "../remote/ssh_target.ts";
 import type { TunnelText } from "../remote/tunnel_wish.ts";
-import type { ProbeValues } from "./actions/probe.ts";
 import type { Io } from "./io.ts";
+import type { RpcValues } from "./rpc_flags.ts";
 import { withRunningGateway } from "./running_gateway.ts";
+
+/** Values of `gateway probe`. */
+export interface ProbeValues extends RpcValues {
+  readonly ssh: string | undefined;
+  readonly sshIdentity: string | undefined;
+  readonly sshAuto: boolean | undefined;
+}
 
 /** One gateway to try. */
 export interface ProbeTarget {

@@ -9,17 +9,9 @@ import { browseGateways } from "../../net/discovery.ts";
 import type { Beacon } from "../../net/discovery_records.ts";
 import { coversScope } from "../../protocol/scopes.ts";
 import { operatorHello } from "../operator.ts";
-import { type ProbeTarget, probeTargets } from "../probe_targets.ts";
+import { type ProbeTarget, probeTargets, type ProbeValues } from "../probe_targets.ts";
 import type { Io } from "../io.ts";
-import type { RpcValues } from "../rpc_flags.ts";
 import { type UsedTunnel, useTunnel } from "../tunnel_for.ts";
-
-/** Values of the command. */
-export interface ProbeValues extends RpcValues {
-  readonly ssh: string | undefined;
-  readonly sshIdentity: string | undefined;
-  readonly sshAuto: boolean | undefined;
-}
 
 interface Outcome {
   readonly id: string;

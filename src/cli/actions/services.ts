@@ -121,19 +121,12 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
   await mustBeAvailable(scene);
   const title = serviceTitle(wish.kind);
   const before = await scene.manager.status(scene.names);
-  const again = `openclaw ${wish.kind} install --force`;
   if (before.installed && !flags.force) {
-    const message = `${title} already ${before.loaded ? scene.manager.loadedText : "installed"}.`;
-    report(io, {
-      action: "install",
-      ok: true,
-      result: "already-installed",
-      message,
-      hints: [again],
-    }, () => {
-      io.out.text(message);
-      io.out.note(`hint: ${again}`);
-    });
+    reportAlready(
+      io,
+      wish.kind,
+      `${title} already ${before.loaded ? scene.manager.loadedText : "installed"}.`,
+    );
     return 0;
   }
   await wish.before?.();
@@ -278,4 +271,13 @@ export async function installNode(values: NodeInstallFlags, io: Io): Promise<num
     values,
     io,
   );
+}
+
+function reportAlready(io: Io, kind: ServiceKind, message: string): void {
+  const again = `openclaw ${kind} install --force`;
+  const hints = [again];
+  report(io, { action: "install", ok: true, result: "already-installed", message, hints }, () => {
+    io.out.text(message);
+    io.out.note(`hint: ${again}`);
+  });
 }
