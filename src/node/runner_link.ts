@@ -123,13 +123,18 @@ export class RunnerLink {
     };
   }
 
-  /** Ends the runner and with it everything it started. */
+  /** Ends the runner and with it everything it started. A job that comes meanwhile gets a new runner. */
   async close(): Promise<void> {
     this.#cancelIdle();
-    const connection = await this.#connection?.catch(() => undefined);
+    const closing = this.#connection;
+    const jobs = [...this.#jobs.keys()];
+    this.#connection = undefined;
+    this.#leftovers = 0;
+    const connection = await closing?.catch(() => undefined);
     if (!connection) return;
     await connection.writer.close();
     await connection.closed;
+    this.#loseAll(jobs);
   }
 
   async #send(id: number, frame: Bytes): Promise<void> {
@@ -155,11 +160,10 @@ export class RunnerLink {
     const writer = frameWriter(program.stdin!, () => {/* the end of its output says the same */});
     const reading = this.#read(program);
     void logLines(program.stderr, log);
-    const closed = Promise.all([reading, program.ended]).then(async () => {
-      await writer.close();
-      this.#onClosed();
-    });
-    return { program, writer, closed };
+    const closed = Promise.all([reading, program.ended]).then(() => writer.close());
+    const connection = { program, writer, closed };
+    void closed.then(() => this.#onClosed(connection));
+    return connection;
   }
 
   async #read(program: Program): Promise<void> {
@@ -199,12 +203,18 @@ export class RunnerLink {
     this.#cancelIdle = this.#clock.after(this.#options.idleMs ?? 60_000, () => void this.close());
   }
 
-  #onClosed(): void {
+  async #onClosed(closed: Connection): Promise<void> {
+    // After `close` the jobs of now belong to another runner.
+    if (await this.#connection?.catch(() => undefined) !== closed) return;
     this.#connection = undefined;
     this.#leftovers = 0;
     this.#cancelIdle();
-    for (const [id, job] of this.#jobs) {
-      for (const group of job.groups) signalGroup(group, "SIGKILL");
+    this.#loseAll([...this.#jobs.keys()]);
+  }
+
+  #loseAll(jobs: readonly number[]): void {
+    for (const id of jobs) {
+      for (const group of this.#jobs.get(id)?.groups ?? []) signalGroup(group, "SIGKILL");
       this.#end(id, this.#lost("RUNNER_LOST", "The runner process ended unexpectedly", id));
     }
   }

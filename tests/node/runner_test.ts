@@ -267,6 +267,34 @@ Deno.test("the runner ends when idle and comes back", linux, async () => {
   }
 });
 
+Deno.test("a job that comes while an idle runner ends gets a new one", linux, async () => {
+  const link = newLink();
+  try {
+    const one = () => runJob(link, job([item("always", sh("echo $PPID"))]));
+    const first = (await one()).out;
+    const closing = link.close();
+    const [second, third] = await Promise.all([one(), one()]);
+    await closing;
+    assertEquals([second.exitCode, third.exitCode], [0, 0]);
+    assert(second.out !== first && second.out === third.out);
+  } finally {
+    await link.close();
+  }
+});
+
+Deno.test("closing ends running jobs and what they started", linux, async () => {
+  const link = newLink();
+  let text = "";
+  const running = link.run(job([item("always", sh("echo $$; exec sleep 99"))]), {
+    onOutput: (_, bytes) => text += new TextDecoder().decode(bytes),
+  });
+  await until(() => text.includes("\n"), "started");
+  await link.close();
+  const end = await running.ended;
+  assert(end.error?.code === "RUNNER_LOST" || end.cancelled);
+  assert(!alive(Number(text)));
+});
+
 Deno.test(
   "A07: a script swapped after approval is not run, an unchanged one is, from the opened file",
   linux,
