@@ -56,7 +56,7 @@ export async function makeJoinLine(values: JoinCodeValues, io: Io): Promise<void
     { scopes: ["operator.admin"], longLived: true },
     async (gateway) => {
       const joined = Promise.withResolvers<string>();
-      const params = await paramsOf(values, gateway);
+      const params = await paramsOf(values, gateway, io);
       const answer = readAnswer(
         made,
         "device.pair.setupCode",
@@ -96,10 +96,10 @@ async function showJoined(
   io.out.note(`${device?.displayName ?? deviceId} joined; verification code ${code}`);
 }
 
-async function paramsOf(values: JoinCodeValues, gateway: Gateway): Promise<unknown> {
+async function paramsOf(values: JoinCodeValues, gateway: Gateway, io: Io): Promise<unknown> {
   const labels = labelsOf(values.label);
   const [publicUrl, ...further] = values.publicUrl === undefined
-    ? await lanUrls(gateway)
+    ? await lanUrls(gateway, values.also, io)
     : [values.publicUrl];
   const urls = [...further, ...values.also];
   return {
@@ -114,14 +114,23 @@ async function paramsOf(values: JoinCodeValues, gateway: Gateway): Promise<unkno
   };
 }
 
-/** Addresses of this machine, when the gateway runs here and listens on all of them; else its own choice. */
-async function lanUrls({ target }: Gateway): Promise<string[]> {
+/** Addresses of a gateway that runs here: those of this machine, or loopback; else it chooses itself. */
+async function lanUrls({ target }: Gateway, also: readonly string[], io: Io): Promise<string[]> {
   if (target.source !== "local") return [];
   const running = await readRunningGateway(target.paths);
-  if (!running || !/^(0\.0\.0\.0|::)$/.test(running.host)) return [];
-  return reachableAddresses().map((host) =>
-    `${running.tls ? "wss" : "ws"}://${urlHost(host)}:${running.port}`
-  );
+  if (!running) return [];
+  const scheme = running.tls ? "wss" : "ws";
+  if (/^(0\.0\.0\.0|::)$/.test(running.host)) {
+    return reachableAddresses().map((host) => `${scheme}://${urlHost(host)}:${running.port}`);
+  }
+  if (!/^(127\.|::1$|localhost$)/.test(running.host)) return [];
+  if (!also.some((url) => url.startsWith("ssh:"))) {
+    io.out.warn(
+      "This gateway listens on loopback only: the line works on this machine. For others start it with " +
+        "--bind lan, or add --also ssh://user@host to go through ssh",
+    );
+  }
+  return [`${scheme}://127.0.0.1:${running.port}`];
 }
 
 function labelsOf(pairs: readonly string[]): Record<string, string> {
@@ -146,6 +155,8 @@ interface Way {
   readonly url: string;
   readonly pin: Fingerprint | undefined;
   readonly secret: Secret;
+  /** ssh host to go through. */
+  readonly via?: string;
 }
 
 /** `connect`. Returns the exit code. */
@@ -162,8 +173,21 @@ export async function connectWithLine(values: ConnectValues, io: Io): Promise<nu
     values.operator ? paths.operatorKeyFile : paths.deviceKeyFile,
   );
   const code = await verificationCode(way.secret, key.publicKey);
-  io.out.note(`Joining ${way.url}; verification code ${code} (as devices join-code --wait shows)`);
-  if (values.operator) return await joinAsOperator(way, paths, key, io);
+  io.out.note(
+    `Joining ${way.url}${
+      way.via ? ` through ssh ${way.via}` : ""
+    }; verification code ${code} (as devices join-code --wait shows)`,
+  );
+  if (values.operator) {
+    if (way.via === undefined) return await joinAsOperator(way, paths, key, io);
+    throw new OpenclawError(
+      "JOIN_UNREACHABLE",
+      `Only ssh ${way.via} is left of the line's addresses`,
+      {
+        hint: `openclaw tunnel run ${way.via}`,
+      },
+    );
+  }
   return await joinAsNode(way, values, io);
 }
 
@@ -203,9 +227,11 @@ async function firstWay(setup: SetupCode): Promise<Way> {
   const secret = new Secret(setup.bootstrapToken);
   const failures: string[] = [];
   for (const text of [setup.url, ...setup.urls ?? []]) {
-    if (text.startsWith("ssh:")) {
-      failures.push(`${text}: open a tunnel first: openclaw tunnel run ${text.slice(6)}`);
-      continue;
+    if (text.startsWith("ssh://")) {
+      // Whether ssh works shows when the node uses it; the gateway's port is that of the main address.
+      const { port } = parseEndpoint(setup.url);
+      const url = `${pin ? "wss" : "ws"}://127.0.0.1:${port}`;
+      return { url, pin, secret, via: text.slice(6) };
     }
     try {
       const secure = parseEndpoint(text).secure;
@@ -235,6 +261,7 @@ async function joinAsNode(way: Way, values: ConnectValues, io: Io): Promise<numb
     tlsFingerprint: way.pin,
     displayName: values.displayName,
     nodeId: undefined,
+    via: way.via,
   };
   const code = await runNode({
     ...flags,
