@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { GatewayStore } from "../../src/store/gateway_store.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 
 async function withStore(run: (path: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "openclaw-store-test-" });
@@ -133,5 +134,23 @@ Deno.test("audit rows come back newest first, by node and by place", async () =>
     const before = await store.listAudit({ limit: 9, beforeId: all[2]?.id ?? 0, nodeId: "odd" });
     assertEquals(before.map((r) => r.atMs), [1]);
     await store.close();
+  });
+});
+
+Deno.test("the writer thread goes after a minute without work, folds its log in, and comes back for the next change", async () => {
+  await withStore(async (path) => {
+    const clock = new FakeClock();
+    const store = await GatewayStore.open({ path, clock });
+    await store.commit((tx) => tx.put(store.meta, "key", "1"));
+    assert((await Deno.stat(`${path}-wal`)).size > 0);
+    clock.advance(60_000);
+    await store.commit((tx) => tx.put(store.meta, "key", "2"));
+    assertEquals(clock.pending, 1, "only the next minute is waited for");
+    await store.close();
+    assertEquals(clock.pending, 0);
+    await assertRejects(() => Deno.stat(`${path}-wal`), Deno.errors.NotFound);
+    const again = await GatewayStore.open({ path });
+    assertEquals(again.meta.get("key"), "2");
+    await again.close();
   });
 });
