@@ -75,15 +75,20 @@ export function runFailure(error: unknown): unknown {
     : /TIMEOUT: node invoke timed out/.test(error.message)
     ? RUN_EXIT.timeout
     : RUN_EXIT.transport;
-  return withExitCode(error, exitCode);
+  const hint = error.code === "NOT_CONNECTED" ? "openclaw nodes status" : error.hint;
+  return withExitCode(error, exitCode, hint);
 }
 
 /** A copy of an error that ends the command with another exit code. */
-export function withExitCode(error: OpenclawError, exitCode: number): OpenclawError {
+function withExitCode(
+  error: OpenclawError,
+  exitCode: number,
+  hint: string | undefined,
+): OpenclawError {
   return new OpenclawError(error.code, error.message, {
     exitCode,
     cause: error,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(hint === undefined ? {} : { hint }),
     ...(error.details === undefined ? {} : { details: error.details }),
   });
 }

@@ -33,7 +33,7 @@ export const JOIN_COMMANDS = [
       ],
     ],
     async run(values, io) {
-      const { makeJoinLine } = await import("../actions/join.ts");
+      const { makeJoinLine } = await import("../actions/join_code.ts");
       await makeJoinLine(values, io);
     },
   }),
