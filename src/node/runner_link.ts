@@ -113,6 +113,7 @@ export class RunnerLink {
     };
     this.#jobs.set(id, job);
     this.#cancelIdle();
+    this.#connection ??= this.#connect();
     const send = (frame: Bytes) => void this.#send(id, frame);
     send(encodeJson(FrameType.Start, id, spec));
     return {
@@ -139,8 +140,9 @@ export class RunnerLink {
 
   async #send(id: number, frame: Bytes): Promise<void> {
     try {
-      const connection = await (this.#connection ??= this.#connect());
-      if (this.#jobs.has(id)) await connection.writer.write(frame);
+      // Only a start opens a runner: credit for a job that just ended must not.
+      const connection = await this.#connection;
+      if (this.#jobs.has(id)) await connection?.writer.write(frame);
     } catch (error) {
       this.#connection = undefined;
       this.#end(
