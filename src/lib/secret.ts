@@ -2,8 +2,7 @@
  * A string that must not be shown. Owns the type; comparing secrets is `equals`, storing them is up to the owner.
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
-
-const encoder = new TextEncoder();
+import { sha256 } from "./bytes.ts";
 
 /** Holds a credential; renders as `[secret]` in text, JSON and inspection. */
 export class Secret {
@@ -21,11 +20,7 @@ export class Secret {
   /** Constant-time comparison over SHA-256 digests, so that neither content nor length is told by timing. */
   async equals(other: Secret | string): Promise<boolean> {
     const text = typeof other === "string" ? other : other.reveal();
-    const [a, b] = await Promise.all([
-      crypto.subtle.digest("SHA-256", encoder.encode(this.#value)),
-      crypto.subtle.digest("SHA-256", encoder.encode(text)),
-    ]);
-    return timingSafeEqual(a, b);
+    return timingSafeEqual(await sha256(this.#value), await sha256(text));
   }
 
   toString(): string {
