@@ -1,7 +1,8 @@
 /**
  * What every failure on the way to a gateway means: which hop is broken, why, and the one command to type next.
- * Data only; walking the hops is `actions/doctor.ts`.
+ * Data only; walking the hops is `actions/doctor.ts`. What lies behind the gateway is `doctor_node_table.ts`.
  */
+import { NODE_DIAGNOSES } from "./doctor_node_table.ts";
 
 /** The hops in the order they are passed. */
 export const HOPS = [
@@ -43,6 +44,23 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     hop: "config",
     cause: "a file with secrets belongs to, or can be written by, somebody else",
   },
+  STATE_READ_ONLY: {
+    hop: "config",
+    cause: "the state directory cannot be written: read-only disk, or it belongs to somebody else",
+    command: "ls -ld <stateDir>",
+  },
+  DISK_FULL: { hop: "config", cause: "the disk is full", command: "df -h <stateDir>" },
+  FILE_FAILED: {
+    hop: "config",
+    cause: "a file of the state directory cannot be read or written",
+    command: "ls -la <stateDir>",
+  },
+  TLS_FILES_INCOMPLETE: {
+    hop: "config",
+    cause:
+      "of certificate and key one is missing; the gateway does not start, and never goes plaintext",
+    command: "ls -l <stateDir>/gateway/tls",
+  },
   GATEWAY_URL_INVALID: {
     hop: "config",
     cause: "the gateway's address is not a ws:// or wss:// URL",
@@ -72,13 +90,34 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   CONNECTION_REFUSED: {
     hop: "tcp",
     cause:
-      "nothing listens at this address and port: the gateway is not running, or uses another port",
+      "nothing listens at this address and port: the gateway is not running there, or uses another port",
+    command: "openclaw gateway status   # on the gateway's machine",
+  },
+  GATEWAY_NOT_RUNNING: {
+    hop: "tcp",
+    cause: "no gateway runs on this state directory, and nothing listens at the address",
     command: "openclaw gateway run",
+  },
+  GATEWAY_OTHER_PORT: {
+    hop: "tcp",
+    cause: "wrong port: the gateway of this state directory listens at another address",
+    command: "openclaw doctor --url <actualUrl> --token <token>",
+  },
+  GATEWAY_LOCK_HELD: {
+    hop: "tcp",
+    cause: "a process holds the gateway's lock but does not listen: it starts, stops, or is stuck",
+    command: "cat <lockFile>   # the process id of the holder",
   },
   CONNECT_TIMEOUT: {
     hop: "tcp",
     cause: "no answer at all: a firewall drops the packets, or the address is wrong",
     command: "openclaw gateway call health --timeout 30s",
+  },
+  PORT_SILENT: {
+    hop: "upgrade",
+    cause:
+      "the port accepts connections and then says nothing: a stuck gateway, or another service",
+    command: "openclaw gateway status   # on the gateway's machine",
   },
   CONNECTION_FAILED: { hop: "tcp", cause: "the connection could not be made" },
   CONNECTION_LOST: {
@@ -91,6 +130,22 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "the port answers, but does not speak TLS",
     command: "openclaw config set gateway.tls.enabled true",
   },
+  TLS_REQUIRED: {
+    hop: "tls",
+    cause: "the gateway speaks TLS, but the address is plaintext ws://",
+    command: "openclaw config set gateway.remote.url <wss-url>",
+  },
+  TLS_CERTIFICATE_DATES: {
+    hop: "tls",
+    cause:
+      "the certificate has expired or is not valid yet (or this clock is wrong), and no fingerprint is pinned",
+    command: "openclaw gateway cert renew   # on the gateway",
+  },
+  TLS_CERTIFICATE_NAME: {
+    hop: "tls",
+    cause: "the certificate is for another host name",
+    command: "openclaw config set gateway.remote.tlsFingerprint <observed>",
+  },
   TLS_FAILED: { hop: "tls", cause: "the TLS handshake failed" },
   TLS_UNTRUSTED: {
     hop: "pin",
@@ -99,9 +154,14 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   },
   TLS_PIN_MISMATCH: {
     hop: "pin",
-    cause:
-      "the certificate is another one than the pinned: it was made anew, or this is not your gateway",
+    cause: "the certificate is not the pinned one: a mistyped pin, or this is not your gateway",
     command: "openclaw gateway fingerprint   # on the gateway; compare with <observed>",
+  },
+  TLS_CERTIFICATE_CHANGED: {
+    hop: "pin",
+    cause:
+      "this pin was right before: the certificate was made anew, or somebody stands in between",
+    command: "openclaw gateway fingerprint   # on the gateway; if it says <observed>, pin that",
   },
   PIN_MALFORMED: {
     hop: "pin",
@@ -121,6 +181,33 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   HTTP_REFUSED: {
     hop: "upgrade",
     cause: "an HTTP server answered and refused the WebSocket upgrade",
+  },
+  UPGRADE_REDIRECTED: {
+    hop: "upgrade",
+    cause:
+      "the server redirects elsewhere; no credential is ever taken to the new place, so configure it",
+    command: "curl -sI <http-url>",
+  },
+  PROXY_WITHOUT_GATEWAY: {
+    hop: "upgrade",
+    cause: "a proxy answered (502/504): it cannot reach the gateway behind it",
+    command: "openclaw gateway status   # on the gateway's machine",
+  },
+  PROXY_WANTS_LOGIN: {
+    hop: "upgrade",
+    cause: "a proxy in the way wants a login of its own before it lets anything through",
+    command: "curl -sI <http-url>",
+  },
+  PROXY_NOT_TRUSTED: {
+    hop: "upgrade",
+    cause: "the gateway does not trust the proxy this connection came through",
+    command:
+      "openclaw config set gateway.trustedProxies '[\"<proxy address>\"]'   # on the gateway",
+  },
+  GATEWAY_BUSY: {
+    hop: "upgrade",
+    cause: "the gateway takes no more connections now: it stops, or too many wait to authenticate",
+    command: "openclaw doctor --timeout 30s",
   },
   NOT_A_GATEWAY: { hop: "upgrade", cause: "something answers there, but it is not a gateway" },
   HANDSHAKE_TIMEOUT: {
@@ -143,8 +230,18 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   },
   AUTH_TOKEN_MISSING: {
     hop: "credential",
-    cause: "the gateway wants a token and none is configured here (a blank one counts as none)",
+    cause: "the gateway wants a token and none is configured here",
     command: "export OPENCLAW_GATEWAY_TOKEN=<token>",
+  },
+  AUTH_TOKEN_EMPTY: {
+    hop: "credential",
+    cause: "a token is configured here, but it is blank; a blank one counts as none",
+    command: "export OPENCLAW_GATEWAY_TOKEN=<token>",
+  },
+  AUTH_WRONG_SOURCE: {
+    hop: "credential",
+    cause: "the environment overrides the configuration, and its value is not the gateway's",
+    command: "unset OPENCLAW_GATEWAY_<kind>",
   },
   AUTH_TOKEN_MISMATCH: {
     hop: "credential",
@@ -182,46 +279,26 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "this machine's clock and the gateway's differ by more than two minutes",
     command: "date -u   # on both machines",
   },
+  AUTH_IDENTITY_HEADER_REQUIRED: {
+    hop: "credential",
+    cause: "the gateway lets in only what comes through its proxy, which names the user",
+    command: "openclaw config get gateway.auth.trustedProxy   # on the gateway",
+  },
+  TOKEN_STORE_UNREADABLE: {
+    hop: "credential",
+    cause: "the file with this machine's device tokens is broken",
+    command: "mv <stateDir>/identity/operator-tokens.json /tmp/",
+  },
   DEVICE_KEY_UNUSABLE: { hop: "credential", cause: "this machine's own key cannot be used" },
   PAIRING_REQUIRED: {
     hop: "pairing",
     cause: "the gateway knows the secret, but not this device",
     command: "openclaw devices approve <requestId>   # on the gateway",
   },
-  NODE_UNKNOWN: {
-    hop: "surface",
-    cause: "no such node: it was never paired here, or it is connected to another gateway",
-    command: "openclaw devices list",
+  PAIRING_SCOPE_UPGRADE: {
+    hop: "pairing",
+    cause: "this device is paired, but not for what was asked",
+    command: "openclaw devices approve <requestId>   # on the gateway",
   },
-  NODE_AMBIGUOUS: {
-    hop: "surface",
-    cause: "several nodes answer to this name",
-    command: "openclaw nodes status",
-  },
-  NODE_OFFLINE: {
-    hop: "surface",
-    cause: "the node is paired, but not connected now",
-    command: "openclaw node run   # on the node",
-  },
-  NODE_SURFACE_PENDING: {
-    hop: "surface",
-    cause: "the node's commands wait for approval",
-    command: "openclaw nodes approve <requestId>",
-  },
-  NODE_CANNOT_RUN: {
-    hop: "surface",
-    cause: "the node does not offer system.run, or the gateway's policy denies it",
-    command: "openclaw nodes describe --node <node>",
-  },
-  POLICY_DENIES: {
-    hop: "policy",
-    cause: "the node's exec policy denies everything",
-    command: "openclaw approvals get --node <node>",
-  },
-  RUN_FAILED: {
-    hop: "run",
-    cause: "the node is there, but a call to it failed",
-    command:
-      'openclaw nodes invoke --node <node> --command system.which --params \'{"bins":["sh"]}\'',
-  },
+  ...NODE_DIAGNOSES,
 };

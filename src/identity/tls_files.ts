@@ -69,7 +69,8 @@ export async function loadOrCreateTls(options: TlsFilesOptions): Promise<TlsFile
   return { certPem: cert.pem, keyPem: key.pem, fingerprint, notAfterMs, created: false, warnings };
 }
 
-function dateWarnings(notBeforeMs: number, notAfterMs: number, clock: Clock): string[] {
+/** What the owner should know about a certificate's dates (F23): not yet valid, ended, or ending within 30 days. */
+export function dateWarnings(notBeforeMs: number, notAfterMs: number, clock: Clock): string[] {
   const day = new Date(notAfterMs).toISOString().slice(0, 10);
   const nowMs = clock.now();
   if (nowMs < notBeforeMs) {

@@ -2,23 +2,33 @@
  * `doctor`: walks the hops to the gateway and on to a node and stops at the first broken one. What a failure means
  * is data (`doctor_table.ts`); here is only the walking.
  */
+import { join } from "@std/path";
+import { quoteWord } from "../../approvals/words.ts";
+import { requireValid } from "../../config/load.ts";
+import { statePaths } from "../../config/paths.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
-import { any, obj, opt, str } from "../../lib/schema.ts";
+import { ensureDir, writeAtomic } from "../../platform/files.ts";
 import { type CliTarget, type Gateway, targetOf, withGateway } from "../connect.ts";
 import { DIAGNOSES, type Diagnosis, type Hop, HOPS } from "../doctor_table.ts";
 import type { Io } from "../io.ts";
 import { styled } from "../output.ts";
 import type { RpcValues } from "../rpc_flags.ts";
-import { invokeAnswer, type NodeEntry, readAnswer } from "../shapes.ts";
-import { chooseNode } from "./nodes.ts";
+import { nodeList, readAnswer } from "../shapes.ts";
 import { repairModes } from "./doctor_fix.ts";
+import { walkToNode } from "./doctor_node.ts";
+import { refine } from "./doctor_refine.ts";
 import { securityNotes } from "./security_notes.ts";
 
 /** Values of the command. */
 export interface DoctorValues extends RpcValues {
   readonly node: string | undefined;
   readonly fix: boolean | undefined;
+  /** With a node: a command it should be able to run. */
+  readonly argv: readonly string[];
 }
+
+/** F19: from here on a person should know. Signatures are not affected: they carry the gateway's time. */
+const SKEW_MS = 120_000;
 
 /** State of one hop. */
 interface HopReport {
@@ -36,8 +46,9 @@ interface Finding extends Diagnosis {
 /** `doctor`. Returns 0 when every hop is fine. */
 export async function examine(values: DoctorValues, io: Io): Promise<number> {
   const fixed = values.fix ? await repairModes(io) : [];
-  const finding = await walk(values, io);
-  const notes = await securityNotes(io);
+  const notes: string[] = [];
+  const finding = await walk(values, io, notes);
+  if (finding?.hop !== "config") notes.push(...await securityNotes(io));
   const hops = reportHops(finding, values.node !== undefined);
   io.out.show({ ok: finding === undefined, hops, finding: finding ?? null, notes, fixed }, () => {
     for (const path of fixed) io.out.text(styled("good", "fixed    "), ` ${path}`);
@@ -65,122 +76,116 @@ function reportHops(finding: Finding | undefined, withNode: boolean): HopReport[
   }));
 }
 
-async function walk(values: DoctorValues, io: Io): Promise<Finding | undefined> {
+async function walk(
+  values: DoctorValues,
+  io: Io,
+  notes: string[],
+): Promise<Finding | undefined> {
   let target: CliTarget | undefined;
   try {
+    await checkStateDir(io);
     target = await targetOf(io, values);
-    return await withGateway(
-      io,
-      values,
-      { scopes: ["operator.read", "operator.write"] },
-      async (gateway) => {
-        try {
-          if (values.node !== undefined) await walkToNode(gateway, values.node);
-        } catch (error) {
-          return findingOf(error, target, values.node);
+    requireValid(target.loaded);
+    // Long-lived: that way of dialling tells TCP, TLS and upgrade apart.
+    const needs = {
+      scopes: ["operator.read", "operator.write"],
+      wishes: ["operator.pairing"],
+      longLived: true,
+    };
+    return await withGateway(io, values, needs, async (gateway) => {
+      try {
+        notes.push(...await clockNotes(gateway));
+        if (values.node !== undefined) {
+          const argv = values.argv.length > 0 ? values.argv : ["true"];
+          await walkToNode(gateway, { query: values.node, argv }, io);
         }
-      },
-    );
+      } catch (error) {
+        return findingOf(error, target, { io, values });
+      }
+    });
   } catch (error) {
-    return findingOf(error, target, values.node);
+    if (!isOpenclawError(error)) throw error;
+    return findingOf(target ? await refine(error, target, io) : error, target, { io, values });
   }
 }
 
-const policyAnswer = obj({
-  execPolicy: opt(obj({ security: opt(str()) }, { unknown: "keep" })),
-  plan: opt(any()),
-}, { unknown: "keep" });
+/** F19: clocks that differ are told, because certificates, logs and expiry dates then seem wrong. */
+async function clockNotes(gateway: Gateway): Promise<string[]> {
+  const { ts } = readAnswer(nodeList, "node.list", await gateway.call("node.list"));
+  const skewMs = typeof ts === "number" ? ts - Date.now() : 0;
+  if (Math.abs(skewMs) < SKEW_MS) return [];
+  const side = skewMs > 0 ? "ahead of" : "behind";
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  return [
+    `CLOCK_SKEW: the gateway's clock is ${seconds} s ${side} this machine's; check both: date -u`,
+  ];
+}
 
-/** The hops behind the gateway. */
-async function walkToNode(gateway: Gateway, query: string): Promise<void> {
-  const node = await chooseNode(gateway, query);
-  if (node.pendingRequestId) {
-    throw new OpenclawError("NODE_SURFACE_PENDING", "The node's commands are not approved", {
-      details: { requestId: node.pendingRequestId },
-    });
-  }
-  if (!node.connected) throw new OpenclawError("NODE_OFFLINE", "The node is not connected");
-  if (!node.commands?.includes("system.run")) {
+/** F04, F05: keys and tokens must be kept; a disk that takes nothing fails later and less clearly. */
+async function checkStateDir({ env }: Io): Promise<void> {
+  const { stateDir, gatewayDir } = statePaths(env);
+  await ensureDir(stateDir);
+  const probe = join(stateDir, `.doctor-${crypto.randomUUID()}`);
+  await writeAtomic(probe, "");
+  await Deno.remove(probe);
+  const [cert, key] = await Promise.all(
+    ["cert", "key"].map((half) => exists(join(gatewayDir, "tls", `gateway-${half}.pem`))),
+  );
+  if (cert !== key) {
     throw new OpenclawError(
-      "NODE_CANNOT_RUN",
-      `The node's commands here: ${node.commands?.join(", ") || "none"}`,
+      "TLS_FILES_INCOMPLETE",
+      `The gateway's ${cert ? "key" : "certificate"} is missing`,
     );
   }
-  await checkPolicy(gateway, node);
-  if (!node.commands.includes("system.which")) return;
-  try {
-    await invoke(gateway, node, "system.which", { bins: ["sh"] });
-  } catch (error) {
-    throw new OpenclawError("RUN_FAILED", messageOf(error), { cause: error });
-  }
 }
 
-async function checkPolicy(gateway: Gateway, node: NodeEntry): Promise<void> {
-  if (!node.commands?.includes("system.run.prepare")) return;
-  const answer = await invoke(gateway, node, "system.run.prepare", { command: ["true"] })
-    .catch((error) => {
-      throw new OpenclawError("RUN_FAILED", messageOf(error), { cause: error });
-    });
-  const { execPolicy } = readAnswer(policyAnswer, "system.run.prepare", answer ?? {});
-  if (execPolicy?.security === "deny") {
-    throw new OpenclawError("POLICY_DENIES", "The node's exec policy has security=deny");
-  }
-}
+const exists = (path: string) => Deno.lstat(path).then(() => true, () => false);
 
-async function invoke(
-  gateway: Gateway,
-  node: NodeEntry,
-  command: string,
-  params: unknown,
-): Promise<unknown> {
-  const { nodeId } = node;
-  const answer = await gateway.call("node.invoke", {
-    nodeId,
-    command,
-    params,
-    timeoutMs: 5_000,
-    idempotencyKey: crypto.randomUUID(),
-  });
-  return readAnswer(invokeAnswer, "node.invoke", answer).payload;
-}
-
-const NO_ROUTE = /ENETUNREACH|EHOSTUNREACH|unreachable|no route/i;
-
-function findingOf(error: unknown, target: CliTarget | undefined, node?: string): Finding {
+function findingOf(
+  error: unknown,
+  target: CliTarget | undefined,
+  { io, values }: { readonly io: Io; readonly values: DoctorValues },
+): Finding {
   if (!isOpenclawError(error)) throw error;
-  const code = error.code === "CONNECTION_FAILED" && NO_ROUTE.test(error.message)
-    ? "ROUTE_MISSING"
-    : error.code;
-  const known = DIAGNOSES[code] ?? {
+  const known = DIAGNOSES[error.code] ?? {
     hop: target ? "credential" as const : "config" as const,
     cause: error.hint ?? "not listed; the message says more",
   };
-  const command = known.command && fill(known.command, error, target, node);
+  const command = known.command && fill(known.command, { error, target, io, values });
   return {
     hop: known.hop,
     cause: known.cause,
     ...(command ? { command } : {}),
-    code,
+    code: error.code,
     message: messageOf(error),
   };
 }
 
+interface CommandFacts {
+  readonly error: OpenclawError;
+  readonly target: CliTarget | undefined;
+  readonly io: Io;
+  readonly values: DoctorValues;
+}
+
 /** Puts the facts of this failure into a command. */
-function fill(
-  command: string,
-  error: OpenclawError,
-  target: CliTarget | undefined,
-  node: string | undefined,
-): string {
+function fill(command: string, { error, target, io, values }: CommandFacts): string {
   const url = target?.url ?? "wss://gateway.example:18789";
   const { details = {} } = error;
+  const { stateDir, gatewayLockFile } = statePaths(io.env);
   const facts: Record<string, unknown> = {
     host: new URL(url.replace(/^ws/, "http")).hostname,
     url,
     "wss-url": url.replace(/^ws:/, "wss:"),
+    "http-url": url.replace(/^ws/, "http"),
+    actualUrl: details.actualUrl,
     observed: details.observed ?? details.actual,
     requestId: details.requestId,
-    node,
+    kind: details.kind,
+    node: values.node,
+    argv: values.argv.length > 0 ? values.argv.map(quoteWord).join(" ") : "true",
+    stateDir,
+    lockFile: gatewayLockFile,
   };
   return command.replace(/<([a-zA-Z-]+)>/g, (all, name) => String(facts[name] ?? all));
 }

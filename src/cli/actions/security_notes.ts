@@ -3,6 +3,10 @@
  */
 import { loadConfig } from "../../config/load.ts";
 import { statePaths } from "../../config/paths.ts";
+import { readCertificate } from "../../identity/certificate.ts";
+import { dateWarnings } from "../../identity/tls_files.ts";
+import { isOpenclawError } from "../../lib/errors.ts";
+import { systemClock } from "../../lib/clock.ts";
 import type { Io } from "../io.ts";
 import { readRunningGateway } from "../running_gateway.ts";
 
@@ -26,6 +30,7 @@ export async function securityNotes(io: Io): Promise<string[]> {
   ]);
   return [
     ...modes.filter((note) => note !== undefined),
+    ...await certificateNotes(config.gateway.tls.certPath ?? paths.tlsCertFile),
     ...(bind !== "loopback" && !tls ? [`gateway.bind is ${bind} without TLS`] : []),
     ...(auth.mode === "none" ? ["gateway.auth.mode is none: every local program is let in"] : []),
     ...(auth.mode === "trusted-proxy" && trustedProxies.length === 0
@@ -44,4 +49,17 @@ async function modeNote(path: string, wanted: number): Promise<string | undefine
   return extra === 0
     ? undefined
     : `${path} has mode ${(info.mode & 0o777).toString(8)}, wanted ${wanted.toString(8)}`;
+}
+
+/** F23: a pinned certificate goes on after its end, others stop; the owner should renew before. */
+async function certificateNotes(path: string): Promise<string[]> {
+  const pem = await Deno.readTextFile(path).catch(() => undefined);
+  if (pem === undefined) return [];
+  try {
+    const { notBeforeMs, notAfterMs } = await readCertificate(pem);
+    return dateWarnings(notBeforeMs, notAfterMs, systemClock);
+  } catch (error) {
+    if (!isOpenclawError(error)) throw error;
+    return [error.message];
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * `doctor`: where the way to the gateway, and on to a node, is broken.
  */
-import { bool, command, text } from "../command.ts";
+import { bool, command, rest, text } from "../command.ts";
 import { rpcFlags } from "../rpc_flags.ts";
 
 /** The doctor. */
@@ -13,14 +13,16 @@ export const DOCTOR_COMMANDS = [
       "Hops: config, name, route, tcp, tls, pin, upgrade, challenge, credential, pairing; with --node also surface, " +
       "policy and run. Exit 0 when all are fine, 1 otherwise.",
     ],
+    args: { argv: rest({ help: "With --node: a command the node should be able to run" }) },
     flags: {
       node: text({ help: "Check on to this node", value: "<node>" }),
       fix: bool({ help: "Repair what can be repaired safely (file modes)" }),
-      ...rpcFlags(),
+      ...rpcFlags(2_000),
     },
     examples: [
       ["openclaw doctor", "from here to the gateway"],
       ["openclaw doctor --node build-1", "and on to a node"],
+      ["openclaw doctor --node build-1 -- git status", "would the node run this?"],
     ],
     async run(values, io) {
       const { examine } = await import("../actions/doctor.ts");
