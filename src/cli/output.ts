@@ -112,7 +112,7 @@ export class Output {
   }
 
   /** An error: `error: …`, context lines, `hint: …` on stderr, and with `--json` a document on stdout. */
-  failure(error: unknown, debug = false): void {
+  failure(error: unknown): void {
     const known = isOpenclawError(error) ? error : undefined;
     if (this.options.json) this.document(errorDocument(error, known));
     const [first = "", ...more] = error instanceof Error && error.message !== ""
@@ -124,9 +124,6 @@ export class Output {
     for (const line of contextLines(known)) this.note(line);
     for (const line of known?.hint?.split("\n") ?? []) {
       this.note(styled("strong", "hint:"), ` ${line}`);
-    }
-    if (debug && error instanceof Error && error.stack) {
-      for (const line of error.stack.split("\n").slice(1)) this.note(line);
     }
   }
 

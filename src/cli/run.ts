@@ -11,8 +11,8 @@ import { type Globals, parseCommandLine } from "./parse.ts";
 import { type Prompt, terminalPrompt } from "./prompt.ts";
 import { OWN_VERSION } from "../protocol/versions.ts";
 
-/** Exit codes (decisions.md 17). */
-export const EXIT = { ok: 0, failed: 1, usage: 2, config: 78, interrupted: 130, readerGone: 141 };
+/** Exit codes of this file (decisions.md 17); commands and errors bring their own. */
+const EXIT = { ok: 0, failed: 1, readerGone: 141 };
 
 /** What a run of the command line may use. */
 export interface World {
@@ -58,11 +58,12 @@ function report(error: unknown, out: Output, env: Env): number {
   if (error instanceof ReaderGone) return EXIT.readerGone;
   const expected = isOpenclawError(error);
   try {
-    if (expected) out.failure(error, env.OPENCLAW_DEBUG === "1");
-    else out.failure(new Error(`Unexpected failure: ${messageOf(error)}`, { cause: error }));
-    if (!expected && env.OPENCLAW_DEBUG === "1" && error instanceof Error) {
-      for (const line of (error.stack ?? "").split("\n")) out.note(line);
-    }
+    out.failure(
+      expected ? error : new Error(`Unexpected failure: ${messageOf(error)}`, { cause: error }),
+    );
+    if (env.OPENCLAW_DEBUG === "1" && error instanceof Error) {
+      for (const line of error.stack?.split("\n") ?? []) out.note(line);
+    } else if (!expected) out.note("hint: OPENCLAW_DEBUG=1 shows where it happened");
   } catch (nested) {
     if (!(nested instanceof ReaderGone)) throw nested;
   }
