@@ -40,8 +40,6 @@ export function startRecorder(gatewayPort: number): Recorder {
     };
     const passOn = (to: WebSocket) => (event: CloseEvent) => {
       if (to.readyState > WebSocket.OPEN) return;
-      // Only these codes may be chosen by a caller of close().
-      const own = event.code === 1000 || (event.code >= 3000 && event.code < 5000);
       // The runtime's own sockets send no other codes; the answer before the close tells the reason anyway.
       if (event.code === 1000 || event.code >= 3000) to.close(event.code, event.reason);
       else to.close();
