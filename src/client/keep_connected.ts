@@ -31,6 +31,8 @@ export interface KeepConnectedOptions {
   readonly signal: AbortSignal;
   /** Under a service manager: never ends by itself, fatal errors are retried every 30 s to 5 min (decision 31). */
   readonly staysUp?: boolean;
+  /** Tells that the machine's network changed: an open session is checked, a wait for a lost gateway ends (F13). */
+  readonly network?: { onChange(listener: () => void): () => void };
   readonly clock?: Clock;
   /** Returns a number from 0 to 1. Default `Math.random`. */
   readonly random?: () => number;
@@ -59,8 +61,22 @@ export async function keepConnected(options: KeepConnectedOptions): Promise<void
     }
     const waitMs = pace.waitFor(verdict);
     options.onProblem?.({ error, verdict, waitMs, ...(closed ? { closed } : {}) });
-    await wait(waitMs, signal, clock).catch(() => {/* stopped while waiting */});
+    await pause(waitMs, verdict, options, clock);
   }
+}
+
+/** Waits. A change of the network ends the wait when the gateway was only out of reach. */
+async function pause(
+  waitMs: number,
+  verdict: RetryVerdict,
+  { signal, network }: KeepConnectedOptions,
+  clock: Clock,
+): Promise<void> {
+  const changed = new AbortController();
+  const ignore = verdict.kind === "backoff" ? network?.onChange(() => changed.abort()) : undefined;
+  const either = AbortSignal.any([signal, changed.signal]);
+  await wait(waitMs, either, clock).catch(() => {/* stopped, or another network */});
+  ignore?.();
 }
 
 async function oneSession(
@@ -78,6 +94,7 @@ async function oneSession(
   const openedMs = clock.monotonic();
   const stop = () => session.close(1000, "");
   signal.addEventListener("abort", stop, { once: true });
+  const ignore = options.network?.onChange(() => session.check());
   if (signal.aborted) stop();
   try {
     await options.onSession(session);
@@ -90,6 +107,7 @@ async function oneSession(
     return { error };
   } finally {
     signal.removeEventListener("abort", stop);
+    ignore?.();
   }
 }
 

@@ -30,6 +30,8 @@ export interface Session {
   onEvent(handler: EventHandler): () => void;
   /** Resolves when the connection is over, whoever ended it. Never rejects. */
   readonly closed: Promise<CloseInfo>;
+  /** Asks the gateway for a sign of life; a session that stays silent for 2 s is over. */
+  check(): void;
   /** Ends the session; open requests fail. */
   close(code?: number, reason?: string): void;
 }
@@ -145,6 +147,10 @@ export class LiveSession implements Session, SocketHandler {
     // Nobody is there to answer the close frame.
     this.onClose({ code: CLOSE.tickTimeout, reason: "tick timeout" });
     socket.terminate();
+  }
+
+  check(): void {
+    if (!this.#end) this.#watchdog.suspect();
   }
 
   close(code = 1000, reason = ""): void {

@@ -19,6 +19,9 @@ export interface WatchdogOptions {
 /** How long a peer may take to answer after the local process was frozen. */
 const AFTER_FREEZE_MS = 5_000;
 
+/** The same when the local network changed: a lost route should cost seconds (F13). */
+const AFTER_CHANGE_MS = 2_000;
+
 /** A running watchdog. */
 export class Watchdog {
   readonly #options: WatchdogOptions;
@@ -41,6 +44,18 @@ export class Watchdog {
   /** A frame, ping or pong came in. */
   heard(): void {
     this.#lastMs = this.#options.clock.monotonic();
+  }
+
+  /** Asks for a sign of life now and gives up after 2 s without one; does nothing where it cannot ask. */
+  suspect(): void {
+    if (!this.#options.ping || !this.#cancel) return;
+    this.#cancel();
+    this.#lastMs = Math.min(
+      this.#lastMs,
+      this.#options.clock.monotonic() - this.#limitMs + AFTER_CHANGE_MS,
+    );
+    this.#options.ping();
+    this.#schedule(AFTER_CHANGE_MS);
   }
 
   stop(): void {

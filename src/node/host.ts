@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import { limitRepeats, type Logger } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
+import { watchNetwork } from "../platform/network.ts";
 import { hideFromOthers } from "../platform/own_environment.ts";
 import { ApprovalsStore } from "./approvals_store.ts";
 import type { NodeServices } from "./commands/define.ts";
@@ -162,12 +163,14 @@ class NodeHost implements RunningNode {
       clock: this.#clock,
     });
     let code = 0;
+    const network = watchNetwork(this.#clock);
     try {
       await keepConnected({
         open: (signal) => connector.open(signal),
         onSession: (session) => this.#onSession(session),
         onProblem: (problem) => this.#onProblem(problem),
         signal: this.#abort.signal,
+        network,
         staysUp: Boolean(this.#parts.options.env["OPENCLAW_SERVICE_KIND"]),
         clock: this.#clock,
       });
@@ -175,6 +178,7 @@ class NodeHost implements RunningNode {
       code = 1;
       this.#log.error(failureText(error, isOpenclawError(error) ? error.code : "UNKNOWN"));
     }
+    network.stop();
     await (this.#stopping ??= this.#close(true));
     return code;
   }

@@ -26,10 +26,10 @@ async function ip(...args: string[]): Promise<void> {
 
 /** Makes one; `undefined` with a printed reason where this machine does not allow it. */
 export async function otherMachine(): Promise<OtherMachine | undefined> {
-  const id = `${Deno.pid % 10_000}`;
+  const id = crypto.randomUUID().slice(0, 6);
   const name = `oc${id}`;
   const [here, there] = [`och${id}`, `oct${id}`];
-  const net = `10.213.${Deno.pid % 250}`;
+  const net = `10.213.${parseInt(id.slice(0, 2), 16)}`;
   try {
     await ip("netns", "add", name);
     await ip("link", "add", here, "type", "veth", "peer", "name", there);
