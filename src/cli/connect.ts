@@ -2,23 +2,23 @@
  * From the flags of a command to an open gateway session, and the errors in between: what was tried, where the
  * address came from, and the next command. Every command that talks to a gateway comes through here.
  */
-import { readEnv } from "../config/env.ts";
-import { loadConfig } from "../config/load.ts";
-import { type StatePaths, statePaths } from "../config/paths.ts";
-import { credentialConflict, decideTarget, type Target } from "../config/target.ts";
+import type { Target } from "../config/target.ts";
 import { openWhenReady } from "../client/open_when_ready.ts";
 import type { Session } from "../client/session.ts";
 import { loadOrCreateDeviceKey } from "../identity/device_key.ts";
+import { systemClock } from "../lib/clock.ts";
+import { OpenclawError } from "../lib/errors.ts";
 import { gatewayKeyOf } from "../identity/token_store.ts";
-import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
-import { secretOf } from "../lib/secret.ts";
 import { parseEndpoint, renderEndpoint } from "../net/endpoint.ts";
 import { ALL_SCOPES, coversScope } from "../protocol/scopes.ts";
+import { type CliTarget, targetOf } from "./cli_target.ts";
+import { callFailure, connectFailure } from "./connect_errors.ts";
 import type { Io } from "./io.ts";
 import { operatorHello, type OperatorNeeds, operatorTokens } from "./operator.ts";
 import type { RpcValues } from "./rpc_flags.ts";
 import type { UsedTunnel } from "./tunnel_for.ts";
-import { withRunningGateway } from "./running_gateway.ts";
+
+export { type CliTarget, targetOf } from "./cli_target.ts";
 
 /** Options of one call on a {@linkcode Gateway}. */
 export interface CallOptions {
@@ -117,42 +117,6 @@ async function tunnelOf(
   }, io.env);
 }
 
-/** A target with the places it was decided from. */
-export interface CliTarget extends Target {
-  readonly paths: StatePaths;
-  readonly loaded: Awaited<ReturnType<typeof loadConfig>>;
-  /** Warnings for stderr. */
-  readonly notes: readonly string[];
-}
-
-/** Decides which gateway the flags, the environment and the configuration mean. */
-export async function targetOf(io: Io, values: RpcValues): Promise<CliTarget> {
-  const paths = statePaths(io.env);
-  const loaded = await withRunningGateway(await loadConfig(paths, io.env), paths);
-  const { remote, port } = loaded.config.gateway;
-  // With --via, --url is the gateway as its ssh host sees it.
-  const remotePort = values.via !== undefined && values.url !== undefined
-    ? parseEndpoint(values.url).port
-    : remote.remotePort ?? readEnv(io.env).gatewayPort ?? port;
-  const viaUrl = `${values.tlsFingerprint === undefined ? "ws" : "wss"}://127.0.0.1:${remotePort}`;
-  const flags = {
-    // Another host's gateway is as foreign as another URL: nothing stored is sent there (N24).
-    url: values.url ?? (values.via === undefined ? undefined : viaUrl),
-    token: secretOf(values.token),
-    password: secretOf(values.password),
-    tlsFingerprint: values.tlsFingerprint,
-  };
-  const target = await decideTarget({ flags, env: io.env, loaded, paths });
-  const tunnel = values.via === undefined ? target.tunnel : {
-    sshTarget: values.via,
-    sshIdentity: undefined,
-    sshHostKeyPolicy: remote.sshHostKeyPolicy,
-    remotePort,
-  };
-  const notes = loaded.warnings.map((w) => w.message);
-  return { ...target, tunnel, paths, loaded, notes };
-}
-
 async function connect(
   io: Io,
   values: RpcValues,
@@ -164,11 +128,18 @@ async function connect(
   const url = renderEndpoint(parseEndpoint(target.url));
   const gatewayKey = tunnel?.gatewayKey ?? gatewayKeyOf(url, target.pin ? [target.pin] : []);
   const stored = target.storedTokens ? await tokens.load(gatewayKey, "operator") : undefined;
+  // Dial and greeting together: --timeout is a promise about the whole wait.
+  const limit = new AbortController();
+  const cancel = systemClock.after(
+    values.timeoutMs + DIAL_HEADSTART_MS,
+    () => limit.abort(greetingTimeout(values.timeoutMs)),
+  );
   try {
     return await openWhenReady({
       dial: {
         ...(tunnel?.dial ?? { url }),
         timeoutMs: values.timeoutMs,
+        signal: limit.signal,
         plaintext: { optIn: target.allowPrivatePlaintext },
         ...(target.pin ? { pin: target.pin } : {}),
         ...(needs.longLived ? { longLived: true } : {}),
@@ -182,7 +153,20 @@ async function connect(
     });
   } catch (error) {
     throw await connectFailure(error, target, io);
+  } finally {
+    cancel();
   }
+}
+
+/** Lets the dial report its own timeout, which says how far it came, before the whole wait ends. */
+const DIAL_HEADSTART_MS = 50;
+
+function greetingTimeout(timeoutMs: number): OpenclawError {
+  return new OpenclawError(
+    "HANDSHAKE_TIMEOUT",
+    `gateway timeout after ${timeoutMs}ms: connected, but not greeted`,
+    { retryable: true },
+  );
 }
 
 /**
@@ -198,97 +182,4 @@ function scopesToAsk(
   const owner = target.source === "local" && (token !== undefined || password !== undefined);
   if (owner || granted === undefined) return ALL_SCOPES;
   return [...needs.scopes, ...(needs.wishes ?? []).filter((scope) => coversScope(granted, scope))];
-}
-
-/** The block every connection error ends with. Source: cli.md 1. */
-function contextOf(target: Target): string[] {
-  return [
-    `Gateway target: ${target.url}`,
-    `Source: ${target.sourceText}`,
-    `Config: ${target.configPath}`,
-    ...(target.source === "local" ? [`Bind: ${target.bind}`] : []),
-  ];
-}
-
-async function connectFailure(error: unknown, target: CliTarget, io: Io): Promise<unknown> {
-  if (!isOpenclawError(error)) return error;
-  const conflict = /TOKEN_MISMATCH|PASSWORD_MISMATCH/.test(error.code)
-    ? await credentialConflict(
-      { env: io.env, loaded: target.loaded },
-      error.code.includes("PASSWORD") ? "password" : "token",
-    )
-    : undefined;
-  return new OpenclawError(error.code, failureText(error, target), {
-    cause: error,
-    exitCode: error.exitCode,
-    retryable: error.retryable,
-    details: { ...error.details, context: contextOf(target) },
-    hint: conflict ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
-  });
-}
-
-/** Not reached, or reached and refused: the two need different next steps. */
-function failureText(error: OpenclawError, target: Target): string {
-  const reason = error.message.replace(/^Cannot connect to "[^"]*": /, "");
-  return reason === error.message && !TRANSPORT_CODES.has(error.code)
-    ? `Gateway connect failed: ${reason}`
-    : `Gateway not reachable at ${target.url}: ${reason}`;
-}
-
-const TRANSPORT_CODES: ReadonlySet<string> = new Set([
-  "CONNECTION_REFUSED",
-  "CONNECTION_FAILED",
-  "CONNECTION_LOST",
-  "CONNECT_TIMEOUT",
-  "DNS_FAILED",
-]);
-
-function hintFor(error: OpenclawError, target: Target): string | undefined {
-  const local = target.source === "local";
-  const source = target.credentials.tokenSource ?? target.credentials.passwordSource;
-  switch (error.code) {
-    case "CONNECTION_REFUSED":
-      return local ? "openclaw gateway run" : "openclaw status --deep";
-    case "TLS_NOT_SPOKEN":
-      return `use ${target.url.replace(/^wss:/, "ws:")}: this port does not speak TLS`;
-    case "NOT_A_GATEWAY":
-    case "CONNECTION_LOST":
-      return target.url.startsWith("ws:")
-        ? "perhaps it speaks TLS: use wss:// with --tls-fingerprint (openclaw gateway fingerprint)"
-        : undefined;
-    case "AUTH_TOKEN_MISMATCH":
-    case "AUTH_PASSWORD_MISMATCH":
-      return `the credential came from ${
-        source ?? "a stored device token"
-      }; openclaw config get gateway.auth.token --reveal shows the gateway's own on its machine`;
-    case "AUTH_TOKEN_MISSING":
-    case "AUTH_PASSWORD_MISSING":
-      return "export OPENCLAW_GATEWAY_TOKEN=<token>, or --token <token>";
-    case "AUTH_SCOPE_MISMATCH":
-      return "this account was given less than the command needs: run it on the gateway's machine";
-    case "PAIRING_REQUIRED": {
-      const id = error.details?.requestId;
-      return typeof id === "string"
-        ? `on the gateway's machine: openclaw devices approve ${id}`
-        : "on the gateway's machine: openclaw devices list";
-    }
-    default:
-      return undefined;
-  }
-}
-
-/** Failures of a call: a lost connection and a silent gateway name the gateway too. */
-function callFailure(error: unknown, method: string, target: Target, timeoutMs: number): unknown {
-  if (!isOpenclawError(error, "REQUEST_TIMEOUT", "CONNECTION_LOST", "SERVICE_RESTART")) {
-    return error;
-  }
-  const message = error.code === "REQUEST_TIMEOUT"
-    ? `gateway timeout after ${Math.round(timeoutMs)}ms: ${method}`
-    : error.message;
-  return new OpenclawError(error.code, message, {
-    cause: error,
-    retryable: true,
-    details: { ...error.details, context: contextOf(target) },
-    hint: "openclaw gateway health",
-  });
 }

@@ -1,0 +1,111 @@
+/**
+ * What a failed connection or call says: what was tried, where the address came from, what was found, and the next
+ * command. Source: cli.md 1.
+ */
+import { credentialConflict, type Target } from "../config/target.ts";
+import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
+import type { CliTarget } from "./cli_target.ts";
+import type { Io } from "./io.ts";
+
+/** The block every connection error ends with. Source: cli.md 1. */
+function contextOf(target: Target): string[] {
+  return [
+    `Gateway target: ${target.url}`,
+    `Source: ${target.sourceText}`,
+    `Config: ${target.configPath}`,
+    ...(target.source === "local" ? [`Bind: ${target.bind}`] : []),
+  ];
+}
+
+/** A failed connection, told in full. */
+export async function connectFailure(error: unknown, target: CliTarget, io: Io): Promise<unknown> {
+  if (!isOpenclawError(error)) return error;
+  const conflict = /TOKEN_MISMATCH|PASSWORD_MISMATCH/.test(error.code)
+    ? await credentialConflict(
+      { env: io.env, loaded: target.loaded },
+      error.code.includes("PASSWORD") ? "password" : "token",
+    )
+    : undefined;
+  return new OpenclawError(error.code, failureText(error, target), {
+    cause: error,
+    exitCode: error.exitCode,
+    retryable: error.retryable,
+    details: { ...error.details, context: contextOf(target) },
+    hint: conflict ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
+  });
+}
+
+/** Not reached, or reached and refused: the two need different next steps. */
+function failureText(error: OpenclawError, target: Target): string {
+  const told = error.message.replace(/^Cannot connect to "[^"]*": /, "");
+  const reason = told.replace(
+    /^(.*) after (\d+) ms \(timed out\)$/,
+    "gateway timeout after $2ms: $1",
+  );
+  return told === error.message && !TRANSPORT_CODES.has(error.code)
+    ? `Gateway connect failed: ${reason}`
+    : `Gateway not reachable at ${target.url}: ${reason}`;
+}
+
+const TRANSPORT_CODES: ReadonlySet<string> = new Set([
+  "CONNECTION_REFUSED",
+  "CONNECTION_FAILED",
+  "CONNECTION_LOST",
+  "CONNECT_TIMEOUT",
+  "DNS_FAILED",
+]);
+
+function hintFor(error: OpenclawError, target: Target): string | undefined {
+  const local = target.source === "local";
+  const source = target.credentials.tokenSource ?? target.credentials.passwordSource;
+  switch (error.code) {
+    case "CONNECTION_REFUSED":
+      return local ? "openclaw gateway run" : "openclaw status --deep";
+    case "TLS_NOT_SPOKEN":
+      return `use ${target.url.replace(/^wss:/, "ws:")}: this port does not speak TLS`;
+    case "NOT_A_GATEWAY":
+    case "CONNECTION_LOST":
+      return target.url.startsWith("ws:")
+        ? "perhaps it speaks TLS: use wss:// with --tls-fingerprint (openclaw gateway fingerprint)"
+        : undefined;
+    case "AUTH_TOKEN_MISMATCH":
+    case "AUTH_PASSWORD_MISMATCH":
+      return `the credential came from ${
+        source ?? "a stored device token"
+      }; openclaw config get gateway.auth.token --reveal shows the gateway's own on its machine`;
+    case "AUTH_TOKEN_MISSING":
+    case "AUTH_PASSWORD_MISSING":
+      return "export OPENCLAW_GATEWAY_TOKEN=<token>, or --token <token>";
+    case "AUTH_SCOPE_MISMATCH":
+      return "this account was given less than the command needs: run it on the gateway's machine";
+    case "PAIRING_REQUIRED": {
+      const id = error.details?.requestId;
+      return typeof id === "string"
+        ? `on the gateway's machine: openclaw devices approve ${id}`
+        : "on the gateway's machine: openclaw devices list";
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Failures of a call: a lost connection and a silent gateway name the gateway too. */
+export function callFailure(
+  error: unknown,
+  method: string,
+  target: Target,
+  timeoutMs: number,
+): unknown {
+  if (!isOpenclawError(error, "REQUEST_TIMEOUT", "CONNECTION_LOST", "SERVICE_RESTART")) {
+    return error;
+  }
+  const message = error.code === "REQUEST_TIMEOUT"
+    ? `gateway timeout after ${Math.round(timeoutMs)}ms: ${method}`
+    : error.message;
+  return new OpenclawError(error.code, message, {
+    cause: error,
+    retryable: true,
+    details: { ...error.details, context: contextOf(target) },
+    hint: "openclaw gateway health",
+  });
+}
