@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { clientPackages, Home } from "../support/reference.ts";
 import { type Recorded, startRecorder } from "../support/recorder.ts";
 import { Matrix } from "./matrix.ts";
-import { liveNode, pendingDevice, stageGateway, TOKEN } from "./stage.ts";
+import { liveNode, openNodeHome, pendingDevice, stageGateway, TOKEN } from "./stage.ts";
 
 /** Methods and events of our own (ours-to-ours, only used when both sides announced them). */
 const OURS: Readonly<Record<string, string>> = {
@@ -133,12 +133,7 @@ Deno.test({
     const operator = await Home.make("ours", {
       gateway: { mode: "local", port: recorder.port, auth: { mode: "token", token: TOKEN } },
     });
-    const nodeHome = await Home.make("ours", {}, { OPENCLAW_GATEWAY_TOKEN: TOKEN });
-    await Deno.writeTextFile(
-      join(nodeHome.stateDir, "exec-approvals.json"),
-      JSON.stringify({ version: 1, defaults: { security: "full", ask: "off" }, agents: {} }),
-      { mode: 0o600 },
-    );
+    const nodeHome = await openNodeHome();
     const node = await nodeHome.start([
       "node",
       "run",

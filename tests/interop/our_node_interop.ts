@@ -1,11 +1,13 @@
 /** Our node host and our CLI on the real gateways of both versions. */
 import { assertEquals } from "@std/assert";
-import { join } from "@std/path";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
 import {
+  checkEcho,
+  checkWhich,
   eventually,
   liveNode,
+  openNodeHome,
   pendingSurfaces,
   reach,
   stageGateway,
@@ -25,12 +27,7 @@ for (const kind of ["v3", "v4"] as const) {
       const operator = await Home.make("ours", {
         gateway: { mode: "local", port: gateway.port, auth: { mode: "token", token: TOKEN } },
       });
-      const nodeHome = await Home.make("ours", {}, { OPENCLAW_GATEWAY_TOKEN: TOKEN });
-      await Deno.writeTextFile(
-        join(nodeHome.stateDir, "exec-approvals.json"),
-        JSON.stringify({ version: 1, defaults: { security: "full", ask: "off" }, agents: {} }),
-        { mode: 0o600 },
-      );
+      const nodeHome = await openNodeHome();
       const node = await startNode(nodeHome, gateway);
       let nodeId = "";
       try {
@@ -84,32 +81,13 @@ for (const kind of ["v3", "v4"] as const) {
             return row;
           }, 60_000);
         });
-        await nodeRows.scenario(t, "system.which", async () => {
-          const answer = await operator.json([
-            "nodes",
-            "invoke",
-            "--node",
-            nodeId,
-            "--command",
-            "system.which",
-            "--params",
-            '{"bins":["sh"]}',
-            "--json",
-          ]) as { payload: { bins: Record<string, string> } };
-          assertEquals(answer.payload.bins["sh"]?.endsWith("/sh"), true);
-        });
-        await nodeRows.scenario(t, "system.run through our nodes run", async () => {
-          const result = await operator.run([
-            "nodes",
-            "run",
-            "--node",
-            nodeId,
-            "--",
-            "/bin/echo",
-            "hello",
-          ]);
-          assertEquals([result.code, result.stdout], [0, "hello\n"], result.stderr);
-        });
+        await nodeRows.scenario(t, "system.which", async () => await checkWhich(operator, nodeId));
+
+        await nodeRows.scenario(
+          t,
+          "system.run through our nodes run",
+          async () => await checkEcho(operator, nodeId),
+        );
         await nodeRows.scenario(t, "exec approvals are read through the gateway", async () => {
           const answer = await operator.json(["approvals", "get", "--node", nodeId, "--json"]) as {
             file: { defaults: { security: string } };

@@ -6,6 +6,7 @@ import { Matrix } from "./matrix.ts";
 import {
   eventually,
   liveNode,
+  openNodeHome,
   pendingDevice,
   pendingSurfaces,
   stageGateway,
@@ -45,12 +46,7 @@ for (const kind of ["v3", "v4"] as const) {
       const cli = await Home.make(kind, {
         gateway: { mode: "local", port: gateway.port, auth: { mode: "token", token: TOKEN } },
       });
-      const nodeHome = await Home.make("ours", {}, { OPENCLAW_GATEWAY_TOKEN: TOKEN });
-      await Deno.writeTextFile(
-        join(nodeHome.stateDir, "exec-approvals.json"),
-        JSON.stringify({ version: 1, defaults: { security: "full", ask: "off" }, agents: {} }),
-        { mode: 0o600 },
-      );
+      const nodeHome = await openNodeHome();
       const node = await startNode(nodeHome, gateway);
       let nodeId = "";
       try {

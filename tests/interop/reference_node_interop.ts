@@ -1,9 +1,11 @@
 /** The real node hosts of both versions on our gateway. Operators are ours. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
 import {
+  checkEcho,
+  checkWhich,
   eventually,
   liveNode,
   pendingDevice,
@@ -55,20 +57,8 @@ for (const kind of ["v3", "v4"] as const) {
           });
           assertEquals(row.nodeId, nodeId);
         });
-        await matrix.scenario(t, "system.which", async () => {
-          const answer = await operator.json([
-            "nodes",
-            "invoke",
-            "--node",
-            nodeId,
-            "--command",
-            "system.which",
-            "--params",
-            '{"bins":["sh"]}',
-            "--json",
-          ]) as { payload: { bins: Record<string, string> } };
-          assertMatch(answer.payload.bins["sh"] ?? "", /\/sh$/);
-        });
+        await matrix.scenario(t, "system.which", async () => await checkWhich(operator, nodeId));
+
         await matrix.scenario(t, "exec approvals are read and set", async () => {
           const file = join(operator.dir, "approvals.json");
           await Deno.writeTextFile(file, JSON.stringify(ALLOW_ALL));
@@ -84,18 +74,11 @@ for (const kind of ["v3", "v4"] as const) {
           };
           assertEquals(snapshot.file.defaults.security, "full");
         });
-        await matrix.scenario(t, "system.run through nodes run", async () => {
-          const result = await operator.run([
-            "nodes",
-            "run",
-            "--node",
-            nodeId,
-            "--",
-            "/bin/echo",
-            "hello",
-          ]);
-          assertEquals([result.code, result.stdout], [0, "hello\n"], result.stderr);
-        });
+        await matrix.scenario(
+          t,
+          "system.run through nodes run",
+          async () => await checkEcho(operator, nodeId),
+        );
         await matrix.scenario(t, "a failing command keeps its exit code", async () => {
           const result = await operator.run(["nodes", "run", "--node", nodeId, "--", "/bin/false"]);
           assertEquals(result.code, 1, result.stderr);

@@ -1,4 +1,6 @@
 /** What the interop scenarios share: a gateway of either kind, nodes of either kind, and waiting for a state. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { freePort, Home, type PeerKind, type Running } from "../support/reference.ts";
 
 /** The shared token of every gateway in these tests. */
@@ -180,4 +182,28 @@ export async function pendingSurfaces(
     requestId: string;
   }[];
   return requests.map((request) => request.requestId);
+}
+
+/** A home for a node of ours whose policy lets everything run: what is tested here is the wire, not the policy. */
+export async function openNodeHome(): Promise<Home> {
+  const home = await Home.make("ours", {}, { OPENCLAW_GATEWAY_TOKEN: TOKEN });
+  const policy = { version: 1, defaults: { security: "full", ask: "off" }, agents: {} };
+  const file = join(home.stateDir, "exec-approvals.json");
+  await Deno.writeTextFile(file, JSON.stringify(policy), { mode: 0o600 });
+  return home;
+}
+
+/** `system.which` finds a shell, asked by an operator of either kind. */
+export async function checkWhich(operator: Home, nodeId: string): Promise<void> {
+  const params = ["--command", "system.which", "--params", '{"bins":["sh"]}', "--json"];
+  const answer = await operator.json(["nodes", "invoke", "--node", nodeId, ...params]) as {
+    payload: { bins: Record<string, string> };
+  };
+  assertMatch(answer.payload.bins["sh"] ?? "", /\/sh$/);
+}
+
+/** A command of our operator runs on the node and its output arrives. */
+export async function checkEcho(operator: Home, nodeId: string): Promise<void> {
+  const result = await operator.run(["nodes", "run", "--node", nodeId, "--", "/bin/echo", "hello"]);
+  assertEquals([result.code, result.stdout], [0, "hello\n"], result.stderr);
 }
