@@ -9,11 +9,12 @@ import { wait } from "../../lib/clock.ts";
 import { createLogger } from "../../lib/log.ts";
 import { Secret } from "../../lib/secret.ts";
 import { type RunningNode, startNode } from "../../node/host.ts";
-import type { NodeFlags } from "../../node/node_file.ts";
+import { loadNodeFile, type NodeFlags } from "../../node/node_file.ts";
 import { readRuntime } from "../../node/runtime_file.ts";
 import { onStopSignals } from "../../platform/signals.ts";
 import { parseJoinLine } from "../../protocol/setup_code.ts";
 import type { Io } from "../io.ts";
+import { offerGateways } from "./node_offer.ts";
 
 /** Start of the name of a quickstart's temporary folder. */
 export const QUICKSTART_PREFIX = "openclaw-quickstart-";
@@ -37,6 +38,7 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
   const log = createLogger({ subsystem: "node", sink: io.out.logSink(asJson) });
   const paths = statePaths(io.env);
+  const isFirst = await loadNodeFile(paths.nodeFile) === undefined;
   const bootstrapToken = values.untilStdinCloses ? await secretFromParent() : values.bootstrapToken;
   const node = await startNode({
     paths,
@@ -48,6 +50,8 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   const remove = onStopSignals((_signal, count) => void node.stop({ force: count > 1 }));
   if (values.untilStdinCloses) void stopWithStdin(node);
   if (values.untilJoined) void stopWhenJoined(node, paths.runtimeFile);
+  const toldNothing = isFirst && values.host === undefined && values.via === undefined;
+  if (toldNothing && !asJson && !readEnv(io.env).disableBonjour) void offerGateways(io);
   const code = await node.done;
   remove();
   if (values.removeAtEnd) await removeQuickstart(values.removeAtEnd);

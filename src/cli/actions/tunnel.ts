@@ -90,6 +90,7 @@ export async function runTunnel(flags: TunnelFlags, io: Io): Promise<number> {
   const stop = new AbortController();
   const unhook = onStopSignals(() => stop.abort());
   const target = sshTargetText(wish.target);
+  let hinted: string | undefined;
   const log = createLogger({
     subsystem: "tunnel",
     sink: (record) => io.out.note(renderText(record)),
@@ -105,8 +106,11 @@ export async function runTunnel(flags: TunnelFlags, io: Io): Promise<number> {
         if (state.tunnel === "open") {
           io.out.note(`Tunnel to ${target} open at ${localText(state.local)}`);
         }
-        if (state.lastError?.hint && state.tunnel === "down") {
-          io.out.note(`hint: ${state.lastError.hint}`);
+        if (state.tunnel === "open") hinted = undefined;
+        // Once per reason: a tunnel that cannot open tries again every few seconds.
+        if (state.tunnel === "down" && state.lastError && state.lastError.code !== hinted) {
+          hinted = state.lastError.code;
+          if (state.lastError.hint) io.out.note(`hint: ${state.lastError.hint}`);
         }
       },
     });
