@@ -27,6 +27,8 @@ export class LiveOutput {
   readonly #onCredit: (bytes: number) => void;
   readonly #queue: Piece[] = [];
   #unanswered = 0;
+  /** Credit of what is sent and not answered. */
+  #openBytes = 0;
   #seq = 0;
   #outSeq = 0;
   /** Nobody listens any more. */
@@ -64,9 +66,15 @@ export class LiveOutput {
 
   /** The caller gave up: what comes from now on is thrown away, so that the program can end. */
   abandon(): void {
-    this.#broken = true;
-    this.#owe(0);
+    this.#giveUp();
     this.#pump();
+  }
+
+  /** Nobody listens: what is on its way may never be answered, so its credit comes back now. */
+  #giveUp(): void {
+    this.#broken = true;
+    this.#owe(this.#openBytes);
+    this.#openBytes = 0;
   }
 
   /** Resolves when everything pushed was sent (or can no longer be). */
@@ -93,19 +101,21 @@ export class LiveOutput {
 
   async #sendOne(chunk: string, creditBytes: number): Promise<void> {
     this.#unanswered++;
+    this.#openBytes += creditBytes;
     const taken = await this.#send(++this.#seq, chunk).catch(() => false);
     this.#unanswered--;
     if (!taken) {
-      this.#broken = true;
       this.#lost ||= creditBytes > 0;
+      this.#giveUp();
+    } else if (!this.#broken) {
+      this.#openBytes -= creditBytes;
+      this.#owe(creditBytes);
     }
-    this.#owe(creditBytes);
     this.#pump();
   }
 
   #owe(bytes: number): void {
     this.#owedBytes += bytes;
-    // Answers that never come must not hold back what is left of a run that nobody follows.
     const isEnough = this.#broken || this.#unanswered === 0 ||
       this.#owedBytes >= LIVE_CREDIT_BYTES / 4;
     if (this.#owedBytes === 0 || !isEnough) return;
