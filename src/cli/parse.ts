@@ -181,7 +181,10 @@ function checkTokens(
   );
   for (const [a, b] of command.exclusive) {
     if (byKey[a] !== undefined && byKey[b] !== undefined) {
-      throw usage(`Use either ${dashed(command, a)} or ${dashed(command, b)} (not both)`);
+      throw usage(
+        `Use either ${dashed(command, a)} or ${dashed(command, b)} (not both)`,
+        helpHint(command),
+      );
     }
   }
   return { args: byKey, words };

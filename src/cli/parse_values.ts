@@ -87,7 +87,8 @@ export function argValues(command: Command, words: readonly string[]) {
     }
     const word = left[0];
     if (word !== undefined && spec.choices && !spec.choices.includes(word)) {
-      throw usage(`<${argName(key)}> is ${quoted(word)}, wanted ${spec.choices.join(", ")}`);
+      const wanted = spec.choices.join(", ");
+      throw usage(`<${argName(key)}> is ${quoted(word)}, wanted ${wanted}`, helpHint(command));
     }
     values[key] = word;
     left = left.slice(1);

@@ -1,24 +1,25 @@
-/** Plays every file of `transcripts/` and compares stream by stream. */
+/** Plays every file of `transcripts/` in a home of its own, line after line, and compares stream by stream. */
 import { assertEquals } from "@std/assert";
 import { cli, lineMatches, parseTranscript } from "./support.ts";
 
 const folder = new URL("./transcripts/", import.meta.url);
 
 for (const entry of [...Deno.readDirSync(folder)].map((e) => e.name).sort()) {
-  const cases = parseTranscript(Deno.readTextFileSync(new URL(entry, folder)));
-  for (const wanted of cases) {
-    Deno.test(`${entry}: openclaw ${wanted.words.join(" ")}`, async () => {
-      const home = await Deno.makeTempDir();
-      try {
-        const ran = await cli(wanted.words, { env: { HOME: home } });
-        compare(ran.stdout, wanted.stdout, "stdout");
-        compare(ran.stderr, wanted.stderr, "stderr");
-        assertEquals(ran.code, wanted.code, ran.stderr);
-      } finally {
-        await Deno.remove(home, { recursive: true });
+  Deno.test(`transcript ${entry}`, async (t) => {
+    const home = await Deno.makeTempDir();
+    try {
+      for (const wanted of parseTranscript(Deno.readTextFileSync(new URL(entry, folder)))) {
+        await t.step(`openclaw ${wanted.words.join(" ")}`, async () => {
+          const ran = await cli(wanted.words, { env: { HOME: home } });
+          compare(ran.stdout.replaceAll(home, "$HOME"), wanted.stdout, "stdout");
+          compare(ran.stderr.replaceAll(home, "$HOME"), wanted.stderr, "stderr");
+          assertEquals(ran.code, wanted.code, ran.stderr);
+        });
       }
-    });
-  }
+    } finally {
+      await Deno.remove(home, { recursive: true });
+    }
+  });
 }
 
 function compare(actual: string, expected: readonly string[], stream: string): void {
