@@ -103,6 +103,20 @@ Deno.test(
       assertMatch((await run("approvals", "explain", "--", "id", "-g")).stdout, /would be refused/);
       const [grant] = JSON.parse((await run("approvals", "grants", "list", "--json")).stdout);
       assertEquals(grant.runsLeft, 2);
+      const policy = await run("approvals", "get");
+      assert(
+        policy.stdout.includes(grant.id) &&
+          /\/usr\/bin\/id, arguments -u, 2 runs left/.test(policy.stdout),
+      );
+      const shown = JSON.parse((await run("approvals", "get", "--json")).stdout);
+      assertEquals(shown.grants, [grant]);
+      assert(!JSON.stringify(shown.file).includes(grant.id));
+      for (const words of [["list"], ["add", "--runs", "1", "/usr/bin/id"], ["revoke", grant.id]]) {
+        const [verb = "", ...rest] = words;
+        const gateway = await run("approvals", "grants", verb, "--gateway", ...rest);
+        assertMatch(gateway.stderr, /A gateway runs no commands, so it has no grants[^]*--node/);
+        assertEquals(gateway.code, 2);
+      }
       assertEquals((await run("approvals", "grants", "revoke", grant.id)).code, 0);
       const again = await run("approvals", "grants", "revoke", grant.id);
       assert(again.code === 1 && again.stderr.includes("approvals grants list"));

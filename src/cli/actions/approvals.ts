@@ -10,6 +10,7 @@ import {
 } from "../../approvals/approvals_file.ts";
 import { wireApprovals } from "../../approvals/approvals_wire.ts";
 import { addEntries, removeEntries } from "../../approvals/entries.ts";
+import { type Grant, isLive } from "../../approvals/grants.ts";
 import { effectivePolicy, type ExecConfig } from "../../approvals/policy.ts";
 import { loadConfig } from "../../config/load.ts";
 import { parseJson5 } from "../../config/json5.ts";
@@ -17,7 +18,7 @@ import { statePaths } from "../../config/paths.ts";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { silentLogger } from "../../lib/log.ts";
-import { any, bool, obj, opt, str } from "../../lib/schema.ts";
+import { any, bool, list, obj, opt, str } from "../../lib/schema.ts";
 import { ApprovalsStore } from "../../node/approvals_store.ts";
 import { ensureDir } from "../../platform/files.ts";
 import { withGateway } from "../connect.ts";
@@ -25,6 +26,7 @@ import type { Io } from "../io.ts";
 import type { RpcValues } from "../rpc_flags.ts";
 import { readAnswer } from "../shapes.ts";
 import { ageText } from "../table.ts";
+import { grantShape, showGrants } from "./approvals_grants.ts";
 import { chooseNode } from "./nodes.ts";
 
 /** Which policy. */
@@ -39,11 +41,17 @@ export interface Snapshot {
   readonly exists: boolean;
   readonly hash: string;
   readonly file: unknown;
+  /** Live grants beside the file; absent where nothing runs (a gateway) or nobody knows them (other products). */
+  readonly grants?: readonly Grant[];
 }
 
-const snapshotShape = obj({ path: str(), exists: opt(bool()), hash: str(), file: any() }, {
-  unknown: "keep",
-});
+const snapshotShape = obj({
+  path: str(),
+  exists: opt(bool()),
+  hash: str(),
+  file: any(),
+  grants: opt(list(grantShape)),
+}, { unknown: "keep" });
 
 /** One policy file, wherever it is. */
 interface Place {
@@ -61,14 +69,18 @@ async function withPlace<T>(
   if (values.node === undefined && !values.gateway) {
     const paths = statePaths(io.env);
     const store = new ApprovalsStore({ ...paths, clock: systemClock, log: silentLogger });
+    const withGrants = async (snapshot: Snapshot) => ({
+      ...snapshot,
+      grants: (await store.grants()).filter((grant) => isLive(grant, systemClock.now())),
+    });
     try {
       return await use({
         label: "local",
-        read: () => store.snapshot(),
+        read: async () => withGrants(await store.snapshot()),
         write: async (file, baseHash) => {
           io.out.note("Writing local approvals.");
           await ensureDir(paths.stateDir);
-          return await store.set(file, baseHash);
+          return withGrants(await store.set(file, baseHash));
         },
       });
     } finally {
@@ -144,6 +156,7 @@ async function show(label: string, snapshot: Snapshot, io: Io): Promise<void> {
         entries.map(([agent, pattern, usedAt]) => [label, agent, pattern, usedAt]),
       );
     }
+    if (snapshot.grants) showGrants(snapshot.grants, io);
     io.out.text("Effective Policy");
     io.out.table(
       [{ title: "Scope" }, { title: "Effective" }, { title: "From" }],

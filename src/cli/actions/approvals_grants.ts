@@ -20,6 +20,7 @@ import { chooseNode } from "./nodes.ts";
 /** Where the grants are. */
 export interface GrantsTarget extends RpcValues {
   readonly node: string | undefined;
+  readonly gateway: boolean | undefined;
 }
 
 /** One file of grants. Both calls answer with those that are live. */
@@ -35,6 +36,12 @@ async function withPlace<T>(
   io: Io,
   use: (place: Place) => Promise<T>,
 ): Promise<T> {
+  if (values.gateway) {
+    throw new OpenclawError("USAGE", "A gateway runs no commands, so it has no grants", {
+      exitCode: 2,
+      hint: "openclaw approvals grants list --node build-1",
+    });
+  }
   return values.node === undefined ? await withLocal(io, use) : await withNode(values, io, use);
 }
 
@@ -68,7 +75,8 @@ function madeHere(wish: GrantWish): Grant {
   throw new OpenclawError("USAGE", grant, { exitCode: 2, hint: HINT });
 }
 
-const grantShape = obj({
+/** A grant as a node of ours shows it. */
+export const grantShape = obj({
   id: str(),
   createdAtMs: int(),
   pattern: str(),
@@ -117,13 +125,16 @@ async function withNode<T>(
 /** `approvals grants list`. */
 export async function listGrants(values: GrantsTarget, io: Io): Promise<void> {
   const grants = await withPlace(values, io, (place) => place.read());
-  io.out.show(grants, () => {
-    if (grants.length === 0) return io.out.text("No grants.");
-    io.out.table(
-      [{ title: "Id", fixed: true }, { title: "Grant" }],
-      grants.map((grant) => [grant.id, grantText(grant, systemClock.now())]),
-    );
-  });
+  io.out.show(grants, () => showGrants(grants, io));
+}
+
+/** The live grants as a table, also below a policy. */
+export function showGrants(grants: readonly Grant[], io: Io): void {
+  if (grants.length === 0) return io.out.text("No grants.");
+  io.out.table(
+    [{ title: "Id", fixed: true }, { title: "Grant" }],
+    grants.map((grant) => [grant.id, grantText(grant, systemClock.now())]),
+  );
 }
 
 /** Values of `approvals grants add`. */

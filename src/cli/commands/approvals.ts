@@ -10,7 +10,11 @@ const target = {
   ...rpcFlags(60_000),
 };
 const agent = text({ help: "Agent the entry is for", value: "<id>", default: "*" });
-const grantsTarget = { node: target.node, ...rpcFlags() };
+const grantsTarget = {
+  node: target.node,
+  gateway: bool({ help: "Refused: a gateway runs no commands" }),
+  ...rpcFlags(),
+};
 const oneTarget = [["node", "gateway"]] as const;
 
 /** The `approvals` family. */
@@ -113,6 +117,7 @@ export const APPROVAL_COMMANDS = [
     path: "approvals grants list",
     summary: "List the grants of this machine or of a node",
     flags: grantsTarget,
+    exclusive: oneTarget,
     examples: [["openclaw approvals grants list", "what is still granted"]],
     async run(values, io) {
       const { listGrants } = await import("../actions/approvals_grants.ts");
@@ -129,10 +134,11 @@ export const APPROVAL_COMMANDS = [
       runs: int({ help: "How many runs", value: "<n>" }),
       forMs: duration({ name: "for", help: "How long, at most 24h", value: "<duration>" }),
       dir: text({ help: "Only in this directory and below", value: "<path>" }),
-      requester: text({ help: "Only for this device or client id", value: "<id>" }),
+      requester: text({ help: "Only for this device id, or owner", value: "<id>" }),
       agent: text({ help: "Only for this agent", value: "<id>" }),
       ...grantsTarget,
     },
+    exclusive: oneTarget,
     examples: [
       ["openclaw approvals grants add --runs 3 -- /usr/bin/git push '**'", "three pushes"],
       ["openclaw approvals grants add --for 30m --dir /srv/app -- /usr/bin/make", "half an hour"],
@@ -147,6 +153,7 @@ export const APPROVAL_COMMANDS = [
     summary: "End a grant now",
     args: { id: arg({ help: "Id as listed", required: true }) },
     flags: grantsTarget,
+    exclusive: oneTarget,
     examples: [["openclaw approvals grants revoke 1a2b3c4d", "end it"]],
     async run(values, io) {
       const { revokeGrant } = await import("../actions/approvals_grants.ts");
