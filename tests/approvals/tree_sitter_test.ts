@@ -3,7 +3,8 @@
  * tree-sitter must see the same commands with the same literal words and nothing that expands. Test-time only.
  */
 import { assert, assertEquals } from "@std/assert";
-import { join, toFileUrl } from "@std/path";
+import { join } from "@std/path";
+import { createRequire } from "node:module";
 import { npmPackages } from "../support/npm_cache.ts";
 import { parseShell, type ShellItem } from "../../src/approvals/reading/shell.ts";
 import { randomFrom, randomLine } from "./shell_lines.ts";
@@ -28,7 +29,8 @@ interface Parser {
 async function bashParser(): Promise<Parser> {
   const dir = await npmPackages("oracle", "web-tree-sitter@0.27.1", "tree-sitter-bash@0.25.1");
   const modules = join(dir, "node_modules");
-  const library = await import(toFileUrl(join(modules, "web-tree-sitter/web-tree-sitter.js")).href);
+  // Its CommonJS form: the other one imports "module" without a prefix, which Deno 2.8 refuses.
+  const library = createRequire(join(dir, "package.json"))("web-tree-sitter");
   await library.Parser.init();
   const parser: Parser = new library.Parser();
   const wasm = await Deno.readFile(join(modules, "tree-sitter-bash/tree-sitter-bash.wasm"));
