@@ -18,7 +18,7 @@ export interface Grant {
   readonly args?: readonly string[];
   /** The command's directory must be this one or lie below it. */
   readonly directory?: string;
-  /** Device id or client id of the only requester it counts for. */
+  /** Device id of the only requester it counts for, or `owner` for the gateway's owner without a device. */
   readonly requester?: string;
   readonly agentId?: string;
   /** Wall-clock end, milliseconds. */

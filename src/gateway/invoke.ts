@@ -14,6 +14,7 @@ import {
   type InvokerOptions,
   outcomeOf,
   type OwnCall,
+  ownMembers,
   type PendingCall,
   speaksOutput,
 } from "./invoke_call.ts";
@@ -156,8 +157,7 @@ export class NodeInvoker implements Invoker {
       timeoutMs,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(sessionKey === undefined ? {} : { sessionKey }),
-      // Tells a node of ours whether anybody listens to live output.
-      ...(speaksOutput(node) ? { live: live !== undefined } : {}),
+      ...ownMembers(node, caller, live !== undefined),
     }));
     if (!sent) return settle(failure("NOT_CONNECTED", "node not connected", false));
     this.#calls.set(id, pending);

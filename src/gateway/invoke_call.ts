@@ -73,6 +73,25 @@ export function speaksOutput(peer: Peer | undefined): boolean {
   return peer?.principal.caps.includes(CAP_INVOKE_OUTPUT) ?? false;
 }
 
+/**
+ * Members of `node.invoke.request` for nodes of ours only; others check the event strictly. `requester` comes from the
+ * connection that asks, never from what it says, so that no caller can use a grant given to another.
+ */
+export function ownMembers(
+  node: Peer,
+  caller: Peer | undefined,
+  isLive: boolean,
+): { readonly live?: boolean; readonly requester?: string } {
+  if (!speaksOutput(node)) return {};
+  const requester = caller && requesterOf(caller);
+  return { live: isLive, ...(requester === undefined ? {} : { requester }) };
+}
+
+/** Who asks: the proven device, else `owner`; a connection that proved neither has no name a grant could be for. */
+function requesterOf({ principal }: Peer): string | undefined {
+  return principal.deviceId ?? (principal.owner ? "owner" : undefined);
+}
+
 /** Names a call of one connection. */
 export function callKey(peer: Peer, idempotencyKey: string): string {
   return `${peer.connId}\n${idempotencyKey}`;

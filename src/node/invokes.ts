@@ -167,6 +167,8 @@ export class Invokes {
       signal: abort.signal,
       protocol: session.protocol,
       wantsFacts: session.liveOutput,
+      // Only the event's own member, written by a gateway of ours: the params are the caller's words.
+      requester: session.liveOutput ? textOf(facts["requester"]) || undefined : undefined,
       sendEvent: (event, payload) => this.#sendEvent(session, event, payload),
       ...(session.liveOutput && facts["live"] !== false ? { live: this.#liveChannel(invoke) } : {}),
     };

@@ -21,7 +21,7 @@ export interface MatchFacts {
   readonly grants?: readonly Grant[];
   /** Wall clock for grants; without it no grant counts. */
   readonly nowMs?: number;
-  /** Device or client id of the requester, for grants. */
+  /** Device id of the requester, or `owner`, for grants. */
   readonly requester?: string;
   /** Trusted path of each skill program, by bare name. */
   readonly skillBins?: ReadonlyMap<string, string>;

@@ -47,6 +47,8 @@ export interface InvokeContext extends NodeServices {
   readonly live?: LiveChannel;
   /** The gateway is one of ours and keeps the additional facts of a result (decision 24). */
   readonly wantsFacts: boolean;
+  /** Who asked, as a gateway of ours vouches: a device id, or `owner`. For grants and the log. */
+  readonly requester: string | undefined;
 }
 
 /** One command with its params already checked by {@linkcode runCommand}. */

@@ -92,6 +92,7 @@ export const systemRun = nodeCommand("system.run", {
     run.plan.commandText,
     run.plan.segments[0]?.target?.path,
   );
+  audit(run, "command allowed", { rule: verdict.rule });
   if (params.needsScreenRecording === true) {
     const text = "PERMISSION_MISSING: screenRecording";
     throw deny(run, "permission:screenRecording", text);
@@ -170,13 +171,14 @@ export async function judge(
   run: Pick<Run, "plan" | "facts" | "approved" | "context">,
   policy: EffectivePolicy,
 ): Promise<Verdict> {
-  const { approvals, clock, skillBins } = run.context;
+  const { approvals, clock, skillBins, requester } = run.context;
   return decide(run.plan, {
     policy,
     facts: run.facts,
     approved: run.approved,
     grants: await approvals.grants(),
     nowMs: clock.now(),
+    ...(requester === undefined ? {} : { requester }),
     ...(policy.autoAllowSkills ? { skillBins: await skillBins() } : {}),
   });
 }
@@ -188,8 +190,15 @@ function deny(
   message: string,
 ): OpenclawError {
   run.context.sendEvent("exec.denied", { ...run.event, reason });
+  audit(run, "command denied", { reason });
   const code = run.context.protocol === 3 ? "UNAVAILABLE" : "SYSTEM_RUN_DENIED";
   return new OpenclawError(code, message, { details: { reason } });
+}
+
+/** The node's own record of a decision; never the command, whose words may be secret. */
+function audit(run: Run, message: string, why: { rule: string } | { reason: string }): void {
+  const { log, requester } = run.context;
+  log.info(message, { runId: run.event["runId"], requester, ...why });
 }
 
 /** Allow-always; a rule that cannot be stored does not stop the run that was approved. */
