@@ -39,8 +39,11 @@ const BESIDE_THE_SCHEMA:
     ],
     [
       "NodeInvokeRequestEvent",
-      "tells a node of ours that somebody listens to live output (decision 12)",
-      (v) => delete v.live,
+      "tells a node of ours that somebody listens to live output (decision 12), and who asks",
+      (v) => {
+        delete v.live;
+        delete v.requester;
+      },
     ],
     [
       "NodeEventResult",
