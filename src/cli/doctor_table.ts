@@ -2,35 +2,8 @@
  * What every failure on the way to a gateway means: which hop is broken, why, and the one command to type next.
  * Data only; walking the hops is `actions/doctor.ts`. What lies behind the gateway is `doctor_node_table.ts`.
  */
+import type { Diagnosis } from "./doctor_hops.ts";
 import { NODE_DIAGNOSES } from "./doctor_node_table.ts";
-
-/** The hops in the order they are passed. */
-export const HOPS = [
-  "config",
-  "name",
-  "route",
-  "tcp",
-  "tls",
-  "pin",
-  "upgrade",
-  "challenge",
-  "credential",
-  "pairing",
-  "surface",
-  "policy",
-  "run",
-] as const;
-
-/** One hop. */
-export type Hop = typeof HOPS[number];
-
-/** What a failure code means. */
-export interface Diagnosis {
-  readonly hop: Hop;
-  readonly cause: string;
-  /** One command to paste; `<…>` are facts filled in by the caller. */
-  readonly command?: string;
-}
 
 /** By error code of the connection attempt. */
 export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {

@@ -39,6 +39,7 @@ export const EVENTS = {
   "node.invoke.input": { scope: "direct" },
   "node.invoke.output": { scope: "direct" },
   "node.identity.duplicate": { scope: "direct" },
+  "gateway.cert": { scope: "direct" },
 } as const satisfies Record<string, EventDefinition>;
 
 /** Name of an event of this gateway. */

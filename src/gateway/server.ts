@@ -7,13 +7,15 @@ import type { StatePaths } from "../config/paths.ts";
 import type { Env } from "../config/env.ts";
 import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server_plan.ts";
 import { loadOrCreateDeviceKey } from "../identity/device_key.ts";
-import { loadOrCreateTls, type TlsFiles } from "../identity/tls_files.ts";
+import type { TlsFiles } from "../identity/tls_files.ts";
+import { loadTlsInForce } from "../identity/tls_succession.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { createLogger, type Logger, type LogLevel, type LogSink } from "../lib/log.ts";
 import { ensureDir, type FileLock } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import type { AuthPolicy } from "./auth.ts";
 import { AuthState, policyOf, type Whois } from "./auth_state.ts";
+import { CertificateKeeper } from "./certificate_keeper.ts";
 import { ConfigHolder } from "./config_holder.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Door } from "./door.ts";
@@ -107,7 +109,7 @@ async function compose(
   const core = newCore(clock, facts, config);
   // Together: on a first start each of the three makes files.
   const [tls, state, identity] = await allOf([
-    plan.tls.enabled ? loadOrCreateTls({ ...plan.tls, clock }) : undefined,
+    plan.tls.enabled ? loadTlsInForce({ ...plan.tls, clock }) : undefined,
     openGatewayState({
       paths,
       clock,
@@ -126,17 +128,15 @@ async function compose(
     const { degraded } = state.store.status;
     return degraded === undefined ? [] : [`store: ${degraded}`];
   });
+  const base = { ...core, ...state, clock, log, paths, facts };
+  const certificates = tls && new CertificateKeeper(tls, { ...base, place: plan.tls });
   const services: GatewayServices = {
-    ...core,
-    ...state,
-    clock,
-    log,
-    paths,
+    ...base,
     env,
     health,
     logs: logFile,
     identity,
-    facts,
+    certificates,
     authMode: () => auth.policy.mode,
   };
   const parts = await openDoor({ services, plan, tls, auth, logFile, lock, log, options });
@@ -225,6 +225,7 @@ async function openDoor(parts: DoorParts): Promise<GatewayParts> {
     url: listeners.urls[0],
     urls: listeners.urls,
   });
+  await services.certificates?.start((material) => listeners.setTls(material));
   door.currentPhase = "ready";
   return {
     services,
@@ -271,7 +272,9 @@ function running(parts: GatewayParts, plan: ServerPlan, config: LoadedConfig): R
     url: facts.url,
     urls: facts.urls,
     port: facts.port,
-    fingerprint: facts.fingerprint,
+    get fingerprint() {
+      return facts.fingerprint;
+    },
     plan,
     config,
     unauthenticated: () => parts.listeners.unauthenticated,

@@ -5,6 +5,7 @@ import type { Env } from "../config/env.ts";
 import type { StatePaths } from "../config/paths.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
+import type { CertificateKeeper } from "./certificate_keeper.ts";
 import type { ConfigHolder } from "./config_holder.ts";
 import type { EventHub } from "./events.ts";
 import type { HealthMonitor } from "./health.ts";
@@ -20,7 +21,7 @@ export interface GatewayIdentity {
   readonly publicKey: string;
 }
 
-/** Facts of this run that do not change. */
+/** Facts of this run; only the certificate may change. */
 export interface GatewayFacts {
   readonly bootId: string;
   /** Monotonic clock at start. */
@@ -32,8 +33,8 @@ export interface GatewayFacts {
   readonly url: string;
   /** All of them. */
   readonly urls: readonly string[];
-  /** SHA-256 of the certificate, 64 hex digits; absent without TLS. */
-  readonly fingerprint: string | undefined;
+  /** SHA-256 of the certificate in force, 64 hex digits; absent without TLS. */
+  fingerprint: string | undefined;
 }
 
 /** Everything a method handler may use besides its params and its caller. */
@@ -51,6 +52,8 @@ export interface GatewayServices extends GatewayState {
   readonly logs: LogFile;
   readonly identity: GatewayIdentity;
   readonly facts: GatewayFacts;
+  /** Absent without TLS. */
+  readonly certificates: CertificateKeeper | undefined;
   /** Auth mode in force: `token`, `password`, `trusted-proxy` or `none`. */
   readonly authMode: () => string;
 }

@@ -70,6 +70,7 @@ async function stop(
   await wait(0, undefined, clock); // the last answers leave before the goodbye
   parts.endSweeps();
   await parts.endReload();
+  await services.certificates?.stop();
   services.presence.stop();
   services.approvals.stop();
   await sayGoodbye(parts, clock);

@@ -1,7 +1,7 @@
 /**
  * The process-wide timers: ticks, pings, health. One each for all connections, so that an idle connection has none.
  */
-import type { Clock } from "../lib/clock.ts";
+import { every } from "../lib/clock.ts";
 import { HEALTH_INTERVAL_MS, PING_INTERVAL_MS, TICK_INTERVAL_MS } from "../protocol/limits.ts";
 import { Connection } from "./connection.ts";
 import type { GatewayServices } from "./services.ts";
@@ -21,14 +21,4 @@ export function startSweeps(services: GatewayServices): () => void {
     }),
   ];
   return () => stops.forEach((stop) => stop());
-}
-
-/** Runs `work` every `periodMs` until the returned function is called. */
-export function every(clock: Clock, periodMs: number, work: () => void): () => void {
-  let cancel = clock.after(periodMs, tick);
-  function tick() {
-    cancel = clock.after(periodMs, tick);
-    work();
-  }
-  return () => cancel();
 }

@@ -42,3 +42,13 @@ export function wait(
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** Runs `work` every `periodMs` until the returned function is called. */
+export function every(clock: Clock, periodMs: number, work: () => void): () => void {
+  let cancel = clock.after(periodMs, tick);
+  function tick() {
+    cancel = clock.after(periodMs, tick);
+    work();
+  }
+  return () => cancel();
+}

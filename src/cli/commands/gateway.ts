@@ -87,6 +87,34 @@ export const GATEWAY_COMMANDS = [
       return await gatewayStatus(values, io);
     },
   }),
+  group({ path: "gateway cert", summary: "Show or renew the gateway's certificate" }),
+  command({
+    path: "gateway cert show",
+    summary: "Show the certificate in force, the next one, and which nodes know it",
+    flags: { ...rpcFlags() },
+    examples: [["openclaw gateway cert show", "when it ends, and who would follow"]],
+    async run(values, io) {
+      const { showCertificate } = await import("../actions/gateway_cert.ts");
+      await showCertificate(values, io);
+    },
+  }),
+  command({
+    path: "gateway cert renew",
+    summary: "Make the next certificate, tell connected nodes, and switch when all know it",
+    notes: [
+      "Nodes of this program keep the announced pin and follow without a visit. While a paired node has not heard it, " +
+      "nothing is switched: run it again when the node is back, or give --now (that node then needs the new pin by hand).",
+    ],
+    flags: {
+      now: bool({ help: "Switch although some nodes do not know the next certificate" }),
+      ...rpcFlags(),
+    },
+    examples: [["openclaw gateway cert renew", "no connection is dropped"]],
+    async run(values, io) {
+      const { renewCertificate } = await import("../actions/gateway_cert.ts");
+      return await renewCertificate(values, io);
+    },
+  }),
   command({
     path: "gateway fingerprint",
     summary: "Print the certificate fingerprint that nodes pin",

@@ -2,6 +2,7 @@
  * The list of all methods. Everything about methods is derived from it.
  */
 import { configMethods } from "./config.ts";
+import { certificateMethods } from "./certificate.ts";
 import type { MethodDefinition } from "./define.ts";
 import { deviceMethods } from "./device.ts";
 import { execApprovalMethods } from "./exec_approval.ts";
@@ -16,6 +17,7 @@ import { statusMethods } from "./status.ts";
 export const METHODS: readonly MethodDefinition[] = [
   ...statusMethods,
   ...configMethods,
+  ...certificateMethods,
   ...deviceMethods,
   ...nodeMethods,
   ...nodeInvokeMethods,
