@@ -16,6 +16,15 @@ export class OtherMachineScene implements AsyncDisposable {
   static async make(): Promise<OtherMachineScene | undefined> {
     const machine = await otherMachine();
     if (!machine) return undefined;
+    try {
+      return await OtherMachineScene.#on(machine);
+    } catch (error) {
+      await machine.close();
+      throw error;
+    }
+  }
+
+  static async #on(machine: OtherMachine): Promise<OtherMachineScene> {
     const home = await TempHome.make();
     const port = freePort();
     const env = home.env("gateway", {

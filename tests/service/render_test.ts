@@ -137,3 +137,30 @@ for (const [listing, state] of states) {
   Deno.test(`readTaskState() says ${state} of ${JSON.stringify(listing)}`, () =>
     assertEquals(readTaskState(listing), state));
 }
+
+Deno.test("N39: a real property list parser reads back what was meant", async () => {
+  const tool = await new Deno.Command("python3", { args: ["--version"], stdout: "null" }).output()
+    .then((r) => r.success, () => false);
+  if (!tool) return console.log("skipped: python3 is not installed");
+  const hostile = `a "b" 'c' </string><key>RunAtLoad</key> &amp; $HOME é`;
+  const wanted = { ...plan, program: [...plan.program, "--display-name", hostile] };
+  const text = renderLaunchAgent(wanted, serviceNames("node", undefined));
+  const script =
+    "import sys, json, plistlib; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
+  const child = new Deno.Command("python3", {
+    args: ["-c", script],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  const { stdout } = await child.output();
+  const read = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(read.ProgramArguments, wanted.program);
+  assertEquals(read.EnvironmentVariables, wanted.environment);
+  assertEquals(
+    [read.Label, read.RunAtLoad, read.KeepAlive, read.Umask],
+    ["ai.openclaw.node", true, true, 0o077],
+  );
+});

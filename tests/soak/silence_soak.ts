@@ -1,6 +1,6 @@
 /** F10, F11: packets vanish between the machines, both ways and one way. Both sides notice within 45 s. */
 import { assert, assertEquals } from "@std/assert";
-import { eventually } from "../e2e/program.ts";
+import { eventually, processesWith } from "../e2e/program.ts";
 import { OtherMachineScene } from "../e2e/other_machine_scene.ts";
 
 /** Goal for both sides, and what the faults may take in total. */
@@ -17,11 +17,10 @@ for (const fault of FAULTS) {
     await using scene = await OtherMachineScene.make();
     if (!scene) return;
     const { machine, node, gateway } = scene;
-    const call = scene.cli("nodes", "run", "--node", "other-1", "--", "sleep", "120");
-    await eventually(
-      "it runs",
-      async () => (await scene.cli("nodes", "status")).stdout.includes("Connected: 1"),
-    );
+    const mark = `120.${Deno.pid}`;
+    const call = scene.cli("nodes", "run", "--node", "other-1", "--", "sleep", mark);
+    // The operator's own command line holds the words, too.
+    await eventually("it runs", () => processesWith(`sleep ${mark}`).length > 1);
     const sessions = scene.sessions;
     if (fault.there) await machine.dropToThere(true);
     if (fault.here) await machine.dropToHere(true);
@@ -38,7 +37,8 @@ for (const fault of FAULTS) {
       } ms`,
     );
     assert(noticed.node <= NOTICED_MS && noticed.gateway <= NOTICED_MS, JSON.stringify(noticed));
-    assertEquals((await call).code, 255, "the call in flight failed with a reason");
+    const ended = await call;
+    assertEquals(ended.code, 255, `the call in flight failed with a reason: ${ended.stderr}`);
     if (fault.there) await machine.dropToThere(false);
     if (fault.here) await machine.dropToHere(false);
     const healedMs = performance.now();

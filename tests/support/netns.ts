@@ -59,6 +59,9 @@ export async function otherMachine(): Promise<OtherMachine | undefined> {
       await ip("-n", name, "addr", "add", `${machine.thereAddress}/24`, "dev", there);
     },
     async close() {
+      await ip("route", "del", "blackhole", `${machine.thereAddress}/32`).catch(() => {
+        // Nothing was dropped at the end.
+      });
       await ip("netns", "del", name);
       // The cable goes with the namespace, a little later.
       await ip("link", "del", here).catch(() => {});
