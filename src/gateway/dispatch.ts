@@ -25,6 +25,7 @@ import { coversScope } from "../protocol/scopes.ts";
 import type { ProtocolVersion } from "../protocol/versions.ts";
 import type { Connection } from "./connection.ts";
 import type { MethodContext, MethodDefinition } from "./methods/define.ts";
+import type { Peer } from "./peer.ts";
 import type { Principal } from "./principal.ts";
 import type { GatewayServices } from "./services.ts";
 
@@ -123,12 +124,33 @@ export class Dispatcher {
     this.#dispatch(connection, read.frame);
   }
 
+  /** One call from elsewhere than a frame: same order, same checks. @throws {OpenclawError} as the method. */
+  async call(method: string, params: unknown, peer: Peer): Promise<unknown> {
+    const { clock, log } = this.#services;
+    let afterwards = () => {};
+    const context = {
+      principal: peer.principal,
+      connection: peer,
+      services: this.#services,
+      signal: peer.signal,
+      clock,
+      log,
+      accept: () => {},
+      afterResponse: (run: () => void) => void (afterwards = run),
+    };
+    try {
+      return await this.#run({ method, params }, context, 0);
+    } finally {
+      afterwards();
+    }
+  }
+
   #dispatch(connection: Connection, frame: RequestFrame): void {
     const context = new CallContext(connection, this.#services, frame.id);
     connection.running++;
     let result: unknown;
     try {
-      result = this.#run(frame, context);
+      result = this.#run(frame, context, connection.running);
     } catch (error) {
       return this.#failed(frame, context, error);
     }
@@ -140,7 +162,11 @@ export class Dispatcher {
   }
 
   /** The fixed order: known method, role, scope, params, handler. */
-  #run(frame: RequestFrame, context: CallContext): unknown {
+  #run(
+    frame: Pick<RequestFrame, "method" | "params">,
+    context: MethodContext,
+    running: number,
+  ): unknown {
     const { principal } = context;
     const definition = this.#methods.get(frame.method);
     if (!definition) throw unknownMethod(frame.method, principal);
@@ -151,7 +177,7 @@ export class Dispatcher {
       throw missingScopeError(definition.scope);
     }
     if (this.draining && !DRAIN_METHODS.has(frame.method)) throw stopping();
-    if (context.connection.running > MAX_RUNNING_REQUESTS) throw busy();
+    if (running > MAX_RUNNING_REQUESTS) throw busy();
     const checked = check(definition.params, frame.params ?? {});
     if (!checked.ok) {
       throw refusal(

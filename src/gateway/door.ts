@@ -67,6 +67,11 @@ export class Door implements Gate, ConnectionHost {
     return this.#options.auth();
   }
 
+  /** Where calls go. */
+  get dispatcher(): Dispatcher {
+    return this.#options.dispatcher;
+  }
+
   origins(): OriginPolicy {
     return this.#options.origins();
   }

@@ -1,6 +1,6 @@
 /**
- * HTTP on the gateway's port: health, readiness, startup, join codes, and the refusal of everything else. No request
- * reaches a method or a node from here (N20, N44). Source: gateway-protocol.md 14, 15.3.
+ * HTTP on the gateway's port: health, readiness, startup, join codes, `POST /tools/invoke`, and the refusal of everything
+ * else (N20, N44). Source: gateway-protocol.md 14, 15.3.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../lib/secret.ts";
@@ -8,7 +8,8 @@ import { WIRE_VERSION } from "../protocol/versions.ts";
 import type { AuthPolicy } from "./auth.ts";
 import type { GatewayPhase } from "./gate.ts";
 import type { JoinDesk } from "./join_desk.ts";
-import { isLocalHost } from "./origin.ts";
+import type { ToolAnswer } from "./http_tools.ts";
+import { decideOrigin, isLocalHost, type OriginPolicy } from "./origin.ts";
 import type { PeerFacts } from "./peer_facts.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -22,6 +23,13 @@ export interface HttpGateway {
   readonly throttle: Throttle;
   readonly joins: JoinDesk;
   judge(request: IncomingMessage): PeerFacts;
+  origins(): OriginPolicy;
+  /** For the holder of the shared secret only. */
+  callTool(
+    tool: { readonly name: string; readonly args: unknown },
+    peer: PeerFacts,
+    signal: AbortSignal,
+  ): Promise<ToolAnswer>;
   /** `gateway.http.securityHeaders.strictTransportSecurity`. */
   hsts(): string | undefined;
   /** Answers paths this file does not know; returns false for "not mine". */
@@ -153,7 +161,7 @@ async function checkBearer(
   return "refused";
 }
 
-/** This gateway has no tools of its own; with the right bearer every name is unknown. */
+/** N20, N44: POST with a JSON content type, the bearer, and no page of another site. */
 async function answerTools(
   gateway: HttpGateway,
   request: IncomingMessage,
@@ -164,6 +172,9 @@ async function answerTools(
     response.setHeader("allow", "POST");
     return sendText(response, 405, "Method Not Allowed");
   }
+  if (peer.origin !== undefined && !decideOrigin(peer, gateway.origins()).ok) {
+    return sendJson(response, 403, errorBody("origin not allowed", "forbidden"));
+  }
   const verdict = await checkBearer(gateway, request, peer);
   if (typeof verdict === "object") {
     response.setHeader("retry-after", String(Math.ceil(verdict.retryAfterMs / 1000)));
@@ -172,14 +183,14 @@ async function answerTools(
   if (verdict !== "ok") return sendJson(response, 401, errorBody("Unauthorized", "unauthorized"));
   const body = await readJson(request);
   const tool = isObject(body) ? body.tool : undefined;
-  if (typeof tool !== "string" || tool.trim() === "") {
+  if (!isObject(body) || typeof tool !== "string" || tool.trim() === "") {
     const message = body === undefined ? "Invalid JSON body" : "tool is required";
     return sendJson(response, 400, errorBody(message, "invalid_request_error"));
   }
-  sendJson(response, 404, {
-    ok: false,
-    error: { type: "not_found", message: `Tool not available: ${tool.slice(0, 200)}` },
-  });
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const answer = await gateway.callTool({ name: tool, args: body.args ?? {} }, peer, gone.signal);
+  sendJson(response, answer.status, answer.body);
 }
 
 async function answerJoin(

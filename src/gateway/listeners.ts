@@ -11,6 +11,7 @@ import { listen, type Listener } from "../net/ws_server.ts";
 import { findPortHolder } from "../platform/port_holder.ts";
 import type { Door } from "./door.ts";
 import { answerHttp, type HttpGateway } from "./http.ts";
+import { callTool } from "./http_tools.ts";
 import type { GatewayServices } from "./services.ts";
 
 /** What {@linkcode openListeners} needs. */
@@ -122,6 +123,11 @@ function httpGateway({ door, services }: ListenersOptions): HttpGateway {
     throttle: door.throttle,
     joins: services.joins,
     judge: (request) => door.judgeRequest(request),
+    origins: () => door.origins(),
+    callTool: (tool, facts, signal) => {
+      const authMethod = door.auth().mode === "password" ? "password" : "token";
+      return callTool(door.dispatcher, tool, { facts, authMethod, signal });
+    },
     hsts: () => {
       const { securityHeaders } = services.config.current.config.gateway.http;
       return securityHeaders.strictTransportSecurity || undefined;

@@ -109,7 +109,7 @@ const EXEC_COMMANDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a surface with this command needs an admin to approve it (I06). */
-function isExecCommand(command: string): boolean {
+export function isExecCommand(command: string): boolean {
   return EXEC_COMMANDS.has(command) || command.startsWith("system.execApprovals.");
 }
 
