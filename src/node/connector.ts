@@ -21,12 +21,14 @@ import { WIRE_VERSION } from "../protocol/versions.ts";
 import { NODE_COMMANDS } from "./commands/mod.ts";
 import type { NodeSettings } from "./node_file.ts";
 import type { ConfigReader } from "./policy_config.ts";
-import { pinsOf, type Way } from "./way.ts";
+import type { PinBook } from "./pin_book.ts";
+import type { Way } from "./way.ts";
 
 /** Inputs of {@linkcode Connector}. */
 export interface ConnectorFacts {
   readonly settings: NodeSettings;
   readonly way: Way;
+  readonly pins: PinBook;
   readonly config: ConfigReader;
   readonly key: DeviceKey;
   readonly tokens: TokenStore;
@@ -47,8 +49,8 @@ export class Connector {
 
   /** One attempt. @throws {OpenclawError} as {@linkcode openSession}, and errors of the configured credentials. */
   async open(signal: AbortSignal): Promise<Session> {
-    const { way, tokens } = this.#facts;
-    const stored = await tokens.load(way.gatewayKey, "node");
+    const { pins, tokens } = this.#facts;
+    const stored = await tokens.load(pins.gatewayKey, "node");
     try {
       return await this.#session(await this.#credentials(stored !== undefined), signal);
     } catch (error) {
@@ -59,11 +61,11 @@ export class Connector {
   }
 
   async #session(credentials: Credentials, signal: AbortSignal): Promise<Session> {
-    const { settings, way, key, tokens, env, clock } = this.#facts;
+    const { way, pins, key, tokens, env, clock } = this.#facts;
     return await openSession({
       dial: {
         ...await way.dial(signal),
-        pins: pinsOf(settings),
+        pins: pins.pins,
         plaintext: { optIn: readEnv(env).allowInsecurePrivateWs },
         longLived: true,
         signal,
@@ -72,7 +74,7 @@ export class Connector {
       credentials,
       deviceKey: key,
       tokens,
-      gatewayKey: way.gatewayKey,
+      gatewayKey: pins.gatewayKey,
       memory: this.#memory,
       clock,
     });

@@ -20,6 +20,7 @@ import { Invokes, type InvokeSession } from "./invokes.ts";
 import { Machine } from "./machine.ts";
 import type { NodeFlags, NodeSettings } from "./node_file.ts";
 import { describeProblem, failureText } from "./node_log.ts";
+import { PinBook } from "./pin_book.ts";
 import { type PreparedNode, prepareNode } from "./prepare.ts";
 import { RunnerLink, type SelfCommand, selfCommand } from "./runner_link.ts";
 import { RuntimeFile } from "./runtime_file.ts";
@@ -113,6 +114,7 @@ class NodeHost implements RunningNode {
   readonly #skills: SkillBins;
   readonly #invokes: Invokes;
   readonly #runtime: RuntimeFile;
+  readonly #pins: PinBook;
   readonly #report: (message: string, fields?: Record<string, unknown>) => void;
   #stopping: Promise<void> | undefined;
 
@@ -147,6 +149,7 @@ class NodeHost implements RunningNode {
       deviceId: key.deviceId,
     });
     this.#runtime = parts.runtime;
+    this.#pins = new PinBook({ ...parts, path: paths.nodeFile, log });
     this.#report = limitRepeats((message, fields) => log.warn(message, fields), 60_000, clock);
     const names = NODE_COMMANDS.map((command) => command.name).join(", ");
     log.info(`[node-host] advertised commands: ${names}`, { node: key.deviceId });
@@ -157,6 +160,7 @@ class NodeHost implements RunningNode {
     this.#runtime.publish({ state: "connecting" });
     const connector = new Connector({
       ...this.#parts,
+      pins: this.#pins,
       env: this.#parts.options.env,
       bootstrapToken: this.#parts.options.bootstrapToken,
       pathEnv: this.#services.machine.pathEnv,
@@ -197,7 +201,10 @@ class NodeHost implements RunningNode {
       server: session.hello.server.version,
     });
     this.#runtime.publish({ state: "connected", protocol: session.protocol });
-    session.onEvent((event, payload) => this.#invokes.take(invokeSession, event, payload));
+    session.onEvent((event, payload) => {
+      if (event === "gateway.cert") this.#pins.take(session, payload);
+      else this.#invokes.take(invokeSession, event, payload);
+    });
     void session.closed.then(() => this.#invokes.sessionClosed(invokeSession));
   }
 
@@ -238,6 +245,7 @@ class NodeHost implements RunningNode {
     } else await this.#invokes.stopAll();
     this.#abort.abort(new DOMException("node stopping", "AbortError"));
     await this.#parts.way.close();
+    await this.#pins.close();
     await this.#services.runner.close();
     await this.#services.approvals.close();
     await this.#runtime.close();

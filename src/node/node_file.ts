@@ -3,7 +3,7 @@
  * configuration > default; connecting belongs to `host.ts`. Source: node-host.md 1.1.
  */
 import { parse as parseJsonc } from "@std/jsonc";
-import { type Fingerprint, requireFingerprint } from "../identity/fingerprint.ts";
+import { type Fingerprint, parseFingerprint, requireFingerprint } from "../identity/fingerprint.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { any, bool, check, type Infer, int, obj, opt, problemText, str } from "../lib/schema.ts";
 import { quoted } from "../lib/text.ts";
@@ -19,6 +19,8 @@ const gatewaySchema = obj({
   port: opt(int({ min: 1, max: 65_535 })),
   tls: opt(bool()),
   tlsFingerprint: opt(str({ max: 512 })),
+  /** Ours: announced by the gateway for after its renewal (F22). */
+  tlsFingerprintNext: opt(str({ max: 512 })),
   contextPath: opt(str({ max: 1024 })),
   via: opt(str({ max: 512 })),
 }, { unknown: "keep" });
@@ -56,6 +58,8 @@ export interface NodeSettings {
   readonly port: number;
   readonly tls: boolean;
   readonly pin?: Fingerprint;
+  /** Announced successor of the pin. */
+  readonly nextPin?: Fingerprint;
   readonly contextPath?: string;
   /** ssh host to go through, `ssh://[user@]host[:port]`; host and port above are as seen from there. */
   readonly via?: string;
@@ -143,6 +147,11 @@ export function decideSettings(facts: SettingsFacts): DecidedSettings {
     : savedPin === undefined
     ? undefined
     : requireFingerprint(savedPin, facts.path);
+  // An announced pin follows exactly the saved one; a flag that names another gateway ends it.
+  const savedNext =
+    pin !== undefined && savedPin !== undefined && pin === parseFingerprint(savedPin)
+      ? parseFingerprint(saved?.tlsFingerprintNext ?? "")
+      : undefined;
   const tls = decideTls({ facts, pinned: pin !== undefined, sameEndpoint });
   const contextPath = normalPath(flags.contextPath ?? (sameEndpoint ? saved?.contextPath : ""));
   const identityReset = flags.nodeId !== undefined;
@@ -157,6 +166,7 @@ export function decideSettings(facts: SettingsFacts): DecidedSettings {
     port,
     tls,
     ...(pin ? { pin } : {}),
+    ...(savedNext ? { nextPin: savedNext } : {}),
     ...(contextPath ? { contextPath } : {}),
     ...(via ? { via } : {}),
     url: `${tls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}${contextPath}`,
@@ -223,8 +233,16 @@ function fileOf(before: NodeFile | undefined, settings: NodeSettings, reset: boo
     displayName: _name,
     ...rest
   } = before ?? {};
-  const { host: _h, port: _p, tls: _t, tlsFingerprint: _f, contextPath: _c, via: _v, ...foreign } =
-    oldGateway ?? {};
+  const {
+    host: _h,
+    port: _p,
+    tls: _t,
+    tlsFingerprint: _f,
+    tlsFingerprintNext: _n,
+    contextPath: _c,
+    via: _v,
+    ...foreign
+  } = oldGateway ?? {};
   return {
     version: 1,
     nodeId: settings.nodeId,
@@ -235,6 +253,7 @@ function fileOf(before: NodeFile | undefined, settings: NodeSettings, reset: boo
       port: settings.port,
       tls: settings.tls,
       ...(settings.pin ? { tlsFingerprint: settings.pin } : {}),
+      ...(settings.nextPin ? { tlsFingerprintNext: settings.nextPin } : {}),
       ...(settings.contextPath ? { contextPath: settings.contextPath } : {}),
       ...(settings.via ? { via: settings.via } : {}),
       ...foreign,

@@ -18,9 +18,8 @@ import type { ConfigReader } from "./policy_config.ts";
 /** Name of the socket in the folder of tunnels; the next run takes it over. */
 const SOCKET_NAME = "node.sock";
 
-/** What to dial, and under which name the gateway's tokens are kept. */
+/** What to dial. */
 export interface Way {
-  readonly gatewayKey: string;
   /** Waits for the tunnel, if there is one. @throws {OpenclawError} the reason why it does not open. */
   dial(signal: AbortSignal): Promise<Pick<DialOptions, "url" | "unixPath">>;
   /** Ends the tunnel. */
@@ -40,7 +39,7 @@ export interface WayFacts {
 
 /** The pins of a node's gateway. */
 export function pinsOf(settings: NodeSettings): Fingerprint[] {
-  return settings.pin ? [settings.pin] : [];
+  return [settings.pin, settings.nextPin].filter((pin) => pin !== undefined);
 }
 
 /** Name of the gateway in the token store. */
@@ -57,11 +56,9 @@ function tunnelText(via: string, remotePort: number): TunnelText {
 /** Starts the tunnel when there is one. @throws {OpenclawError} `SSH_MISSING`, `INVALID_SSH_TARGET`. */
 export async function openWay(facts: WayFacts): Promise<Way> {
   const { settings, paths, env, config } = facts;
-  const gatewayKey = wayKey(settings);
   const { via, url } = settings;
   if (via === undefined) {
     return {
-      gatewayKey,
       dial: () => Promise.resolve({ url }),
       close: () => Promise.resolve(),
     };
@@ -75,7 +72,6 @@ export async function openWay(facts: WayFacts): Promise<Way> {
   const wish = { ...tunnelWish(plan, paths.home), socketName: SOCKET_NAME };
   const around = await tunnelSurroundings(env, paths.tunnelsDir, behind);
   return new TunnelWay(
-    gatewayKey,
     behind,
     (signal, onState) => keepTunnel({ wish, around, log: facts.log, signal, onState }),
     facts.onDown,
@@ -85,15 +81,13 @@ export async function openWay(facts: WayFacts): Promise<Way> {
 type Keep = (signal: AbortSignal, onState: (state: TunnelState) => void) => Promise<void>;
 
 class TunnelWay implements Way {
-  readonly gatewayKey: string;
   readonly #behind: BehindTunnel;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
   #local: TunnelState["local"];
   #changed = Promise.withResolvers<void>();
 
-  constructor(gatewayKey: string, behind: BehindTunnel, keep: Keep, onDown: WayFacts["onDown"]) {
-    this.gatewayKey = gatewayKey;
+  constructor(behind: BehindTunnel, keep: Keep, onDown: WayFacts["onDown"]) {
     this.#behind = behind;
     this.#done = keep(this.#stop.signal, (state) => {
       this.#local = state.tunnel === "open" ? state.local : undefined;
