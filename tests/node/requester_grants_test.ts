@@ -1,5 +1,6 @@
 /** Grants for one requester: our gateway tells a node of ours who asks, and nothing a caller says can change it. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { createLogger, type LogRecord } from "../../src/lib/log.ts";
 import { startNode } from "../../src/node/host.ts";
 import {
@@ -11,6 +12,7 @@ import {
   TOKEN,
   type World,
 } from "../gateway/world.ts";
+import { cli } from "../cli/support.ts";
 import { withBench } from "./support/node.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
@@ -99,6 +101,13 @@ Deno.test(
         assertMatch((await peer.refusal("node.invoke", id(more))).message, /allowlist miss/);
 
       await grant(device.id);
+      const target = ["--node", nodeId, "--url", world.gateway.url, "--token", TOKEN];
+      const env = { HOME: world.stateDir, OPENCLAW_STATE_DIR: join(world.stateDir, "cli") };
+      const shown = await cli(["approvals", "get", ...target], { env, columns: 200 });
+      assertStringIncludes(shown.stdout, `/usr/bin/id, for ${device.id}, 1 runs left`);
+      const json = await cli(["approvals", "get", "--json", ...target], { env });
+      const { grants } = JSON.parse(json.stdout);
+      assertEquals(grants.map((one: { requester: string }) => one.requester), [device.id]);
       await refused(other);
       await refused(other, { requester: device.id });
       await refused(operator, { requester: device.id });
