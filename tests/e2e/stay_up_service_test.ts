@@ -62,7 +62,7 @@ Deno.test("gateway and node as systemd services", async (t) => {
       Deno.kill(after, "SIGKILL");
       await eventually("back with another pid", async () => {
         const { service } = JSON.parse((await cli(["gateway", "status", "--json"])).stdout);
-        return service.runtime.pid !== undefined && service.runtime.pid !== after &&
+        return service?.runtime.pid !== undefined && service.runtime.pid !== after &&
           (await cli(["health"])).code === 0;
       }, 30_000);
     });
