@@ -2,6 +2,7 @@
  * What a failed connection or call says: what was tried, where the address came from, what was found, and the next
  * command. Source: cli.md 1.
  */
+import { refusedCredential } from "../client/refused_credential.ts";
 import { credentialConflict, type Target } from "../config/target.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import type { CliTarget } from "./cli_target.ts";
@@ -20,18 +21,19 @@ function contextOf(target: Target): string[] {
 /** A failed connection, told in full. */
 export async function connectFailure(error: unknown, target: CliTarget, io: Io): Promise<unknown> {
   if (!isOpenclawError(error)) return error;
-  const conflict = /TOKEN_MISMATCH|PASSWORD_MISMATCH/.test(error.code)
-    ? await credentialConflict(
-      { env: io.env, loaded: target.loaded },
-      error.code.includes("PASSWORD") ? "password" : "token",
-    )
+  const { tokenSource, passwordSource } = target.credentials;
+  const kind = error.details?.sent === "password" ? "password" : "token";
+  const conflict = (kind === "token" ? tokenSource : passwordSource) === "env" &&
+      /^AUTH_(TOKEN|PASSWORD)_MISMATCH$/.test(error.code)
+    ? await credentialConflict({ env: io.env, loaded: target.loaded }, kind)
     : undefined;
+  const drift = refusedCredential(error, { role: "operator", tokenSource, passwordSource });
   return new OpenclawError(error.code, failureText(error, target), {
     cause: error,
     exitCode: error.exitCode,
     retryable: error.retryable,
     details: { ...error.details, context: contextOf(target) },
-    hint: conflict ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
+    hint: conflict ?? drift ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
   });
 }
 
@@ -57,7 +59,6 @@ const TRANSPORT_CODES: ReadonlySet<string> = new Set([
 
 function hintFor(error: OpenclawError, target: Target): string | undefined {
   const local = target.source === "local";
-  const source = target.credentials.tokenSource ?? target.credentials.passwordSource;
   switch (error.code) {
     case "CONNECTION_REFUSED":
       return local ? "openclaw gateway run" : "openclaw status --deep";
@@ -68,11 +69,6 @@ function hintFor(error: OpenclawError, target: Target): string | undefined {
       return target.url.startsWith("ws:")
         ? "perhaps it speaks TLS: use wss:// with --tls-fingerprint (openclaw gateway fingerprint)"
         : undefined;
-    case "AUTH_TOKEN_MISMATCH":
-    case "AUTH_PASSWORD_MISMATCH":
-      return `the credential came from ${
-        source ?? "a stored device token"
-      }; openclaw config get gateway.auth.token --reveal shows the gateway's own on its machine`;
     case "AUTH_TOKEN_MISSING":
     case "AUTH_PASSWORD_MISSING":
       return "export OPENCLAW_GATEWAY_TOKEN=<token>, or --token <token>";

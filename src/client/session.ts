@@ -21,6 +21,7 @@ import {
 } from "./connect_plan.ts";
 import { FIRST_STATE, type HandshakeInput, type HandshakeState, step } from "./handshake.ts";
 import { type EventHandler, LiveSession, type Session } from "./live_session.ts";
+import { withSent } from "./refused_credential.ts";
 
 export type { EventHandler, Session } from "./live_session.ts";
 export type { RequestOptions } from "./pending.ts";
@@ -171,7 +172,8 @@ async function connectOnce(
       : {}),
   };
   const socket = await dial(options.dial);
-  const session = await new Opening(socket, plan, options).done;
+  const session = await new Opening(socket, plan, options).done
+    .catch((error) => Promise.reject(withSent(error, chosen.auth)));
   memory.storedRetryFailed = false;
   if (options.onEvent) session.onEvent(options.onEvent);
   await keepIssued(options, session);

@@ -192,7 +192,7 @@ export async function credentialConflict(
   if (env.state !== "value" || auth.state !== "value") return undefined;
   if (await env.secret.equals(auth.secret)) return undefined;
   return `OPENCLAW_GATEWAY_${kind.toUpperCase()} and gateway.auth.${kind} differ; the gateway uses ` +
-    `gateway.auth.${kind}, this command used the variable: unset it, or make both the same`;
+    `gateway.auth.${kind}, this command used the variable; repair it: unset OPENCLAW_GATEWAY_${kind.toUpperCase()}`;
 }
 
 /** The decision alone, for `status`: what would win and what is ignored, without fetching anything. */

@@ -2,19 +2,21 @@
  * Opens the node's sessions: what it declares about itself, which credentials go along, and what happens when a stored
  * device token is refused. Source: node-host.md 2; decisions 9, 31.
  */
+import { withRepair } from "../client/refused_credential.ts";
 import {
   type ClientHello,
-  type Credentials,
   newConnectMemory,
   openSession,
   type Session,
 } from "../client/session.ts";
+import type { Credentials as FoundCredentials } from "../config/credential_fetch.ts";
 import { type Env, readEnv } from "../config/env.ts";
 import { nodeCredentials } from "../config/target.ts";
 import type { DeviceKey } from "../identity/device_key.ts";
 import type { TokenStore } from "../identity/token_store.ts";
 import type { Clock } from "../lib/clock.ts";
 import { isOpenclawError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
 import { deviceFamily, platformName } from "../platform/os.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
@@ -36,6 +38,7 @@ export interface ConnectorFacts {
   readonly bootstrapToken: Secret | undefined;
   readonly pathEnv: string;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** Opens sessions to one gateway and remembers what one attempt taught. */
@@ -56,13 +59,18 @@ export class Connector {
     } catch (error) {
       if (!stored || !isOpenclawError(error, "AUTH_DEVICE_TOKEN_MISMATCH")) throw error;
       // Decision 31: the refused token is dropped and the node asks for pairing with what else it has.
-      return await this.#session(await this.#credentials(false), signal);
+      this.#facts.log.warn("the stored device token was refused and dropped");
+      return await this.#session(await this.#credentials(false), signal, true);
     }
   }
 
-  async #session(credentials: Credentials, signal: AbortSignal): Promise<Session> {
-    const { way, pins, key, tokens, env, clock } = this.#facts;
-    return await openSession({
+  async #session(
+    { token, password, tokenSource, passwordSource }: FoundCredentials,
+    signal: AbortSignal,
+    droppedToken = false,
+  ): Promise<Session> {
+    const { way, pins, key, tokens, env, clock, bootstrapToken } = this.#facts;
+    const session = openSession({
       dial: {
         ...await way.dial(signal),
         pins: pins.pins,
@@ -71,21 +79,24 @@ export class Connector {
         signal,
       },
       hello: this.#hello(),
-      credentials,
+      credentials: { token, password, ...(bootstrapToken ? { bootstrapToken } : {}) },
       deviceKey: key,
       tokens,
       gatewayKey: pins.gatewayKey,
       memory: this.#memory,
       clock,
     });
+    return await session.catch((error) =>
+      Promise.reject(
+        withRepair(error, { role: "node", tokenSource, passwordSource, droppedToken }),
+      )
+    );
   }
 
   /** Read anew for every attempt, so that a changed token is picked up (decision 31). */
-  async #credentials(savedDeviceToken: boolean): Promise<Credentials> {
-    const { config, env, bootstrapToken } = this.#facts;
-    const loaded = await config.load();
-    const { token, password } = await nodeCredentials({ env, loaded, savedDeviceToken });
-    return { token, password, ...(bootstrapToken ? { bootstrapToken } : {}) };
+  async #credentials(savedDeviceToken: boolean): Promise<FoundCredentials> {
+    const { config, env } = this.#facts;
+    return await nodeCredentials({ env, loaded: await config.load(), savedDeviceToken });
   }
 
   #hello(): ClientHello {

@@ -165,6 +165,7 @@ class NodeHost implements RunningNode {
       bootstrapToken: this.#parts.options.bootstrapToken,
       pathEnv: this.#services.machine.pathEnv,
       clock: this.#clock,
+      log: this.#log,
     });
     let code = 0;
     const network = watchNetwork(this.#clock);
