@@ -2,7 +2,7 @@
  * `devices approve`: shows what is being granted, guards against the race on `--latest` (I24), and grants device
  * and first command surface in one step where the gateway can (decision 3).
  */
-import { OpenclawError } from "../../lib/errors.ts";
+import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { type Gateway, withGateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import type { RpcValues } from "../rpc_flags.ts";
@@ -98,7 +98,23 @@ async function approve(
   if (gateway.has(ADMIT) && request?.surfaceHash) {
     return await gateway.call(ADMIT, { requestId, surfaceHash: request.surfaceHash });
   }
-  return await gateway.call("device.pair.approve", { requestId });
+  try {
+    return await gateway.call("device.pair.approve", { requestId });
+  } catch (error) {
+    throw withNextId(error);
+  }
+}
+
+/** An id that was printed once leads somewhere: to the request that took its place, or to the list. */
+function withNextId(error: unknown): unknown {
+  const codes = ["SUPERSEDED", "EXPIRED", "APPROVED", "REJECTED"].map((what) => `REQUEST_${what}`);
+  if (!isOpenclawError(error, ...codes)) return error;
+  const next = error.details?.replacedBy;
+  return new OpenclawError(error.code, error.message, {
+    cause: error,
+    details: { ...error.details },
+    hint: typeof next === "string" ? `openclaw devices approve ${next}` : "openclaw devices list",
+  });
 }
 
 function deviceIdOf(answer: unknown): string {
