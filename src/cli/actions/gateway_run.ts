@@ -17,6 +17,7 @@ import { onStopSignals } from "../../platform/signals.ts";
 import { tailscaleFolders } from "../../remote/tailscale.ts";
 import { exposeGateway } from "../../remote/exposure.ts";
 import type { Io } from "../io.ts";
+import { offerImport } from "./import.ts";
 import { publishRunningGateway, reachableAddresses } from "../running_gateway.ts";
 
 /** Values of the command. */
@@ -40,6 +41,7 @@ export async function runGateway(values: GatewayRunValues, io: Io): Promise<numb
   const paths = statePaths(io.env);
   const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
   const sink = io.out.logSink(asJson);
+  if (!asJson) await offerImport(paths, io);
   const gateway = await startGateway({
     paths,
     env: io.env,

@@ -1,9 +1,10 @@
 /**
  * `import`: the work is `gateway/import_run.ts`; here is what is said about it.
  */
-import { resolve } from "@std/path";
+import { join, resolve } from "@std/path";
 import { expandHome, readEnv } from "../../config/env.ts";
-import { statePaths } from "../../config/paths.ts";
+import { type StatePaths, statePaths } from "../../config/paths.ts";
+import type { ImportReport } from "../../gateway/import.ts";
 import { runImport } from "../../gateway/import_run.ts";
 import type { Io } from "../io.ts";
 
@@ -20,12 +21,44 @@ export async function importFolder(
   const paths = statePaths(env);
   const report = await runImport({ from: at(values.folder), paths });
   io.out.show(report, () => {
-    io.out.text(
-      `Imported into ${paths.stateDir}: ${report.devices.length} devices, ` +
-        `${report.nodes.length} of them nodes with approved commands`,
-    );
-    for (const file of report.files) io.out.text(`  wrote ${file}`);
-    for (const { what, why } of report.skipped) io.out.text(`  left out ${what}: ${why}`);
+    for (const line of reportLines(report, paths)) io.out.text(line);
     io.out.text("Start the gateway: openclaw gateway run");
   });
+}
+
+function reportLines(report: ImportReport, paths: StatePaths): string[] {
+  return [
+    `Imported into ${paths.stateDir}: ${report.devices.length} devices, ` +
+    `${report.nodes.length} of them nodes with approved commands`,
+    ...report.files.map((file) => `  wrote ${file}`),
+    ...report.skipped.map(({ what, why }) => `  left out ${what}: ${why}`),
+  ];
+}
+
+/**
+ * At the first start beside an existing set-up: asks whether its pairings come along. Without a terminal nobody is
+ * asked and nothing is imported; the command that does it is named.
+ */
+export async function offerImport(paths: StatePaths, io: Io): Promise<void> {
+  if (await exists(paths.gatewayDbFile)) return;
+  const pairedFile = join(paths.referenceDevicesDir, "paired.json");
+  const found = await exists(paths.referenceDbFile)
+    ? paths.referenceDbFile
+    : await exists(pairedFile)
+    ? pairedFile
+    : undefined;
+  if (found === undefined) return;
+  io.out.note(`This state directory holds the pairings of an existing set-up: ${found}`);
+  const wanted = io.prompt.available &&
+    await io.prompt.confirm("Import them, so that its devices need no new approval?");
+  if (!wanted) {
+    io.out.note(`Not imported. Before the next start: openclaw import ${paths.stateDir}`);
+    return;
+  }
+  const report = await runImport({ from: paths.stateDir, paths });
+  for (const line of reportLines(report, paths)) io.out.note(line);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
