@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { setConfigValue } from "../../src/config/edit.ts";
 import { eventually } from "../e2e/program.ts";
 import { type TestGateway, TOKEN, withGateway } from "../support/gateway.ts";
-import { connectParams, Wire } from "../support/wire.ts";
+import { connectParams, signed, testKey, Wire } from "../support/wire.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 
@@ -112,34 +112,40 @@ Deno.test("I14: a rotated token is refused at once on WebSocket, HTTP and an ope
     config: { gateway: { auth: { mode: "token", token: TOKEN } } },
   }));
 
-Deno.test("N05, N07, N08: a trusted proxy on a real gateway names the user; others cannot", () =>
-  withGateway(async (gateway) => {
-    const attempt = async (headers: Record<string, string>) => {
-      const wire = await Wire.open(gateway.url, { headers }).catch((error: Error) => error.message);
-      if (typeof wire === "string") return wire;
-      await wire.challenge();
-      const answer = await wire.request("connect", connectParams({}));
-      wire.terminate();
-      return answer.ok ? "ok" : answer.error?.details?.code ?? answer.error?.code;
-    };
-    // N07: a local process without the proxy's forwarding headers.
-    assert((await attempt({ "x-user": "alice" })) !== "ok");
-    // N05: a claim to be loopback hides who it is.
-    assert(
-      String(await attempt({ "x-user": "alice", "x-forwarded-for": "127.0.0.1" })).startsWith(
-        "HTTP 403",
-      ),
-    );
-    assert((await attempt({ "x-user": "mallory", "x-forwarded-for": "192.0.2.7" })) !== "ok");
-  }, {
-    flags: { token: undefined },
-    config: {
-      gateway: {
-        trustedProxies: ["127.0.0.1"],
-        auth: {
-          mode: "trusted-proxy",
-          trustedProxy: { userHeader: "x-user", allowUsers: ["alice"] },
+for (const allowLoopback of [false, true]) {
+  Deno.test(`N05, N07: trusted-proxy on a real gateway, allowLoopback ${allowLoopback}`, () =>
+    withGateway(async (gateway) => {
+      const attempt = async (headers: Record<string, string>): Promise<string> => {
+        const wire = await Wire.open(gateway.url, { headers }).catch((error: Error) =>
+          error.message
+        );
+        if (typeof wire === "string") return wire;
+        const params = await signed(await testKey(1), await wire.challenge(), connectParams({}));
+        const answer = await wire.request("connect", params);
+        wire.terminate();
+        return answer.ok ? "ok" : answer.error?.details?.code ?? answer.error?.code ?? "";
+      };
+      const from = { "x-forwarded-for": "192.0.2.7" };
+      // N05: a claim to be loopback hides who it is.
+      const hidden = await attempt({ "x-user": "alice", "x-forwarded-for": "127.0.0.1" });
+      assert(hidden.startsWith("HTTP 403"), hidden);
+      // The proxy's user gets as far as pairing: its header alone gives no device anything (N08).
+      const alice = await attempt({ "x-user": "alice", ...from });
+      assertEquals(alice === "PAIRING_REQUIRED", allowLoopback, alice);
+      for (const headers of [{ "x-user": "mallory", ...from }, from]) {
+        const stranger = await attempt(headers);
+        assert(!["ok", "PAIRING_REQUIRED"].includes(stranger), stranger);
+      }
+    }, {
+      flags: { token: undefined },
+      config: {
+        gateway: {
+          trustedProxies: ["127.0.0.1"],
+          auth: {
+            mode: "trusted-proxy",
+            trustedProxy: { userHeader: "x-user", allowUsers: ["alice"], allowLoopback },
+          },
         },
       },
-    },
-  }));
+    }));
+}
