@@ -63,6 +63,22 @@ Deno.test("a join line for a person gives commands of that account the gateway",
   assertMatch(devices.stderr, /scope mismatch|pairing required|missing scope/);
 });
 
+Deno.test("a join URL of the gateway is a line, too, and works once", async () => {
+  await using home = await TempHome.make();
+  const port = freePort();
+  const env = home.env("gateway");
+  await using gateway = start(["gateway", "run", "--port", String(port)], { env });
+  await gateway.until(/ready/);
+  const made = await run(["devices", "join-code", "--join-url"], { env });
+  assertMatch(made.stdout, /^http:\/\/127\.0\.0\.1:\d+\/j\/[A-Za-z0-9_-]{22}\n$/);
+  const url = made.stdout.trim();
+  await using node = start(["connect", url], { env: home.env("node") });
+  await node.until(/Connected to gateway/);
+  const again = await run(["connect", url], { env: home.env("thief") });
+  assertEquals(again.code, 1);
+  assertStringIncludes(again.stderr, "it was used, has expired, or never existed");
+});
+
 Deno.test("a line that is no join line is refused without repeating it", async () => {
   await using home = await TempHome.make();
   const done = await run(["connect", "oc-pair://c2VjcmV0LXRleHQ"], { env: home.env("node") });

@@ -5,7 +5,7 @@
 import { verificationCode } from "../../identity/verification_code.ts";
 import { withDeadline } from "../../lib/deadline.ts";
 import { OpenclawError } from "../../lib/errors.ts";
-import { type Infer, num, obj, str } from "../../lib/schema.ts";
+import { type Infer, num, obj, opt, str } from "../../lib/schema.ts";
 import { Secret } from "../../lib/secret.ts";
 import { urlHost } from "../../net/endpoint.ts";
 import { parseJoinLine, renderJoinLine } from "../../protocol/setup_code.ts";
@@ -26,11 +26,17 @@ export interface JoinCodeValues extends RpcValues {
   readonly also: readonly string[];
   readonly operator: boolean | undefined;
   readonly wait: boolean | undefined;
+  /** A `/j/<code>` address: its certificate must be one the system trusts, the address carries no pin. */
+  readonly joinUrl: boolean | undefined;
 }
 
-const made = obj({ setupId: str(), setupCode: str(), expiresAtMs: num(), gatewayUrl: str() }, {
-  unknown: "keep",
-});
+const made = obj({
+  setupId: str(),
+  setupCode: str(),
+  expiresAtMs: num(),
+  gatewayUrl: str(),
+  joinUrl: opt(str()),
+}, { unknown: "keep" });
 
 /** `devices join-code`: the line on stdout, everything else on stderr. */
 export async function makeJoinLine(values: JoinCodeValues, io: Io): Promise<void> {
@@ -51,7 +57,7 @@ export async function makeJoinLine(values: JoinCodeValues, io: Io): Promise<void
         const { setupId, deviceId } = payload as { setupId?: string; deviceId?: string };
         if (setupId === answer.setupId && deviceId) joined.resolve(deviceId);
       });
-      const line = renderJoinLine(answer.setupCode);
+      const line = answer.joinUrl ?? renderJoinLine(answer.setupCode);
       io.out.show({ ...answer, line }, () => {
         const role = values.operator ? " --operator" : "";
         const until = new Date(answer.expiresAtMs).toISOString();
@@ -89,6 +95,7 @@ async function paramsOf(values: JoinCodeValues, gateway: Gateway, io: Io): Promi
   return {
     bootstrapProfile: values.operator ? "operator" : "node",
     ttlMs: values.ttlMs,
+    ...(values.joinUrl ? { joinUrl: true } : {}),
     uses: values.uses,
     ...(values.name === undefined ? {} : { name: values.name }),
     ...(Object.keys(labels).length > 0 ? { labels } : {}),

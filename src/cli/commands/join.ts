@@ -23,6 +23,7 @@ export const JOIN_COMMANDS = [
       also: list({ help: "Further address to try, also ssh://user@host", value: "<url>" }),
       wait: bool({ help: "Wait until the line was used and show the verification code" }),
       operator: bool({ help: "For a person with a CLI (read and write) instead of a node" }),
+      joinUrl: bool({ help: "Print a short one-time https address instead; needs a public name" }),
       ...rpcFlags(),
     },
     examples: [
