@@ -17,6 +17,11 @@ const OURS: Readonly<Record<string, string>> = {
   "node.invoke.output.ack": "flow control of live output (decision 13)",
   "node.invoke.input": "stdin of a running command (decision 14)",
   "node.invoke.cancel": "a caller that stops waiting (decision 13)",
+  "gateway.cert": "the next certificate is announced to nodes that asked for it",
+  "gateway.cert.show": "certificate in use and the next one",
+  "gateway.cert.prepare": "makes and announces the next certificate",
+  "gateway.cert.switch": "switches to the announced certificate",
+  "node.cert.heard": "a node has stored the next pin",
 };
 
 /** Answers whose schema is not called `<Method>Result`. */
