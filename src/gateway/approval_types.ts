@@ -3,6 +3,7 @@
  * Source: gateway-protocol.md 11.7, 11.8, 13.
  */
 import type { ApprovalBinding, SystemRunPlan } from "../approvals/binding.ts";
+import type { ApprovalRecord } from "../store/approval_record.ts";
 import type { Peer } from "./peer.ts";
 
 /** What a reviewer can answer. */
@@ -35,15 +36,12 @@ export type ApprovalView = Readonly<Record<string, unknown>> & {
 };
 
 /** One request and its state. */
-export interface OpenApproval {
-  readonly id: string;
+export interface OpenApproval extends
+  Pick<
+    ApprovalRecord,
+    "id" | "commandText" | "commandPreview" | "warningText" | "host" | "nodeId" | "agentId"
+  > {
   readonly view: ApprovalView;
-  readonly commandText: string;
-  readonly commandPreview: string | null;
-  readonly warningText: string | null;
-  readonly host: string;
-  readonly nodeId: string | null;
-  readonly agentId: string | null;
   /** For host `node`: exactly what may run. */
   readonly plan: SystemRunPlan | undefined;
   readonly binding: ApprovalBinding | undefined;

@@ -5,7 +5,6 @@
  */
 import { randomBase64Url, sha256Hex, toBase64Url, utf8 } from "../lib/bytes.ts";
 import { verificationCodeOf } from "../identity/verification_code.ts";
-import type { Secret } from "../lib/secret.ts";
 import { refusal } from "../protocol/errors.ts";
 import { BOOTSTRAP_TOKEN_LIFETIME_MS } from "../protocol/limits.ts";
 import { coversAll } from "../protocol/scopes.ts";
@@ -13,7 +12,7 @@ import type { JoinCode } from "../store/join_code.ts";
 import type { Change } from "../store/store.ts";
 import type { JoinAnswer, JoinDesk } from "./join_desk.ts";
 import type { PairingContext } from "./pairing_context.ts";
-import type { BootstrapTicket, DeviceFacts, DeviceRole } from "./pairing_desk.ts";
+import type { BootstrapQuestion, BootstrapTicket, DeviceFacts } from "./pairing_desk.ts";
 
 /** Longest life of a join code: a week. */
 export const MAX_JOIN_LIFETIME_MS = 7 * 24 * 3_600_000;
@@ -110,14 +109,7 @@ export class JoinCodes implements JoinDesk {
   }
 
   /** Whether a secret is good for this device and role. Looked up by hash: timing tells nothing about other codes. */
-  async verify(
-    question: {
-      readonly token: Secret;
-      readonly device: DeviceFacts;
-      readonly role: DeviceRole;
-      readonly scopes: readonly string[];
-    },
-  ): Promise<BootstrapTicket | undefined> {
+  async verify(question: BootstrapQuestion): Promise<BootstrapTicket | undefined> {
     const hash = await sha256Hex(question.token.reveal());
     for (const code of this.#context.store.joinCodes.values()) {
       if (code.tokenHash !== hash || !this.#isOpen(code)) continue;

@@ -22,8 +22,8 @@ import type {
   Admission,
   AdmissionRequest,
   Admitted,
+  BootstrapQuestion,
   BootstrapTicket,
-  DeviceFacts,
   DeviceRole,
   DeviceTokenQuestion,
   DeviceTokenVerdict,
@@ -35,7 +35,6 @@ import { pairingRequired } from "./pairing_refusal.ts";
 import { automaticApproval, pairingReason } from "./pairing_rules.ts";
 import { allowedSurface, approve, effectiveSurface, reconcile } from "./pairing_surfaces.ts";
 import { useGrant } from "./tokens.ts";
-import type { Secret } from "../lib/secret.ts";
 
 /** The desk of one gateway. */
 export class Pairing implements PairingDesk {
@@ -62,14 +61,7 @@ export class Pairing implements PairingDesk {
       : { ok: true, generation };
   }
 
-  verifyBootstrap(
-    question: {
-      readonly token: Secret;
-      readonly device: DeviceFacts;
-      readonly role: DeviceRole;
-      readonly scopes: readonly string[];
-    },
-  ): Promise<BootstrapTicket | undefined> {
+  verifyBootstrap(question: BootstrapQuestion): Promise<BootstrapTicket | undefined> {
     return this.#joins.verify(question);
   }
 

@@ -130,6 +130,14 @@ export interface Admitted {
 /** Outcome of {@linkcode PairingDesk.admit}. */
 export type Admission = Admitted | PairingRequired;
 
+/** A join secret as it was presented, with who presents it and what for. */
+export interface BootstrapQuestion {
+  readonly token: Secret;
+  readonly device: DeviceFacts;
+  readonly role: DeviceRole;
+  readonly scopes: readonly string[];
+}
+
 /** The handshake's view of pairing. */
 export interface PairingDesk {
   /** Constant-time check against the stored generation; never counts attempts (the throttle is the handshake's). */
@@ -138,14 +146,7 @@ export interface PairingDesk {
    * Whether a join secret is good for this device and role; nothing is consumed yet. `undefined` is the one answer for
    * unknown, expired, revoked, used up and bound to another key (I16).
    */
-  verifyBootstrap(
-    question: {
-      readonly token: Secret;
-      readonly device: DeviceFacts;
-      readonly role: DeviceRole;
-      readonly scopes: readonly string[];
-    },
-  ): Promise<BootstrapTicket | undefined>;
+  verifyBootstrap(question: BootstrapQuestion): Promise<BootstrapTicket | undefined>;
   /**
    * Pairing rules of gateway-protocol.md 8 and decisions 1-3: files or refreshes a request, approves silently where that is
    * allowed, issues the device token and reconciles a node's surface, all in one transaction.

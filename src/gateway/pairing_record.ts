@@ -10,24 +10,26 @@ import {
   type TokenGrant,
 } from "../store/device_record.ts";
 import type { SeenRecord } from "../store/device_record.ts";
+import type { PairingRequest } from "../store/pairing_request.ts";
 import { newGrant } from "./tokens.ts";
 
-/** What is approved. */
-export interface Grantee {
-  readonly deviceId: string;
-  readonly publicKey: string;
-  readonly clientId: string;
-  readonly clientMode: string;
-  readonly displayName?: string;
-  readonly version?: string;
-  readonly platform?: string;
-  readonly deviceFamily?: string;
-  readonly modelIdentifier?: string;
-  readonly remoteIp?: string;
-  readonly role: string;
-  readonly roles: readonly string[];
-  readonly scopes: readonly string[];
-}
+/** What is approved: the part of a request that becomes the device's record. */
+export type Grantee = Pick<
+  PairingRequest,
+  | "deviceId"
+  | "publicKey"
+  | "clientId"
+  | "clientMode"
+  | "displayName"
+  | "version"
+  | "platform"
+  | "deviceFamily"
+  | "modelIdentifier"
+  | "remoteIp"
+  | "role"
+  | "roles"
+  | "scopes"
+>;
 
 /** How it is approved. */
 export interface Approval {

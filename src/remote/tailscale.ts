@@ -5,6 +5,7 @@
 import { check, obj, opt, record, str } from "../lib/schema.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { showableWithin } from "../lib/text.ts";
+import { findProgram } from "../platform/find_program.ts";
 import { runProgram, type RunResult } from "../platform/process.ts";
 import { platformName } from "../platform/os.ts";
 
@@ -37,12 +38,8 @@ export function tailscaleFolders(env: Readonly<Record<string, string | undefined
 
 /** Path of the program. Throws `TAILSCALE_MISSING`. */
 export async function findTailscale(host: TailscaleHost): Promise<string> {
-  for (const dir of host.binDirs) {
-    for (const name of ["tailscale", "tailscale.exe", "Tailscale"]) {
-      const path = `${dir}/${name}`;
-      if ((await Deno.stat(path).catch(() => undefined))?.isFile) return path;
-    }
-  }
+  const path = await findProgram(host.binDirs, "tailscale", "tailscale.exe", "Tailscale");
+  if (path !== undefined) return path;
   throw new OpenclawError(
     "TAILSCALE_MISSING",
     "Cannot publish the gateway: the tailscale program was not found",

@@ -6,6 +6,7 @@ import { join } from "@std/path";
 import { type Clock, systemClock, wait } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { ensureDir } from "../platform/files.ts";
+import { findProgram } from "../platform/find_program.ts";
 import type { Program } from "../platform/process.ts";
 import { startGuarded } from "./guarded_program.ts";
 import { forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
@@ -78,10 +79,8 @@ export async function findSsh(
 ): Promise<string> {
   const name = platform === "windows" ? "ssh.exe" : "ssh";
   const folders = sshFolders(platform, systemRoot);
-  for (const folder of folders) {
-    const path = join(folder, name);
-    if ((await Deno.stat(path).catch(() => undefined))?.isFile) return path;
-  }
+  const path = await findProgram(folders, name);
+  if (path !== undefined) return path;
   throw new OpenclawError("SSH_MISSING", `Cannot find ssh in ${folders.join(", ")}`, {
     hint: platform === "linux"
       ? "sudo apt-get install openssh-client"

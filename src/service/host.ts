@@ -5,6 +5,7 @@
 import { join } from "@std/path";
 import { OpenclawError } from "../lib/errors.ts";
 import { showableWithin } from "../lib/text.ts";
+import { findProgram } from "../platform/find_program.ts";
 import { runProgram, type RunResult } from "../platform/process.ts";
 
 /** Facts handed in by the command line; tests put a stand-in folder first in `binDirs`. */
@@ -27,13 +28,8 @@ export function systemBinDirs(
 }
 
 /** The path of a tool, or `undefined` when the machine does not have it. */
-export async function findTool(host: ServiceHost, name: string): Promise<string | undefined> {
-  for (const dir of host.binDirs) {
-    const path = join(dir, name);
-    const info = await Deno.stat(path).catch(() => undefined);
-    if (info?.isFile) return path;
-  }
-  return undefined;
+export function findTool(host: ServiceHost, name: string): Promise<string | undefined> {
+  return findProgram(host.binDirs, name);
 }
 
 /** Variables the managers' tools need to find their session; nothing else of the caller reaches them. */
