@@ -2,75 +2,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
-import { silentLogger } from "../../src/lib/log.ts";
-import { keepTunnel, type TunnelState } from "../../src/remote/keep_tunnel.ts";
-import { probeTunnel } from "../../src/remote/probe_tunnel.ts";
-import { parseSshTarget } from "../../src/remote/ssh_target.ts";
-import {
-  openTunnel,
-  sshEnvironment,
-  type TunnelSurroundings,
-  type TunnelWish,
-} from "../../src/remote/tunnel.ts";
-import { processesWith, sshdMissing, startSshd, type TestSshd } from "../support/sshd.ts";
-
-/** Answers every connection with an upgrade and a challenge. */
-function greeter(): { port: number; close(): Promise<void> } {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    socket.onopen = () =>
-      socket.send(
-        JSON.stringify({
-          type: "event",
-          event: "connect.challenge",
-          payload: { nonce: "n", ts: 1 },
-        }),
-      );
-    socket.onerror = () => {};
-    return response;
-  });
-  return { port: (server.addr as Deno.NetAddr).port, close: () => server.shutdown() };
-}
-
-interface Scene {
-  readonly sshd: TestSshd;
-  readonly dir: string;
-  readonly gatewayPort: number;
-  readonly wish: TunnelWish;
-  readonly around: TunnelSurroundings;
-}
-
-function scene(name: string, body: (scene: Scene) => Promise<void>): void {
-  // ssh is a real process tree; leaks of ours are still checked.
-  Deno.test(name, async () => {
-    const missing = await sshdMissing();
-    if (missing) return console.log(`skipped: ${missing}`);
-    const sshd = await startSshd();
-    const dir = await Deno.makeTempDir({ prefix: "tun" });
-    const gateway = greeter();
-    const wish: TunnelWish = {
-      target: parseSshTarget("gw"),
-      remotePort: gateway.port,
-      hostKeyPolicy: "strict",
-      configFile: sshd.configFile,
-    };
-    const around: TunnelSurroundings = {
-      platform: "linux",
-      sshPath: "/usr/bin/ssh",
-      env: sshEnvironment(Deno.env.toObject()),
-      tunnelsDir: join(dir, "t"),
-      probe: probeTunnel({ url: "ws://127.0.0.1" }),
-    };
-    try {
-      await body({ sshd, dir, gatewayPort: gateway.port, wish, around });
-      assertEquals(await processesWith(sshd.configFile), [], "no stray ssh");
-    } finally {
-      await gateway.close();
-      await sshd.close();
-      await Deno.remove(dir, { recursive: true });
-    }
-  });
-}
+import { openTunnel } from "../../src/remote/tunnel.ts";
+import { processesWith, sshdMissing, startSshd } from "../support/sshd.ts";
+import { greeter, kept, killRounds, scene, sshOf } from "./tunnel_scene.ts";
 
 scene(
   "openTunnel() gives a 0600 unix socket through which the gateway greets",
@@ -144,92 +78,16 @@ scene("a host that is down is named", async ({ sshd, wish, around }) => {
   assertEquals(error.code, "SSH_UNREACHABLE");
 });
 
-/** Collects states and waits for one. */
-class Watcher {
-  last: TunnelState | undefined;
-  #wake: (() => void)[] = [];
-  readonly onState = (state: TunnelState) => {
-    this.last = state;
-    this.#wake.splice(0).forEach((wake) => wake());
-  };
-  async until(
-    what: string,
-    test: (state: TunnelState) => boolean,
-    withinMs = 20_000,
-  ): Promise<TunnelState> {
-    const deadline = performance.now() + withinMs;
-    while (!(this.last && test(this.last))) {
-      const left = deadline - performance.now();
-      if (left <= 0) {
-        throw new Error(`not ${what} within ${withinMs} ms: ${JSON.stringify(this.last)}`);
-      }
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake.push(resolve);
-        timer = setTimeout(resolve, left);
-      });
-      clearTimeout(timer);
-    }
-    return this.last;
-  }
-}
-
-function kept(facts: Scene) {
-  const stop = new AbortController();
-  const watcher = new Watcher();
-  const done = keepTunnel({
-    wish: facts.wish,
-    around: facts.around,
-    log: silentLogger,
-    signal: stop.signal,
-    onState: watcher.onState,
-  });
-  return { watcher, stop: () => (stop.abort(), done) };
-}
-
-const KILLS = Number(Deno.env.get("OPENCLAW_TEST_SSH_KILLS") ?? 20);
-
 scene(
-  `F24: ssh killed ${KILLS} times is back in time each time, with no stray process`,
-  async (facts) => {
-    const { watcher, stop } = kept(facts);
-    try {
-      const backMs: number[] = [];
-      let pid = (await watcher.until("open", (s) => s.tunnel === "open")).pid;
-      for (let round = 0; round < KILLS; round++) {
-        const ssh = (await processesWith(facts.sshd.configFile)).filter((p) =>
-          p.command.startsWith("/usr/bin/ssh")
-        );
-        assertEquals(ssh.length, 1);
-        Deno.kill(ssh[0]!.pid, "SIGKILL");
-        const startMs = performance.now();
-        const before = pid;
-        pid = (await watcher.until("open again", (s) =>
-          s.tunnel === "open" && s.pid !== before)).pid;
-        backMs.push(performance.now() - startMs);
-      }
-      backMs.sort((a, b) => a - b);
-      const p95 = backMs[Math.floor(backMs.length * 0.95)] ?? 0;
-      console.log(
-        `back after ${Math.round(backMs[0] ?? 0)}..${Math.round(backMs.at(-1) ?? 0)} ms, p95 ${
-          Math.round(p95)
-        } ms`,
-      );
-      assertEquals(p95 <= 3000, true, `p95 is ${p95} ms`);
-    } finally {
-      await stop();
-    }
-  },
+  "F24: ssh killed 20 times is back in time each time, with no stray process",
+  (facts) => killRounds(facts, 20),
 );
 
 scene("F24: a frozen ssh is noticed and replaced", async (facts) => {
   const { watcher, stop } = kept(facts);
   try {
     const { pid } = await watcher.until("open", (s) => s.tunnel === "open");
-    const [ssh] = (await processesWith(facts.sshd.configFile)).filter((p) =>
-      p.command.startsWith("/usr/bin/ssh")
-    );
-    Deno.kill(ssh!.pid, "SIGSTOP");
+    Deno.kill(await sshOf(facts), "SIGSTOP");
     const down = await watcher.until("noticed", (s) => s.tunnel === "down", 15_000);
     assertEquals(down.lastError?.code, "TUNNEL_FROZEN");
     await watcher.until("open again", (s) => s.tunnel === "open" && s.pid !== pid, 5_000);
