@@ -97,6 +97,14 @@ const PLANTED: readonly { name: string; tree: Tree; rules: string[] }[] = [
     ]),
     rules: ["folder-cycle"],
   },
+  {
+    name: "two folders within one use each other",
+    tree: treeOf([
+      plant("src/net/x/a.ts", uses("src/net/y/b.ts")),
+      plant("src/net/y/c.ts", uses("src/net/x/d.ts")),
+    ]),
+    rules: ["folder-cycle"],
+  },
   { name: "300 lines", tree: treeOf([plant("src/lib/a.ts", { text: linesOf(300) })]), rules: [] },
   {
     name: "301 lines",

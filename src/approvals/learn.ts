@@ -4,7 +4,7 @@
  * reference peers can never match more widely. Source: decisions.md 19, node-host.md 7.6.
  */
 import type { AllowEntry } from "./approvals_file.ts";
-import { argPatternDigest } from "./matching/digest.ts";
+import { argPatternDigest } from "./digest.ts";
 import { baseName } from "./reading/paths.ts";
 import type { Plan } from "./plan.ts";
 

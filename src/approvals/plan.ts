@@ -4,7 +4,7 @@
  * whose content is bound. What could not be understood is a refusal inside it, never an exception.
  * Source: node-host.md 5.4, 7.4, 8; decisions.md 21, 22.
  */
-import { exactArgvDigest, exactTextDigest } from "./matching/digest.ts";
+import { exactArgvDigest, exactTextDigest } from "./digest.ts";
 import { type EnvVerdict, isBlockedOverride, judgeEnv } from "./env.ts";
 import { type ExecFacts, type Refusal, refusal } from "./facts.ts";
 import { operandOf, type ScriptOperand } from "./reading/operand.ts";

@@ -23,11 +23,11 @@ import {
 } from "../protocol/limits.ts";
 import { coversScope } from "../protocol/scopes.ts";
 import type { ProtocolVersion } from "../protocol/versions.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./peers/connection.ts";
 import type { MethodContext, MethodDefinition } from "./methods/define.ts";
-import type { Peer } from "./peer.ts";
-import type { Principal } from "./principal.ts";
-import type { GatewayServices } from "./services.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { Principal } from "./peers/principal.ts";
+import type { GatewayServices } from "./services/services.ts";
 
 /** Calls that end work instead of starting it: served while the gateway drains (F28). */
 const DRAIN_METHODS: ReadonlySet<string> = new Set([

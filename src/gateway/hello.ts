@@ -7,10 +7,10 @@ import { CAPABILITY_INVOKE_OUTPUT, type HelloAuth } from "../protocol/hello.ts";
 import { MAX_BUFFERED_BYTES, MAX_FRAME_BYTES, TICK_INTERVAL_MS } from "../protocol/limits.ts";
 import { coversScope } from "../protocol/scopes.ts";
 import { type ProtocolVersion, WIRE_VERSION } from "../protocol/versions.ts";
-import { EVENT_NAMES } from "./events.ts";
-import type { Admitted } from "./pairing_desk.ts";
-import type { Principal } from "./principal.ts";
-import type { GatewayServices } from "./services.ts";
+import { EVENT_NAMES } from "./peers/events.ts";
+import type { Admitted } from "./pairing/desk.ts";
+import type { Principal } from "./peers/principal.ts";
+import type { GatewayServices } from "./services/services.ts";
 
 /** Facts of one hello. */
 export interface HelloFacts {

@@ -5,13 +5,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../lib/secret.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
-import type { AuthPolicy } from "./auth.ts";
-import type { GatewayPhase } from "./gate.ts";
-import type { JoinDesk } from "./join_desk.ts";
+import type { AuthPolicy } from "./auth/auth.ts";
+import type { GatewayPhase } from "./handshake/gate.ts";
+import type { JoinDesk } from "./pairing/join_desk.ts";
 import type { ToolAnswer } from "./http_tools.ts";
-import { decideOrigin, isLocalHost, type OriginPolicy } from "./origin.ts";
-import type { PeerFacts } from "./peer_facts.ts";
-import type { Throttle } from "./throttle.ts";
+import { decideOrigin, isLocalHost, type OriginPolicy } from "./auth/origin.ts";
+import type { PeerFacts } from "./peers/peer_facts.ts";
+import type { Throttle } from "./auth/throttle.ts";
 
 /** What the HTTP surface can see of the gateway. */
 export interface HttpGateway {

@@ -6,9 +6,9 @@ import { isOpenclawError } from "../lib/errors.ts";
 import { isExecCommand } from "../protocol/node_commands.ts";
 import { ALL_SCOPES } from "../protocol/scopes.ts";
 import type { Dispatcher } from "./dispatch.ts";
-import type { Peer } from "./peer.ts";
-import type { PeerFacts } from "./peer_facts.ts";
-import type { Principal } from "./principal.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { PeerFacts } from "./peers/peer_facts.ts";
+import type { Principal } from "./peers/principal.ts";
 
 /** Answer of a tool: HTTP status and body. */
 export interface ToolAnswer {

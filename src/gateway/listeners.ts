@@ -12,7 +12,7 @@ import { findPortHolder } from "../platform/port_holder.ts";
 import type { Door } from "./door.ts";
 import { answerHttp, type HttpGateway } from "./http.ts";
 import { callTool } from "./http_tools.ts";
-import type { GatewayServices } from "./services.ts";
+import type { GatewayServices } from "./services/services.ts";
 
 /** What {@linkcode openListeners} needs. */
 export interface ListenersOptions {

@@ -9,9 +9,9 @@ import { issueText } from "../config/load.ts";
 import { loadServerAuth, type ServerFlags } from "../config/server_plan.ts";
 import { watchConfig } from "../config/watch.ts";
 import { messageOf } from "../lib/errors.ts";
-import { type AuthState, endSharedSessions, policyOf, type Whois } from "./auth_state.ts";
+import { type AuthState, endSharedSessions, policyOf, type Whois } from "./auth/state.ts";
 import { announceConfigChanges } from "./methods/config.ts";
-import type { GatewayServices } from "./services.ts";
+import type { GatewayServices } from "./services/services.ts";
 
 /** What {@linkcode watchForChanges} needs. */
 export interface ReloadOptions {

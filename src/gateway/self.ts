@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { arch, deviceFamily, platformName } from "../platform/os.ts";
 import type { PresenceEntry } from "../protocol/hello.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
-import type { GatewayFacts } from "./services.ts";
+import type { GatewayFacts } from "./services/services.ts";
 
 /** First entry of every presence list. */
 export function selfPresence(clock: Clock, facts: GatewayFacts): PresenceEntry {

@@ -8,8 +8,8 @@ import type { FileLock } from "../platform/files.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { Door } from "./door.ts";
 import type { Listeners } from "./listeners.ts";
-import type { LogFile } from "./log_file.ts";
-import type { GatewayServices } from "./services.ts";
+import type { LogFile } from "./services/log_file.ts";
+import type { GatewayServices } from "./services/services.ts";
 
 /** Everything one gateway holds; closed in reverse order. */
 export interface GatewayParts {

@@ -3,8 +3,8 @@
  */
 import { every } from "../lib/clock.ts";
 import { HEALTH_INTERVAL_MS, PING_INTERVAL_MS, TICK_INTERVAL_MS } from "../protocol/limits.ts";
-import { Connection } from "./connection.ts";
-import type { GatewayServices } from "./services.ts";
+import { Connection } from "./peers/connection.ts";
+import type { GatewayServices } from "./services/services.ts";
 
 /** Starts the timers; the returned function ends them. */
 export function startSweeps(services: GatewayServices): () => void {

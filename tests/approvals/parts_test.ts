@@ -1,7 +1,7 @@
 /** The small parts: globs, paths, sed scripts, interpreters, git options, PowerShell words, wrappers. */
 import { assert, assertEquals } from "@std/assert";
 import { codeOptions } from "../../src/approvals/reading/code_options.ts";
-import { argPatternDigest } from "../../src/approvals/matching/digest.ts";
+import { argPatternDigest } from "../../src/approvals/digest.ts";
 import { interpreterUse } from "../../src/approvals/reading/interpreters.ts";
 import { absolutePath, baseName, cleanPath } from "../../src/approvals/reading/paths.ts";
 import {

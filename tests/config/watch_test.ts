@@ -1,6 +1,6 @@
 /** F09: hand edits while a gateway runs. Events are awaited with a deadline, never slept for. */
 import { assertEquals } from "@std/assert";
-import { ConfigHolder } from "../../src/gateway/config_holder.ts";
+import { ConfigHolder } from "../../src/gateway/services/config_holder.ts";
 import { type ConfigWatch, watchConfig } from "../../src/config/watch.ts";
 import { withDeadline } from "../../src/lib/deadline.ts";
 import { type TempState, tempState } from "./temp_state.ts";

@@ -1,6 +1,6 @@
 /** A connection that exists only in memory, for desks that are tested without a socket. */
-import type { Peer } from "../../src/gateway/peer.ts";
-import type { Principal } from "../../src/gateway/principal.ts";
+import type { Peer } from "../../src/gateway/peers/peer.ts";
+import type { Principal } from "../../src/gateway/peers/principal.ts";
 
 /** What the peer was sent, and whether it was closed. */
 export interface FakePeer extends Peer {

@@ -1,7 +1,7 @@
 /** The handshake machine, without a socket: each row is one conversation. */
 import { assert, assertEquals } from "@std/assert";
-import type { SecretVerdict } from "../../src/gateway/auth.ts";
-import { stepHandshake, WAITING } from "../../src/gateway/handshake.ts";
+import type { SecretVerdict } from "../../src/gateway/auth/auth.ts";
+import { stepHandshake, WAITING } from "../../src/gateway/handshake/handshake.ts";
 import type {
   CredentialVerdict,
   HandshakeEffect,
@@ -9,9 +9,9 @@ import type {
   HandshakeInput,
   HandshakeState,
   ProofVerdict,
-} from "../../src/gateway/handshake_types.ts";
-import type { Admission } from "../../src/gateway/pairing_desk.ts";
-import { judgePeer } from "../../src/gateway/peer_facts.ts";
+} from "../../src/gateway/handshake/types.ts";
+import type { Admission } from "../../src/gateway/pairing/desk.ts";
+import { judgePeer } from "../../src/gateway/peers/peer_facts.ts";
 
 const NOW = 1_795_243_868_044;
 const NONCE = "611a920c-830c-4bb6-887b-2a02a95b127a";

@@ -1,8 +1,8 @@
 /** Importing the stores of an existing set-up: its nodes and operators come back with the tokens they hold. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { importState } from "../../src/gateway/import.ts";
-import { runImport } from "../../src/gateway/import_run.ts";
+import { importState } from "../../src/gateway/import/import.ts";
+import { runImport } from "../../src/gateway/import/run.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { GatewayStore } from "../../src/store/gateway_store.ts";

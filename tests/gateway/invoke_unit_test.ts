@@ -1,9 +1,9 @@
 /** The invoker and its deadlines on a fake clock. */
 import { assert, assertEquals } from "@std/assert";
-import { NodeInvoker } from "../../src/gateway/invoke.ts";
-import { Deadlines, type Expiring } from "../../src/gateway/invoke_deadlines.ts";
-import { TWIN_AFTER_MS } from "../../src/gateway/invoke_twins.ts";
-import type { Peer } from "../../src/gateway/peer.ts";
+import { NodeInvoker } from "../../src/gateway/invoke/invoke.ts";
+import { Deadlines, type Expiring } from "../../src/gateway/invoke/deadlines.ts";
+import { TWIN_AFTER_MS } from "../../src/gateway/invoke/twins.ts";
+import type { Peer } from "../../src/gateway/peers/peer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { fakePeer } from "./fake_peer.ts";
 

@@ -1,7 +1,7 @@
 /** Locality, proxy attribution, origins. */
 import { assert, assertEquals } from "@std/assert";
-import { decideOrigin, isLocalHost } from "../../src/gateway/origin.ts";
-import { judgePeer } from "../../src/gateway/peer_facts.ts";
+import { decideOrigin, isLocalHost } from "../../src/gateway/auth/origin.ts";
+import { judgePeer } from "../../src/gateway/peers/peer_facts.ts";
 
 type Headers = Record<string, string>;
 const policy = (...trustedProxies: string[]) => ({ trustedProxies, allowRealIpFallback: false });

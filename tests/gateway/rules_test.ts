@@ -1,16 +1,16 @@
 /** The verdicts of pairing and policy as tables. */
 import { assertEquals } from "@std/assert";
-import { filterDeclared, readNodePolicy } from "../../src/gateway/node_policy.ts";
-import type { AdmissionRequest } from "../../src/gateway/pairing_desk.ts";
+import { filterDeclared, readNodePolicy } from "../../src/gateway/nodes/policy.ts";
+import type { AdmissionRequest } from "../../src/gateway/pairing/desk.ts";
 import {
   automaticApproval,
   mayTouch,
   pairingReason,
   type PairingSwitches,
   refuseApprove,
-} from "../../src/gateway/pairing_rules.ts";
-import { approvedRecord } from "../../src/gateway/pairing_record.ts";
-import { compareSurface, surfaceChanges, surfaceHash } from "../../src/gateway/surface.ts";
+} from "../../src/gateway/pairing/rules.ts";
+import { approvedRecord } from "../../src/gateway/pairing/record.ts";
+import { compareSurface, surfaceChanges, surfaceHash } from "../../src/gateway/nodes/surface.ts";
 import { fakePeer } from "./fake_peer.ts";
 
 const device = {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Throttle } from "../../src/gateway/throttle.ts";
+import { Throttle } from "../../src/gateway/auth/throttle.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const REMOTE = { address: "192.0.2.77" };

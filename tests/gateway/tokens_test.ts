@@ -9,7 +9,7 @@ import {
   rotateGrant,
   Tokens,
   useGrant,
-} from "../../src/gateway/tokens.ts";
+} from "../../src/gateway/pairing/tokens.ts";
 import { admittedNode, nodeOptions, openWorld, owner } from "./world.ts";
 
 Deno.test("decision 7: the old token works until the new one was used once, at most ten minutes", async () => {

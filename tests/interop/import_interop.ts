@@ -1,7 +1,7 @@
 /** Moving a real set-up over: its gateway stops, our gateway imports the state directory, and its node comes back by itself. */
 import { assertEquals } from "@std/assert";
 import { statePaths } from "../../src/config/paths.ts";
-import { runImport } from "../../src/gateway/import_run.ts";
+import { runImport } from "../../src/gateway/import/run.ts";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
 import { eventually, liveNode, pendingSurfaces, stageGateway, startNode, TOKEN } from "./stage.ts";

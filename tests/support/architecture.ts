@@ -107,8 +107,8 @@ export function checkCycles(tree: Tree): Violation[] {
     for (const edge of module.imports) {
       if (isMethodMapType(module.path, edge)) continue;
       if (edge.dynamic !== true) add(files, module.path, edge.to);
-      const [from, to] = [areaOf(module.path), areaOf(edge.to)];
-      if (from !== to) add(folders, from, to);
+      const [from, to] = siblingsOf(module.path, edge.to);
+      if (from !== undefined && to !== undefined) add(folders, from, to);
     }
   }
   return [
@@ -119,10 +119,18 @@ export function checkCycles(tree: Tree): Violation[] {
     })),
     ...cyclesOf(folders).map((cycle) => ({
       rule: "folder-cycle",
-      path: `src/${cycle[0]}`,
+      path: cycle[0]!,
       found: cycle.join(" → "),
     })),
   ];
+}
+
+/** The two folders beside each other, at any depth, that an import joins; none within a folder or to its parent. */
+function siblingsOf(from: string, to: string): [string?, string?] {
+  const [a, b] = [from.split("/"), to.split("/")];
+  const at = a.findIndex((part, i) => part !== b[i]);
+  if (at < 0 || at >= a.length - 1 || at >= b.length - 1) return [];
+  return [a.slice(0, at + 1).join("/"), b.slice(0, at + 1).join("/")];
 }
 
 function add(graph: Map<string, Set<string>>, from: string, to: string): void {

@@ -4,7 +4,7 @@
  * Anything that is not understood leaves a `blocked` reason, which no path rule overrides. Source: node-host.md 7.4.
  */
 import { codeOptions } from "./code_options.ts";
-import { argPatternDigest } from "../matching/digest.ts";
+import { argPatternDigest } from "../digest.ts";
 import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
 import { type NestedUse, nestedUses } from "./nested.ts";

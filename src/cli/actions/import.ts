@@ -4,8 +4,8 @@
 import { join, resolve } from "@std/path";
 import { expandHome, readEnv } from "../../config/env.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
-import type { ImportReport } from "../../gateway/import.ts";
-import { runImport } from "../../gateway/import_run.ts";
+import type { ImportReport } from "../../gateway/import/import.ts";
+import { runImport } from "../../gateway/import/run.ts";
 import type { Io } from "../io.ts";
 
 /** `import`. */

@@ -3,7 +3,7 @@
  */
 import { bool, obj, opt, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
-import type { GatewayServices } from "../services.ts";
+import type { GatewayServices } from "../services/services.ts";
 import { method, type MethodDefinition } from "./define.ts";
 
 function keeperOf({ certificates }: GatewayServices) {

@@ -13,7 +13,7 @@ import { isOpenclawError, type OpenclawError } from "../../lib/errors.ts";
 import { any, int, list, obj, opt, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { WIRE_VERSION } from "../../protocol/versions.ts";
-import type { GatewayServices } from "../services.ts";
+import type { GatewayServices } from "../services/services.ts";
 import { WriteBudget } from "./config_budget.ts";
 import { configSnapshot, revisionHash } from "./config_view.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";

@@ -8,9 +8,9 @@ import { obj, type Schema } from "../../lib/schema.ts";
 import { missingScopeError } from "../../protocol/errors.ts";
 import type { Role } from "../../protocol/roles.ts";
 import { coversScope, type Scope } from "../../protocol/scopes.ts";
-import type { Peer } from "../peer.ts";
-import type { Principal } from "../principal.ts";
-import type { GatewayServices } from "../services.ts";
+import type { Peer } from "../peers/peer.ts";
+import type { Principal } from "../peers/principal.ts";
+import type { GatewayServices } from "../services/services.ts";
 
 /** Scope a caller must hold; `none` is for node methods and `health`. */
 export type MethodScope = Scope | "none";

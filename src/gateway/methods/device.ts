@@ -1,5 +1,5 @@
 /**
- * Methods on devices: pairing requests, paired devices, tokens, upgrades. The acts are `pairing_devices.ts`.
+ * Methods on devices: pairing requests, paired devices, tokens, upgrades. The acts are `../pairing/devices.ts`.
  * Source: gateway-protocol.md 8.5; decision 3.
  */
 import { int, list, obj, opt, str } from "../../lib/schema.ts";
@@ -12,10 +12,10 @@ import {
   rejectDevice,
   removeDevice,
   renameDevice,
-} from "../pairing_devices.ts";
-import { deviceRow } from "../pairing_record.ts";
-import { revokeToken, rotateToken } from "../pairing_tokens.ts";
-import { requestUpgrade, waitForRequest } from "../pairing_upgrade.ts";
+} from "../pairing/devices.ts";
+import { deviceRow } from "../pairing/record.ts";
+import { revokeToken, rotateToken } from "../pairing/token_changes.ts";
+import { requestUpgrade, waitForRequest } from "../pairing/upgrade.ts";
 import type { DeviceRecord } from "../../store/device_record.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 

@@ -6,7 +6,7 @@ import { any, int, list, nullable, obj, oneOf, opt, record, str } from "../../li
 import { bool } from "../../lib/schema.ts";
 import { approvalNotFound, refusal } from "../../protocol/errors.ts";
 import type { ApprovalRecord } from "../../store/approval_record.ts";
-import type { OpenApproval, Resolution } from "../approval_types.ts";
+import type { OpenApproval, Resolution } from "../approvals/types.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
 const DAY_MS = 24 * 3_600_000;

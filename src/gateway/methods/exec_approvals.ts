@@ -5,9 +5,9 @@
 import { any, nullable, obj, opt, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { CAP_EXEC_GRANTS, CAP_INVOKE_OUTPUT } from "../../protocol/hello.ts";
-import { approvalsSnapshot, setApprovals } from "../approval_desk_file.ts";
-import { badPayload, invokeError, readAnswer } from "../invoke_reply.ts";
-import { pairingChanged } from "../node_policy.ts";
+import { approvalsSnapshot, setApprovals } from "../approvals/file.ts";
+import { badPayload, invokeError, readAnswer } from "../invoke/reply.ts";
+import { pairingChanged } from "../nodes/policy.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
 const id = () => str({ min: 1, max: 256 });

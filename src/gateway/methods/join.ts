@@ -4,10 +4,10 @@
  */
 import { bool, int, list, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
-import { isLoopbackIp } from "../address.ts";
-import { type JoinGrant, MAX_JOIN_LIFETIME_MS, MAX_JOIN_USES } from "../join.ts";
-import { principalName } from "../principal.ts";
-import type { GatewayServices } from "../services.ts";
+import { isLoopbackIp } from "../peers/address.ts";
+import { type JoinGrant, MAX_JOIN_LIFETIME_MS, MAX_JOIN_USES } from "../pairing/join.ts";
+import { principalName } from "../peers/principal.ts";
+import type { GatewayServices } from "../services/services.ts";
 import { method, type MethodDefinition } from "./define.ts";
 
 const LIMITED_SCOPES = ["operator.read", "operator.write"];

@@ -5,9 +5,9 @@
 import { obj, str } from "../../lib/schema.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import { refusal } from "../../protocol/errors.ts";
-import { nodeRow, nodeRows } from "../node_rows.ts";
-import { removeNode } from "../pairing_devices.ts";
-import { approveSurface, listSurfaces, rejectSurface, renameNode } from "../pairing_surfaces.ts";
+import { nodeRow, nodeRows } from "./node_rows.ts";
+import { removeNode } from "../pairing/devices.ts";
+import { approveSurface, listSurfaces, rejectSurface, renameNode } from "../pairing/surfaces.ts";
 import { method, type MethodDefinition } from "./define.ts";
 
 const id = () => str({ min: 1, max: 256 });

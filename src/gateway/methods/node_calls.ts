@@ -5,7 +5,7 @@
 import { any, int, list, nullable, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { bool } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
-import { pairingChanged } from "../node_policy.ts";
+import { pairingChanged } from "../nodes/policy.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
 const MAX_PUBLISHED = 512;

@@ -1,0 +1,184 @@
+/**
+ * Who may review an exec approval, see it, and answer it; and how a request is read. Pure.
+ * Source: gateway-protocol.md 11.7, 11.8; decision 15. Attacks stopped: A12, A13 (answer by another route), A15 (hidden text).
+ */
+import { bindingOf, checkSystemRunPlan } from "../../approvals/binding.ts";
+import { sha256Hex, utf8 } from "../../lib/bytes.ts";
+import { refusal } from "../../protocol/errors.ts";
+import { APPROVAL_LIFETIME_MS } from "../../protocol/limits.ts";
+import { REVIEWER_CLIENT_IDS } from "../../protocol/client_ids.ts";
+import { coversScope } from "../../protocol/scopes.ts";
+import type { ApprovalDecision, ApprovalView, OpenApproval } from "./types.ts";
+import type { Peer } from "../peers/peer.ts";
+
+/** A15: a longer text could not be read by a person; no approval is offered for it. */
+export const MAX_COMMAND_BYTES = 64 * 1024;
+
+const REVIEW_CAPS = ["approvals", "exec-approvals"];
+
+/** Whether this connection can decide approvals at all. */
+export function isReviewer({ principal }: Peer): boolean {
+  if (principal.role !== "operator" || !coversScope(principal.scopes, "operator.approvals")) {
+    return false;
+  }
+  return principal.protocol === 3 || REVIEWER_CLIENT_IDS.has(principal.clientId) ||
+    principal.caps.some((cap) => REVIEW_CAPS.includes(cap));
+}
+
+/** Same connection or same proven device. */
+export function isRequester(peer: Peer, approval: OpenApproval): boolean {
+  if (peer === approval.requester) return true;
+  const { deviceId } = approval.requester.principal;
+  return deviceId !== undefined && peer.principal.deviceId === deviceId;
+}
+
+/** Whether a connection with the approvals scope sees this request: v3 all, v4 admin all, others their own. */
+export function maySee(peer: Peer, approval: OpenApproval): boolean {
+  const { principal } = peer;
+  return principal.protocol === 3 || principal.owner ||
+    coversScope(principal.scopes, "operator.admin") || isRequester(peer, approval);
+}
+
+/**
+ * Whether a connection may answer. Its own request only as owner or admin (decision 15): `write` plus `approvals` would
+ * otherwise approve whatever it asks for.
+ */
+export function mayAnswer(peer: Peer, approval: OpenApproval): boolean {
+  if (!maySee(peer, approval)) return false;
+  if (!isRequester(peer, approval)) return true;
+  return peer.principal.owner || coversScope(peer.principal.scopes, "operator.admin");
+}
+
+/** Whether this reviewer counts for a request: the requester itself only when it may answer it. */
+export function countsAsReviewer(peer: Peer, approval: OpenApproval): boolean {
+  return isReviewer(peer) && mayAnswer(peer, approval);
+}
+
+/** `exec.approval.request` params after the schema. Nulls count as absent. */
+export type ApprovalParams = Readonly<Record<string, unknown>>;
+
+const text = (value: unknown): string | null =>
+  typeof value === "string" && value.trim() !== "" ? value : null;
+
+/**
+ * Reads a request. Command, directory, agent and session of host `node` come from the plan, whose text is checked against
+ * its argv; so what is shown is what can run.
+ */
+export async function readApproval(
+  params: ApprovalParams,
+  requester: Peer,
+  nowMs: number,
+): Promise<OpenApproval> {
+  const host = text(params.host) ?? "gateway";
+  const plan = host === "node" ? nodePlan(params) : undefined;
+  const env = params.env as Record<string, unknown> | null | undefined;
+  const binding = plan === undefined ? undefined : await bindingOf(plan, env);
+  const command = plan?.commandText ?? text(params.command);
+  if (command === null) throw refusal("INVALID_REQUEST", "command is required");
+  if (utf8(command).length > MAX_COMMAND_BYTES) {
+    throw refusal("INVALID_REQUEST", "command is too long to be reviewed", {
+      details: { code: "COMMAND_TOO_LONG", maxBytes: MAX_COMMAND_BYTES },
+    });
+  }
+  const ask = text(params.ask);
+  const allowedDecisions: ApprovalDecision[] = ask === "always"
+    ? ["allow-once", "deny"]
+    : ["allow-once", "allow-always", "deny"];
+  const warningText = await warningFor(command, text(params.warningText));
+  const agentId = plan === undefined ? text(params.agentId) : plan.agentId;
+  const nodeId = text(params.nodeId);
+  const timeoutMs = typeof params.timeoutMs === "number" ? params.timeoutMs : APPROVAL_LIFETIME_MS;
+  return {
+    id: readId(params.id),
+    view: buildView({ params, plan, binding, env, command, warningText, allowedDecisions, host }),
+    commandText: command,
+    commandPreview: plan?.commandPreview ?? null,
+    warningText,
+    host,
+    nodeId,
+    agentId,
+    plan,
+    binding,
+    requester,
+    createdAtMs: nowMs,
+    expiresAtMs: nowMs + timeoutMs,
+    resolution: undefined,
+    consumed: false,
+  };
+}
+
+function nodePlan(params: ApprovalParams) {
+  if (text(params.nodeId) === null) {
+    throw refusal("INVALID_REQUEST", "nodeId is required for host=node");
+  }
+  if (params.systemRunPlan === undefined || params.systemRunPlan === null) {
+    throw refusal("INVALID_REQUEST", "systemRunPlan is required for host=node");
+  }
+  const plan = checkSystemRunPlan(params.systemRunPlan);
+  if (plan === undefined) throw refusal("INVALID_REQUEST", "systemRunPlan invalid");
+  return plan;
+}
+
+function readId(value: unknown): string {
+  const id = text(value);
+  if (id === null) return crypto.randomUUID();
+  if (id.startsWith("plugin:")) {
+    throw refusal("INVALID_REQUEST", "approval ids starting with plugin: are reserved");
+  }
+  return id;
+}
+
+/** A15: long blank stretches push the harmful part out of sight; say so, with the hash of the whole text. */
+async function warningFor(command: string, given: string | null): Promise<string | null> {
+  if (!/\s{40,}/.test(command) && command.length <= 4_096) return given;
+  const size = `${utf8(command).length} bytes, sha256 ${await sha256Hex(command)}`;
+  const own = `Long or padded command (${size}): read it to the end`;
+  return given === null ? own : `${given}\n${own}`;
+}
+
+interface ViewFacts {
+  readonly params: ApprovalParams;
+  readonly plan: OpenApproval["plan"];
+  readonly binding: OpenApproval["binding"];
+  readonly env: Record<string, unknown> | null | undefined;
+  readonly command: string;
+  readonly warningText: string | null;
+  readonly allowedDecisions: readonly ApprovalDecision[];
+  readonly host: string;
+}
+
+function buildView(facts: ViewFacts): ApprovalView {
+  const { params, plan, binding, env, command, allowedDecisions, host } = facts;
+  const { stdin, ...bound } = binding ?? { stdin: false };
+  const argv = Array.isArray(params.commandArgv) ? params.commandArgv : undefined;
+  const envKeys = Object.keys(env ?? {}).sort();
+  return {
+    command,
+    ...(plan?.commandPreview ? { commandPreview: plan.commandPreview } : {}),
+    ...(plan === undefined && argv !== undefined ? { commandArgv: argv } : {}),
+    ...(envKeys.length === 0 ? {} : { envKeys }),
+    systemRunBinding: binding === undefined ? null : { ...bound, ...(stdin ? { stdin } : {}) },
+    systemRunPlan: plan ?? null,
+    cwd: plan === undefined ? text(params.cwd) : plan.cwd,
+    nodeId: text(params.nodeId),
+    host,
+    security: text(params.security),
+    ask: text(params.ask),
+    warningText: facts.warningText,
+    scope: null,
+    commandAnalysis: { commandCount: 1, nestedCommandCount: 0, riskKinds: [], warningLines: [] },
+    allowedDecisions,
+    agentId: plan === undefined ? text(params.agentId) : plan.agentId,
+    resolvedPath: text(params.resolvedPath),
+    sessionKey: plan === undefined ? text(params.sessionKey) : plan.sessionKey,
+    sessionId: text(params.sessionId),
+    runId: text(params.runId),
+    toolCallId: text(params.toolCallId),
+    turnSourceChannel: text(params.turnSourceChannel),
+    turnSourceTo: text(params.turnSourceTo),
+    turnSourceAccountId: text(params.turnSourceAccountId),
+    turnSourceThreadId: text(params.turnSourceThreadId),
+    cronExecutionSource: null,
+    cronOperationBinding: null,
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * Shared credentials → verdict: token, password, none, trusted proxy, tailscale. Devices are the handshake's and the
+ * pairing desk's. First line that decides, decides. Source: gateway-protocol.md 4.1, 4.4, 4.5.
+ */
+import type { Secret } from "../../lib/secret.ts";
+import type { ConnectParams } from "../../protocol/connect.ts";
+import type { AuthMethod } from "../../protocol/hello.ts";
+import { ipInRange, isLoopbackIp } from "../peers/address.ts";
+import type { AuthReason } from "./errors.ts";
+import type { PeerFacts } from "../peers/peer_facts.ts";
+import type { Throttle, ThrottleActor } from "./throttle.ts";
+
+/** `gateway.auth.trustedProxy`. */
+export interface TrustedProxyPolicy {
+  readonly userHeader: string;
+  readonly requiredHeaders: readonly string[];
+  /** Exact names; empty = everyone. */
+  readonly allowUsers: readonly string[];
+  readonly allowLoopback: boolean;
+}
+
+/** What the gateway demands, from configuration and flags. */
+export interface AuthPolicy {
+  readonly mode: "none" | "token" | "password" | "trusted-proxy";
+  readonly token?: Secret | undefined;
+  readonly password?: Secret | undefined;
+  readonly allowTailscale: boolean;
+  readonly trustedProxy?: TrustedProxyPolicy | undefined;
+  readonly trustedProxies: readonly string[];
+  readonly allowRealIpFallback: boolean;
+  /** Asks the local tailscale daemon who owns an address; `undefined` when it cannot say. */
+  readonly whois?: ((address: string) => Promise<string | undefined>) | undefined;
+}
+
+/** One attempt. */
+export interface SecretQuestion {
+  readonly auth: ConnectParams["auth"];
+  readonly role: string;
+  readonly peer: PeerFacts;
+}
+
+/** Verdict on the shared credentials of one attempt. */
+export type SecretVerdict =
+  | {
+    readonly ok: true;
+    readonly method: AuthMethod;
+    /** Scopes a proxy allows; absent = the proxy said nothing. */
+    readonly proxyScopes?: readonly string[];
+  }
+  | {
+    readonly ok: false;
+    readonly reason: AuthReason;
+    /** A value was sent and compared: this was a guess that the throttle must count. */
+    readonly guessed: boolean;
+    /** For `rate_limited`. */
+    readonly retryAfterMs?: number;
+  };
+
+/** Who is throttled for an attempt of this peer. */
+export function actorOf(peer: PeerFacts): ThrottleActor {
+  return { address: peer.clientAddress, origin: peer.origin };
+}
+
+/** Judges the shared credentials; counts nothing (the caller knows how the attempt ended). */
+export async function checkSecret(
+  question: SecretQuestion,
+  policy: AuthPolicy,
+  throttle: Throttle,
+): Promise<SecretVerdict> {
+  if (policy.mode === "trusted-proxy") return await checkTrustedProxy(question, policy, throttle);
+  if (policy.mode === "none") return { ok: true, method: "none" };
+  if (await isTailscaleUser(question, policy)) return { ok: true, method: "tailscale" };
+  return await checkShared(policy.mode, question, policy, throttle);
+}
+
+async function checkShared(
+  mode: "token" | "password",
+  { auth, peer }: SecretQuestion,
+  policy: AuthPolicy,
+  throttle: Throttle,
+): Promise<SecretVerdict> {
+  // With a device token beside it, a guess would be answered without delay: no loopback exemption then (I03).
+  const strict = auth?.deviceToken !== undefined;
+  const retryAfterMs = throttle.lockedForMs("shared-secret", actorOf(peer), strict);
+  if (retryAfterMs > 0) return { ok: false, reason: "rate_limited", guessed: false, retryAfterMs };
+  const wanted = policy[mode];
+  if (!wanted) return { ok: false, reason: `${mode}_missing_config`, guessed: false };
+  const sent = mode === "token" ? auth?.token ?? auth?.password : auth?.password ?? auth?.token;
+  if (sent === undefined || sent === "") {
+    return { ok: false, reason: `${mode}_missing`, guessed: false };
+  }
+  return await wanted.equals(sent)
+    ? { ok: true, method: mode }
+    : { ok: false, reason: `${mode}_mismatch`, guessed: true };
+}
+
+/** Attacks stopped: N07 (a local process sends the proxy's header), N08 (the session states its own scopes). */
+async function checkTrustedProxy(
+  question: SecretQuestion,
+  policy: AuthPolicy,
+  throttle: Throttle,
+): Promise<SecretVerdict> {
+  const { peer } = question;
+  if (peer.local && policy.password) {
+    return await checkShared("password", question, policy, throttle);
+  }
+  const reason = proxyProblem(peer, policy);
+  if (reason !== undefined) return { ok: false, reason, guessed: false };
+  const cap = peer.headers["x-openclaw-scopes"];
+  return {
+    ok: true,
+    method: "trusted-proxy",
+    ...(cap === undefined ? {} : { proxyScopes: cap.split(/[\s,]+/).filter(Boolean) }),
+  };
+}
+
+function proxyProblem(peer: PeerFacts, policy: AuthPolicy): AuthReason | undefined {
+  const proxy = policy.trustedProxy;
+  if (!proxy || proxy.userHeader === "") return "trusted_proxy_config_missing";
+  if (policy.trustedProxies.length === 0) return "trusted_proxy_no_proxies_configured";
+  if (!policy.trustedProxies.some((range) => ipInRange(peer.socketAddress, range))) {
+    return "trusted_proxy_untrusted_source";
+  }
+  if (isLoopbackIp(peer.socketAddress) && !proxy.allowLoopback) {
+    return "trusted_proxy_loopback_source";
+  }
+  for (const name of proxy.requiredHeaders) {
+    if (!peer.headers[name.toLowerCase()]?.trim()) {
+      return `trusted_proxy_missing_header_${name.toLowerCase()}`;
+    }
+  }
+  const user = peer.headers[proxy.userHeader.toLowerCase()]?.trim();
+  if (!user) return "trusted_proxy_user_missing";
+  return proxy.allowUsers.length > 0 && !proxy.allowUsers.includes(user)
+    ? "trusted_proxy_user_not_allowed"
+    : undefined;
+}
+
+/** N09: the header alone proves nothing; the daemon must name the same user for the forwarded address. */
+async function isTailscaleUser(
+  { auth, role, peer }: SecretQuestion,
+  policy: AuthPolicy,
+): Promise<boolean> {
+  if (!policy.allowTailscale || role === "node" || peer.local || !policy.whois) return false;
+  if (auth?.token || auth?.password || !isLoopbackIp(peer.socketAddress)) return false;
+  const login = peer.headers["tailscale-user-login"]?.trim().toLowerCase();
+  if (!login || peer.attribution !== "trusted-proxy") return false;
+  if (!["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].every((h) => peer.headers[h])) {
+    return false;
+  }
+  return (await policy.whois(peer.clientAddress))?.trim().toLowerCase() === login;
+}

@@ -1,0 +1,139 @@
+/**
+ * Slows down guessing: failures are counted per purpose and client address, in a bounded table.
+ * Attacks stopped: I03, N02, N10. Source: gateway-protocol.md 6.
+ */
+import type { Clock } from "../../lib/clock.ts";
+import { limiterKey } from "../../net/address.ts";
+import { isLoopbackIp } from "../peers/address.ts";
+
+/** What is being guessed. Each has its own count. */
+export type ThrottlePurpose =
+  | "shared-secret"
+  | "device-token"
+  | "bootstrap-token"
+  | "node-pairing"
+  | "node-reapproval"
+  | "device-join"
+  | "http-bearer";
+
+/** `gateway.auth.rateLimit`. */
+export interface ThrottleOptions {
+  /** Failures within `windowMs` that lock. Default 10. */
+  readonly maxAttempts?: number;
+  /** Default 60,000. */
+  readonly windowMs?: number;
+  /** Default 300,000. */
+  readonly lockoutMs?: number;
+  /** Loopback is delayed instead of locked. Default true. */
+  readonly exemptLoopback?: boolean;
+}
+
+const DEFAULTS: Required<ThrottleOptions> = {
+  maxAttempts: 10,
+  windowMs: 60_000,
+  lockoutMs: 300_000,
+  exemptLoopback: true,
+};
+
+/** Who guesses. */
+export interface ThrottleActor {
+  readonly address: string;
+  /** Present for a web page: it is counted by itself and never exempt (N02). */
+  readonly origin?: string | undefined;
+}
+
+interface Bucket {
+  /** Monotonic time of each recent failure, oldest first; at most `maxAttempts`. */
+  failures: number[];
+  lockedUntilMs: number;
+}
+
+const MAX_KEYS = 10_000;
+const OVERFLOW_KEY = "overflow";
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 5_000;
+
+/** Counts failures and says who must wait. */
+export class Throttle {
+  readonly #clock: Clock;
+  #options: Required<ThrottleOptions>;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: Clock, options: ThrottleOptions = {}) {
+    this.#clock = clock;
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /** New limits for everything that happens from now on; counts and running lockouts stay. */
+  configure(options: ThrottleOptions): void {
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /** Whether this actor is delayed instead of locked. */
+  exempt(actor: ThrottleActor): boolean {
+    return this.#options.exemptLoopback && actor.origin === undefined &&
+      isLoopbackIp(actor.address);
+  }
+
+  /** Milliseconds until the actor may try again; 0 when it may try now. `strict` ignores the loopback exemption. */
+  lockedForMs(purpose: ThrottlePurpose, actor: ThrottleActor, strict = false): number {
+    const bucket = this.#buckets.get(this.#key(purpose, actor));
+    if (!bucket || (!strict && this.exempt(actor))) return 0;
+    return Math.max(0, Math.ceil(bucket.lockedUntilMs - this.#clock.monotonic()));
+  }
+
+  /** Counts a failure. Returns how long its answer should be held back: 0 except for exempt actors. */
+  failed(purpose: ThrottlePurpose, actor: ThrottleActor): number {
+    const nowMs = this.#clock.monotonic();
+    const bucket = this.#bucket(this.#key(purpose, actor), nowMs);
+    bucket.failures = bucket.failures.filter((atMs) => nowMs - atMs < this.#options.windowMs);
+    bucket.failures.push(nowMs);
+    const count = bucket.failures.length;
+    if (count >= this.#options.maxAttempts) bucket.lockedUntilMs = nowMs + this.#options.lockoutMs;
+    if (bucket.failures.length > this.#options.maxAttempts) bucket.failures.shift();
+    return this.exempt(actor) ? Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - 1)) : 0;
+  }
+
+  /** Forgets the failures of an actor that proved itself. */
+  succeeded(purpose: ThrottlePurpose, actor: ThrottleActor): void {
+    const key = this.#key(purpose, actor);
+    if (!key.endsWith(OVERFLOW_KEY)) this.#buckets.delete(key);
+  }
+
+  /** Number of keys held, at most 10,001. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  #key(purpose: ThrottlePurpose, actor: ThrottleActor): string {
+    const who = actor.origin !== undefined && isLoopbackIp(actor.address)
+      ? `browser-origin:${actor.origin.slice(0, 256)}`
+      : limiterKey(actor.address).slice(0, 64);
+    const key = `${purpose} ${who}`;
+    // A full table must not become a way to be forgotten: newcomers share one bucket.
+    return this.#buckets.size >= MAX_KEYS && !this.#buckets.has(key)
+      ? `${purpose} ${OVERFLOW_KEY}`
+      : key;
+  }
+
+  #bucket(key: string, nowMs: number): Bucket {
+    const found = this.#buckets.get(key);
+    if (found) return found;
+    if (this.#buckets.size >= MAX_KEYS / 2) this.#dropStale(nowMs);
+    const bucket: Bucket = { failures: [], lockedUntilMs: 0 };
+    this.#buckets.set(key, bucket);
+    return bucket;
+  }
+
+  /** Oldest first, at most a few per call so that a flood of keys stays cheap. */
+  #dropStale(nowMs: number): void {
+    let looked = 0;
+    for (const [key, bucket] of this.#buckets) {
+      if (++looked > 8) return;
+      const last = bucket.failures.at(-1) ?? 0;
+      if (bucket.lockedUntilMs <= nowMs && nowMs - last >= this.#options.windowMs) {
+        this.#buckets.delete(key);
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * One gateway per state directory (decision 26). The lock is the operating system's, so a killed gateway or a reused pid
+ * cannot leave a stale one (F31).
+ */
+import type { StatePaths } from "../../config/paths.ts";
+import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
+import { quoted } from "../../lib/text.ts";
+import { type FileLock, lockFile } from "../../platform/files.ts";
+
+const WAIT_MS = 300;
+
+/** Takes the lock. @throws {OpenclawError} `GATEWAY_ALREADY_RUNNING` with the pid of the holder. */
+export async function lockGateway(paths: StatePaths): Promise<FileLock> {
+  try {
+    return await lockFile(paths.gatewayLockFile, { waitMs: WAIT_MS });
+  } catch (error) {
+    if (!isOpenclawError(error, "LOCK_HELD")) throw error;
+    const pid = error.details?.pid;
+    throw new OpenclawError(
+      "GATEWAY_ALREADY_RUNNING",
+      `Cannot start a gateway on ${quoted(paths.stateDir)}: ${
+        pid === undefined ? "another gateway" : `a gateway with process id ${pid}`
+      } already runs on it`,
+      {
+        cause: error,
+        hint: "openclaw gateway status",
+        ...(error.details ? { details: error.details } : {}),
+      },
+    );
+  }
+}
