@@ -2,9 +2,9 @@
  * From flags, environment and configuration to one gateway, the running one of this state directory included.
  */
 import { readEnv } from "../config/env.ts";
-import { loadConfig } from "../config/load.ts";
+import { loadConfig } from "../config/file/load.ts";
 import { type StatePaths, statePaths } from "../config/paths.ts";
-import { decideTarget, type Target } from "../config/target.ts";
+import { decideTarget, type Target } from "../config/credentials/target.ts";
 import { secretOf } from "../lib/secret.ts";
 import { parseEndpoint } from "../net/endpoint.ts";
 import type { Io } from "./io.ts";

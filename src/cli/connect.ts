@@ -2,7 +2,7 @@
  * From the flags of a command to an open gateway session, and the errors in between: what was tried, where the
  * address came from, and the next command. Every command that talks to a gateway comes through here.
  */
-import type { Target } from "../config/target.ts";
+import type { Target } from "../config/credentials/target.ts";
 import { openWhenReady } from "../client/open_when_ready.ts";
 import type { Session } from "../client/session.ts";
 import { loadOrCreateDeviceKey } from "../identity/device_key.ts";

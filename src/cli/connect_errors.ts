@@ -3,7 +3,7 @@
  * command. Source: cli.md 1.
  */
 import { refusedCredential } from "../client/refused_credential.ts";
-import { credentialConflict, type Target } from "../config/target.ts";
+import { credentialConflict, type Target } from "../config/credentials/target.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import type { CliTarget } from "./cli_target.ts";
 import type { Io } from "./io.ts";

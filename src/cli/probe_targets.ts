@@ -2,9 +2,9 @@
  * Which gateways a probe tries, with which credentials and how long. Each target sees only credentials that belong to
  * it (config-and-credentials.md 5.3). Source: remote-access.md 3.
  */
-import { loadConfig } from "../config/load.ts";
+import { loadConfig } from "../config/file/load.ts";
 import { statePaths } from "../config/paths.ts";
-import { decideTarget, type Target } from "../config/target.ts";
+import { decideTarget, type Target } from "../config/credentials/target.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { isOpenclawError } from "../lib/errors.ts";
 import { type Secret, secretOf } from "../lib/secret.ts";

@@ -4,7 +4,7 @@
  * process is gone counts for nothing.
  */
 import { join } from "@std/path";
-import type { LoadedConfig } from "../config/load.ts";
+import type { LoadedConfig } from "../config/file/load.ts";
 import type { StatePaths } from "../config/paths.ts";
 import { bool, check, type Infer, int, nullable, obj, opt, str } from "../lib/schema.ts";
 import { readOwned, writeAtomic } from "../platform/files.ts";

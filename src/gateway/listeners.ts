@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import { showable } from "../lib/text.ts";
-import type { ServerPlan } from "../config/server_plan.ts";
+import type { ServerPlan } from "../config/server/server_plan.ts";
 import type { TlsFiles } from "../identity/tls_files.ts";
 import type { TlsMaterial } from "../net/listen_options.ts";
 import { listen, type Listener } from "../net/ws_server.ts";

@@ -2,12 +2,12 @@
  * Puts a changed configuration into force while the gateway runs: most of it is read anew at each use, the way in is
  * changed here. Source: gateway-protocol.md 4.6, 11.2.
  */
-import { changeEffect } from "../config/edit.ts";
+import { changeEffect } from "../config/file/edit.ts";
 import type { Env } from "../config/env.ts";
-import { differences } from "../config/json_value.ts";
-import { issueText } from "../config/load.ts";
-import { loadServerAuth, type ServerFlags } from "../config/server_plan.ts";
-import { watchConfig } from "../config/watch.ts";
+import { differences } from "../config/text/json_value.ts";
+import { issueText } from "../config/file/load.ts";
+import { loadServerAuth, type ServerFlags } from "../config/server/server_plan.ts";
+import { watchConfig } from "../config/file/watch.ts";
 import { messageOf } from "../lib/errors.ts";
 import { type AuthState, endSharedSessions, policyOf, type Whois } from "./auth/state.ts";
 import { announceConfigChanges } from "./methods/config.ts";

@@ -2,10 +2,10 @@
  * Composes a gateway and runs it: lock, certificate, store, listeners, timers, reload, shutdown. No logic of its own.
  */
 import { join } from "@std/path";
-import { loadConfig, type LoadedConfig, loadServerConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig, loadServerConfig } from "../config/file/load.ts";
 import type { StatePaths } from "../config/paths.ts";
 import type { Env } from "../config/env.ts";
-import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server_plan.ts";
+import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server/server_plan.ts";
 import { loadOrCreateDeviceKey } from "../identity/device_key.ts";
 import type { TlsFiles } from "../identity/tls_files.ts";
 import { loadTlsInForce } from "../identity/tls_succession.ts";

@@ -9,9 +9,9 @@ import {
   openSession,
   type Session,
 } from "../client/session.ts";
-import type { Credentials as FoundCredentials } from "../config/credential_fetch.ts";
+import type { Credentials as FoundCredentials } from "../config/credentials/credential_fetch.ts";
 import { type Env, readEnv } from "../config/env.ts";
-import { nodeCredentials } from "../config/target.ts";
+import { nodeCredentials } from "../config/credentials/target.ts";
 import type { DeviceKey } from "../identity/device_key.ts";
 import type { TokenStore } from "../identity/token_store.ts";
 import type { Clock } from "../lib/clock.ts";

@@ -3,9 +3,9 @@
  * stricter rule counts from the next command on.
  */
 import type { ExecConfig } from "../approvals/policy.ts";
-import { isObject } from "../config/config_path.ts";
+import { isObject } from "../config/text/config_path.ts";
 import type { Env } from "../config/env.ts";
-import { loadConfig, type LoadedConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig } from "../config/file/load.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { fileStamp } from "../platform/files.ts";

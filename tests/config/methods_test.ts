@@ -1,6 +1,6 @@
 /** `config.*` of a running gateway, through a real connection (gateway-protocol.md 11.2). */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { loadConfig, type LoadedConfig } from "../../src/config/load.ts";
+import { loadConfig, type LoadedConfig } from "../../src/config/file/load.ts";
 import { openWorld, type ScriptedPeer, TOKEN } from "../gateway/world.ts";
 
 const CONFIG = `// by hand

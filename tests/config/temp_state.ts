@@ -1,7 +1,7 @@
 /** A state directory of its own for one test, removed with `using`. */
 import { join } from "@std/path";
 import type { Env } from "../../src/config/env.ts";
-import { loadConfig, type LoadedConfig } from "../../src/config/load.ts";
+import { loadConfig, type LoadedConfig } from "../../src/config/file/load.ts";
 import { type StatePaths, statePaths } from "../../src/config/paths.ts";
 
 /** One temporary home. */

@@ -1,6 +1,6 @@
 /** `POST /tools/invoke` and what must never reach it. */
 import { assert, assertEquals } from "@std/assert";
-import { setConfigValue } from "../../src/config/edit.ts";
+import { setConfigValue } from "../../src/config/file/edit.ts";
 import { eventually } from "../e2e/program.ts";
 import { type TestGateway, TOKEN, withGateway } from "../support/gateway.ts";
 import { connectParams, signed, testKey, Wire } from "../support/wire.ts";

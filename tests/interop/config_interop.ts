@@ -1,11 +1,11 @@
 /** One `openclaw.json` shared with the real releases: they judge it as we say they do, and read what we edit. */
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { parseConfigPath } from "../../src/config/config_path.ts";
-import { editConfig, setConfigValue } from "../../src/config/edit.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { parseConfigPath } from "../../src/config/text/config_path.ts";
+import { editConfig, setConfigValue } from "../../src/config/file/edit.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import { statePaths } from "../../src/config/paths.ts";
-import { referenceRefusals } from "../../src/config/show.ts";
+import { referenceRefusals } from "../../src/config/file/show.ts";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
 

@@ -4,7 +4,7 @@ import { fromFileUrl } from "@std/path";
 import { tempState } from "../config/temp_state.ts";
 
 const rounds = Number(Deno.env.get("OPENCLAW_CONFIG_ROUNDS") ?? "1000");
-const WORKER = fromFileUrl(new URL("../config/edit_worker.ts", import.meta.url));
+const WORKER = fromFileUrl(new URL("../config/file/edit_worker.ts", import.meta.url));
 
 Deno.test("F08 soak: no parallel config set is lost", async () => {
   await using state = await tempState({}, "// by hand\n{}\n");

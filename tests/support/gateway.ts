@@ -1,7 +1,7 @@
 /** A real gateway on a free loopback port with its own state directory, for tests. */
 import { type RunningGateway, startGateway } from "../../src/gateway/server.ts";
 import type { LogRecord } from "../../src/lib/log.ts";
-import type { ServerFlags } from "../../src/config/server_plan.ts";
+import type { ServerFlags } from "../../src/config/server/server_plan.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { type TempState, tempState } from "../config/temp_state.ts";
 import { type Change, connectParams, Wire, type WireOptions } from "./wire.ts";

@@ -1,24 +1,24 @@
 /**
  * `config …` on the local file. Reading, judging and writing are `config/`; here is only what is shown.
  */
-import { isObject, parseConfigPath, renderConfigPath } from "../../config/config_path.ts";
+import { isObject, parseConfigPath, renderConfigPath } from "../../config/text/config_path.ts";
 import {
   type ConfigChange,
   type ConfigPlace,
   editConfig,
   type EditOutcome,
   parseConfigValue,
-} from "../../config/edit.ts";
-import { issueText, loadConfig, requireValid } from "../../config/load.ts";
+} from "../../config/file/edit.ts";
+import { issueText, loadConfig, requireValid } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
 import {
   configJsonSchema,
   lookupConfig,
   lookupSchema,
   referenceRefusals,
-} from "../../config/show.ts";
-import { configSchema as schemaRoot, schemaAt } from "../../config/schema.ts";
-import { REDACTED } from "../../config/secret_input.ts";
+} from "../../config/file/show.ts";
+import { configSchema as schemaRoot, schemaAt } from "../../config/schema/schema.ts";
+import { REDACTED } from "../../config/schema/secret_input.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { any, check, list, obj, str } from "../../lib/schema.ts";
 import { nearest } from "../../lib/text.ts";

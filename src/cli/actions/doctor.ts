@@ -4,7 +4,7 @@
  */
 import { join } from "@std/path";
 import { quoteWord } from "../../approvals/words.ts";
-import { requireValid } from "../../config/load.ts";
+import { requireValid } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { ensureDir, writeAtomic } from "../../platform/files.ts";

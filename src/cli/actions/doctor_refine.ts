@@ -2,7 +2,7 @@
  * What this machine knows about a failed connection: turns a general code into the one that names the cause. Reads
  * files and asks the port one question; changes nothing.
  */
-import { credentialConflict } from "../../config/target.ts";
+import { credentialConflict } from "../../config/credentials/target.ts";
 import { loadOrCreateDeviceKey } from "../../identity/device_key.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { isLoopback, parseEndpoint } from "../../net/endpoint.ts";

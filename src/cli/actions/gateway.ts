@@ -2,9 +2,9 @@
  * `gateway call` and `gateway fingerprint`.
  */
 import { OpenclawError } from "../../lib/errors.ts";
-import { decideEndpoint } from "../../config/endpoint.ts";
+import { decideEndpoint } from "../../config/credentials/endpoint.ts";
 import { readEnv } from "../../config/env.ts";
-import { loadConfig } from "../../config/load.ts";
+import { loadConfig } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
 import { fingerprintOfPem } from "../../identity/fingerprint.ts";
 import { readOwned } from "../../platform/files.ts";

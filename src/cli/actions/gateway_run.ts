@@ -2,12 +2,12 @@
  * `gateway run`: the gateway in the foreground until a stop signal. First signal: running commands may end; second:
  * everything ends now (F28, F29).
  */
-import { loadConfig } from "../../config/load.ts";
+import { loadConfig } from "../../config/file/load.ts";
 import { readEnv } from "../../config/env.ts";
-import { loadHostFacts } from "../../config/host_facts.ts";
+import { loadHostFacts } from "../../config/server/host_facts.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
-import type { ServerFlags } from "../../config/server_plan.ts";
-import { createWhois } from "../../config/tailscale_whois.ts";
+import type { ServerFlags } from "../../config/server/server_plan.ts";
+import { createWhois } from "../../config/server/tailscale_whois.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
 import { createLogger } from "../../lib/log.ts";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";

@@ -3,9 +3,9 @@
  * refused" are told apart. Source: cli.md 6.
  */
 import { join } from "@std/path";
-import { loadConfig } from "../../config/load.ts";
+import { loadConfig } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
-import { loadServerPlan } from "../../config/server_plan.ts";
+import { loadServerPlan } from "../../config/server/server_plan.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { targetOf, withGateway } from "../connect.ts";
 import type { Io } from "../io.ts";

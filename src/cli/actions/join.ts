@@ -3,7 +3,7 @@
  */
 import { verificationCode } from "../../identity/verification_code.ts";
 import { openSession } from "../../client/session.ts";
-import { editConfig } from "../../config/edit.ts";
+import { editConfig } from "../../config/file/edit.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
 import { type DeviceKey, loadOrCreateDeviceKey } from "../../identity/device_key.ts";
 import { type Fingerprint, requireFingerprint } from "../../identity/fingerprint.ts";

@@ -1,7 +1,7 @@
 /**
  * The security audit of `status --deep`: file modes, exposure, auth. Looks, changes nothing.
  */
-import { loadConfig } from "../../config/load.ts";
+import { loadConfig } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
 import { readCertificate } from "../../identity/certificate.ts";
 import { dateWarnings } from "../../identity/tls_files.ts";

@@ -3,8 +3,8 @@
  * failure to connect is part of the picture.
  */
 import { statePaths } from "../../config/paths.ts";
-import { loadConfig } from "../../config/load.ts";
-import { explainCredentials } from "../../config/target.ts";
+import { loadConfig } from "../../config/file/load.ts";
+import { explainCredentials } from "../../config/credentials/target.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { secretOf } from "../../lib/secret.ts";
 import { arch, hostName, osRelease, platformName } from "../../platform/os.ts";

@@ -1,7 +1,7 @@
 /**
  * Runs, installs and reports the lasting ssh tunnel.
  */
-import { loadConfig } from "../../config/load.ts";
+import { loadConfig } from "../../config/file/load.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { createLogger, renderText } from "../../lib/log.ts";

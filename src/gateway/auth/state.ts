@@ -2,7 +2,7 @@
  * The auth policy in force and what happens when it changes: sessions that used the old secret end at once (I14).
  * Source: gateway-protocol.md 4.6.
  */
-import type { ServerAuth } from "../../config/server_auth.ts";
+import type { ServerAuth } from "../../config/server/server_auth.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { AuthPolicy } from "./auth.ts";

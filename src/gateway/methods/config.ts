@@ -2,13 +2,13 @@
  * Methods that read and change the configuration of this gateway. A change is guarded by the revision it was made
  * from, judged as a whole, written by `config/edit.ts` and then put in force. Source: gateway-protocol.md 11.2.
  */
-import { type ConfigChange, editConfig, type EditOutcome } from "../../config/edit.ts";
-import { type ConfigPath, isObject, renderConfigPath } from "../../config/config_path.ts";
-import { Json5Error, parseJson5 } from "../../config/json5.ts";
-import { loadConfig, type LoadedConfig } from "../../config/load.ts";
-import { redactValue, restoreText } from "../../config/redact.ts";
-import { keyAt, schemaAt } from "../../config/schema.ts";
-import { configJsonSchema, configUiHints, lookupSchema } from "../../config/show.ts";
+import { type ConfigChange, editConfig, type EditOutcome } from "../../config/file/edit.ts";
+import { type ConfigPath, isObject, renderConfigPath } from "../../config/text/config_path.ts";
+import { Json5Error, parseJson5 } from "../../config/text/json5.ts";
+import { loadConfig, type LoadedConfig } from "../../config/file/load.ts";
+import { redactValue, restoreText } from "../../config/file/redact.ts";
+import { keyAt, schemaAt } from "../../config/schema/schema.ts";
+import { configJsonSchema, configUiHints, lookupSchema } from "../../config/file/show.ts";
 import { isOpenclawError, type OpenclawError } from "../../lib/errors.ts";
 import { any, int, list, obj, opt, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";

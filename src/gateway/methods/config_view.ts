@@ -3,8 +3,8 @@
  * secrets in it. Source: gateway-protocol.md 11.2.
  */
 import { type Bytes, toBase64Url, toHex, utf8 } from "../../lib/bytes.ts";
-import type { LoadedConfig } from "../../config/load.ts";
-import { redactText, redactValue } from "../../config/redact.ts";
+import type { LoadedConfig } from "../../config/file/load.ts";
+import { redactText, redactValue } from "../../config/file/redact.ts";
 
 // A plain hash would let a reader test guesses of a short password offline; the key lives as long as the process.
 const REVISION_KEY = crypto.getRandomValues(new Uint8Array(32)) as Bytes;

@@ -21,7 +21,7 @@ import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { TlsMaterial } from "../../net/listen_options.ts";
 import type { StatePaths } from "../../config/paths.ts";
-import { type ConfigWatch, watchConfig } from "../../config/watch.ts";
+import { type ConfigWatch, watchConfig } from "../../config/file/watch.ts";
 import { refusal } from "../../protocol/errors.ts";
 import type { DeviceRecord } from "../../store/device_record.ts";
 import type { EventHub } from "../peers/events.ts";

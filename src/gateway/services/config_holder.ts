@@ -2,7 +2,7 @@
  * The configuration in force while the gateway runs. Owns reloading and telling those who depend on it; reading and
  * writing the file is `config/`.
  */
-import type { LoadedConfig } from "../../config/load.ts";
+import type { LoadedConfig } from "../../config/file/load.ts";
 
 /** Called after a valid new configuration took force; a reload ends when all listeners did. */
 export type ConfigListener = (now: LoadedConfig, before: LoadedConfig) => void | Promise<void>;

@@ -1,0 +1,77 @@
+/** F09: hand edits while a gateway runs. Events are awaited with a deadline, never slept for. */
+import { assertEquals } from "@std/assert";
+import { ConfigHolder } from "../../../src/gateway/services/config_holder.ts";
+import { type ConfigWatch, watchConfig } from "../../../src/config/file/watch.ts";
+import { withDeadline } from "../../../src/lib/deadline.ts";
+import { type TempState, tempState } from "../temp_state.ts";
+
+/** A holder that reloads whenever the watch says so, and a way to await the next reload. */
+async function watched(state: TempState) {
+  const holder = new ConfigHolder(await state.load(), () => state.load());
+  let waiting = Promise.withResolvers<void>();
+  let reloads = 0;
+  const watch: ConfigWatch = watchConfig({
+    path: state.paths.configFile,
+    debounceMs: 20,
+    onChange: async () => {
+      await holder.reload();
+      reloads++;
+      const done = waiting;
+      waiting = Promise.withResolvers();
+      done.resolve();
+    },
+  });
+  /** Runs `change` and waits until a reload made `ready` true. */
+  const until = async (ready: () => boolean, change: () => Promise<void>) => {
+    await change();
+    while (!ready()) {
+      await withDeadline(waiting.promise, { timeoutMs: 5_000, what: "a reload" });
+    }
+  };
+  return { holder, watch, until, reloads: () => reloads };
+}
+
+const port = (n: number) => `{gateway: {port: ${n}}}`;
+
+Deno.test("F09: an in-place save, a rename-save and a link change are all picked up", async () => {
+  await using state = await tempState({}, port(1));
+  const { holder, watch, until } = await watched(state);
+  const now = () => holder.current.config.gateway.port;
+  await until(() => now() === 2, () => state.write(port(2)));
+  await until(() => now() === 3, async () => {
+    const temp = `${state.paths.configFile}.swp`;
+    await Deno.writeTextFile(temp, port(3), { mode: 0o600 });
+    await Deno.rename(temp, state.paths.configFile);
+  });
+  await until(() => now() === 4, async () => {
+    await Deno.remove(state.paths.configFile);
+    await state.write(port(4));
+  });
+  await watch.close();
+});
+
+Deno.test("F09: an edit that is invalid or half written leaves the running configuration whole", async () => {
+  await using state = await tempState({}, port(1));
+  const { holder, watch, until, reloads } = await watched(state);
+  const rejected = async (text: string) => {
+    const before = reloads();
+    await until(() => reloads() > before, () => state.write(text));
+    assertEquals(holder.current.config.gateway.port, 1, text);
+  };
+  await rejected("{gateway: {port: 2");
+  await rejected("{gateway: {port: 'x', bind: 'lan'}}");
+  await rejected("");
+  await until(() => holder.current.config.gateway.port === 5, () => state.write(port(5)));
+  await watch.close();
+});
+
+Deno.test("watchConfig() reports a burst of saves once", async () => {
+  await using state = await tempState({}, port(1));
+  const { holder, watch, until, reloads } = await watched(state);
+  const burst = async () => {
+    for (let n = 2; n <= 30; n++) await Deno.writeTextFile(state.paths.configFile, port(n));
+  };
+  await until(() => holder.current.config.gateway.port === 30, burst);
+  assertEquals(reloads() < 10, true, `${reloads()} reloads`);
+  await watch.close();
+});
