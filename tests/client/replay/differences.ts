@@ -1,0 +1,71 @@
+/**
+ * Where our client, command line and node host do otherwise than the recorded ones, and why: the one table of the replay
+ * tests in this folder. A row that no longer happens fails, too.
+ */
+/** Place in a recording → reason. */
+export type Rows = Readonly<Record<string, string>>;
+
+/** A pattern over "recording: place" → reason, for what differs everywhere for one reason. */
+export type Rules = readonly (readonly [RegExp, string])[];
+
+const NEVER = "our client cannot be made to send this; what it makes of the answer is compared";
+const LEGACY = "a node on protocol 3 names no device family, as the newer reference does (2.4)";
+
+/** The session library against every recorded client. */
+export const SESSION_RULES: Rules = [
+  [
+    /^v3-.* connect device\.signedAt$/,
+    "decision 10: always the challenge's time, never the own clock",
+  ],
+  [/-hs-(stale|future)-signed-at: .* device\.signedAt$/, NEVER],
+  [
+    /-hs-(bad-public-key|device-id-mismatch|empty-nonce|omitted-nonce|wrong-nonce|wrong-signature): /,
+    NEVER,
+  ],
+  [/-hs-(first-frame-not-\w+|missing-client|unknown-extra-param|protocol-too-(new|old)): /, NEVER],
+  [/-hs-oversized-preauth-70KiB: /, NEVER],
+  [/devtoken-v2-signature connect device\.signature$/, "signed in the newer layout only (3.2)"],
+  [
+    /wrong-token-plus-devicetoken connect auth$/,
+    "the stored token goes beside a refused shared one on the second attempt only (node-host.md 3)",
+  ],
+  [
+    /^v3-(scripted-node-lifecycle|shutdown-sigterm): node\S* connect (client|device\.signature)$/,
+    LEGACY,
+  ],
+  [
+    /^v4-legacy-v3-node-on-v4-gateway: v3-node connect protocol$/,
+    "greeted with protocol 4 our node comes back with 4 (2.4)",
+  ],
+];
+
+/** Connections that our client opens more than once. */
+export const DIALS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  "v4-legacy-v3-node-on-v4-gateway": { "v3-node": 2 },
+};
+
+/** How our client goes on after a refusal or a close (node-host.md 3.1; decisions 6, 11, 31). */
+export const VERDICTS: Rows = {
+  AUTH_BOOTSTRAP_TOKEN_INVALID: "fatal",
+  AUTH_TOKEN_MISMATCH: "fatal",
+  AUTH_TOKEN_MISSING: "fatal",
+  // The reference stops here; a dropped token or an upgrade of the other side can help, so ours asks again slowly.
+  AUTH_DEVICE_TOKEN_MISMATCH: "slow",
+  AUTH_SCOPE_MISMATCH: "slow",
+  DEVICE_IDENTITY_REQUIRED: "slow",
+  PROTOCOL_MISMATCH: "slow",
+  AUTH_RATE_LIMITED: "after",
+  PAIRING_REQUIRED: "pairing",
+  // The gateway starts: asked again at its pace.
+  UNAVAILABLE: "soon",
+  HTTP_REFUSED: "soon",
+  CONNECTION_LOST: "backoff",
+  SERVICE_RESTART: "backoff",
+  CONTROL_UI_ORIGIN_NOT_ALLOWED: "backoff",
+  DEVICE_AUTH_DEVICE_ID_MISMATCH: "backoff",
+  DEVICE_AUTH_NONCE_MISMATCH: "backoff",
+  DEVICE_AUTH_NONCE_REQUIRED: "backoff",
+  DEVICE_AUTH_SIGNATURE_EXPIRED: "backoff",
+  DEVICE_AUTH_SIGNATURE_INVALID: "backoff",
+  INVALID_REQUEST: "backoff",
+};
