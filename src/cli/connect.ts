@@ -107,14 +107,17 @@ async function tunnelOf(
 ): Promise<UsedTunnel | undefined> {
   if (!target.tunnel) return undefined;
   const { useTunnel } = await import("./tunnel_for.ts");
-  return await useTunnel({
+  const tunnel = await useTunnel({
     tunnel: target.tunnel,
     url: target.url,
     pin: target.pin,
     home: target.paths.home,
     tunnelsDir: target.paths.tunnelsDir,
     timeoutMs: values.timeoutMs,
+    shareSeconds: target.loaded.config.gateway.remote.sshShareSeconds,
   }, io.env);
+  for (const note of tunnel.notes) io.out.warn(note);
+  return tunnel;
 }
 
 async function connect(

@@ -13,8 +13,13 @@ export interface ProcessIdentity {
 
 /** The identity of this process. */
 export function ownIdentity(): ProcessIdentity {
-  const startTicks = processRow("self")?.startTicks;
-  return { pid: Deno.pid, ...(startTicks === undefined ? {} : { startTicks }) };
+  return identityOf(Deno.pid);
+}
+
+/** The identity of another process that runs now. */
+export function identityOf(pid: number): ProcessIdentity {
+  const startTicks = processRow(pid)?.startTicks;
+  return { pid, ...(startTicks === undefined ? {} : { startTicks }) };
 }
 
 /** Whether the very process still runs; without a process table (Windows) it is taken to. */

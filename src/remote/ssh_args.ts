@@ -25,6 +25,25 @@ export interface ForwardFacts {
   readonly identity?: string;
   /** `-F` configuration file instead of the account's own. */
   readonly configFile?: string;
+  /** Set when the tunnel is to outlive its starter; see `shared_tunnel.ts`. */
+  readonly share?: {
+    /** Where ssh puts its control socket, without which it has no idle timer. */
+    readonly controlPath: string;
+    /** ssh ends by itself after this long without a connection through it. */
+    readonly idleSeconds: number;
+  };
+}
+
+/**
+ * `none` keeps a `ControlMaster auto` of the account's configuration from taking our forward into another ssh, where it
+ * would outlive us. A shared tunnel goes to the background once it is authenticated and the forward stands.
+ */
+function controlOptions(share: ForwardFacts["share"]): string[] {
+  if (!share) return ["-o", "ControlMaster=no", "-o", "ControlPath=none"];
+  return [
+    ...["-f", "-o", "ControlMaster=yes", "-o", `ControlPath=${share.controlPath}`],
+    ...["-o", `ControlPersist=${share.idleSeconds}`],
+  ];
 }
 
 /** Options every call shares: never ask, never hang, notice a dead peer within 45 s. */
@@ -74,6 +93,7 @@ export function forwardArgs(facts: ForwardFacts): string[] {
     `${local}:127.0.0.1:${facts.remotePort}`,
     ...commonOptions(facts.hostKeyPolicy),
     ...unixOptions,
+    ...controlOptions(facts.share),
     ...place(facts),
   ];
 }
@@ -85,27 +105,7 @@ export function configQueryArgs(
   return ["-G", ...place(facts), "--", sshDestination(facts.target)];
 }
 
-/** What `ssh -G` says of a target. */
-export interface SshEffective {
-  readonly user: string | undefined;
-  readonly hostName: string | undefined;
-  readonly port: number | undefined;
-  /** First identity file other than `none`. */
-  readonly identityFile: string | undefined;
-}
-
-/** Reads the output of `ssh -G`. */
-export function readSshConfig(output: string): SshEffective {
-  const first = (name: string) =>
-    output.split("\n").map((line) => line.trim())
-      .filter((line) => line.toLowerCase().startsWith(`${name} `))
-      .map((line) => line.slice(name.length + 1).trim())
-      .find((value) => value !== "" && value !== "none");
-  const port = Number(first("port"));
-  return {
-    user: first("user"),
-    hostName: first("hostname"),
-    port: Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined,
-    identityFile: first("identityfile"),
-  };
+/** Asks the ssh behind a control socket for its pid; needs no configuration and no host. */
+export function controlCheckArgs(controlPath: string): string[] {
+  return ["-F", "none", "-S", controlPath, "-O", "check", "--", "shared"];
 }

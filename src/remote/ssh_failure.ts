@@ -58,15 +58,27 @@ const REASONS: readonly Reason[] = [
   },
 ];
 
-/** An error for an ssh that ended. `stderr` is its last lines, `end` for instance `255` or `SIGKILL`. */
-export function sshFailure(target: SshTarget, end: string, stderr: string): OpenclawError {
+/** How an ssh ended. */
+export interface SshEnd {
+  /** For instance `255` or `SIGKILL`. */
+  readonly how: string;
+  /** Its last lines. */
+  readonly stderr: string;
+  /** Where its configuration sent it, when that is not what the target says. */
+  readonly reached?: string | undefined;
+}
+
+/** An error for an ssh that ended. */
+export function sshFailure(target: SshTarget, { how, stderr, reached }: SshEnd): OpenclawError {
   const name = sshTargetText(target);
   const lines = showableWithin(stderr.trim().split("\n").slice(-4).join(" | "), 400);
   const reason = REASONS.find((r) => r.match.test(stderr));
   const why = reason ? `${reason.text} (${lines})` : lines || "it said nothing";
   return new OpenclawError(
     reason?.code ?? "SSH_ENDED",
-    `Cannot open an ssh tunnel to "${name}": ssh exited (${end}): ${why}`,
+    `Cannot open an ssh tunnel to "${name}"${
+      reached === undefined ? "" : ` (${reached})`
+    }: ssh exited (${how}): ${why}`,
     { hint: reason?.hint(name) ?? `ssh ${name} true`, retryable: !isFinal(reason?.code) },
   );
 }

@@ -10,6 +10,7 @@ import { findProgram } from "../platform/find_program.ts";
 import type { Program } from "../platform/process.ts";
 import { startGuarded } from "./guarded_program.ts";
 import { forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
+import { askSshConfig, reachedText } from "./ssh_config.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshTargetText } from "./ssh_target.ts";
 
@@ -123,24 +124,42 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
     stdout: "null",
   }, around.platform);
   const said = lastLines(program.stderr);
+  let stopping = false;
   const ended = program.ended.then(async (end) => {
     await program.stdin?.close().catch(() => {/* already closed by its end */});
     const how = String(end.exitCode ?? end.signal);
-    return sshFailure(wish.target, how, await said);
+    // Nobody reads the reason of an end that was asked for.
+    const reached = stopping ? undefined : await whereTo(wish, around);
+    return sshFailure(wish.target, { how, stderr: await said, reached });
   });
   const tunnel: Tunnel = {
     local,
     pid: program.pid,
     ended,
-    stop: () => stopTunnel(program, local, ended),
+    stop: () => {
+      stopping = true;
+      return stopTunnel(program, local, ended);
+    },
   };
   try {
-    await ready(wish, around, tunnel);
+    await awaitGateway(wish, around, tunnel);
     return tunnel;
   } catch (error) {
     await tunnel.stop();
     throw error;
   }
+}
+
+/** Where ssh goes according to its own configuration, for messages. */
+export async function whereTo(
+  wish: TunnelWish,
+  around: TunnelSurroundings,
+): Promise<string | undefined> {
+  const config = await askSshConfig(
+    { ...(around.configFile ? { configFile: around.configFile } : {}), ...wish },
+    { path: around.sshPath, env: around.env },
+  );
+  return config && reachedText(wish.target, config);
 }
 
 async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<LocalEnd> {
@@ -156,8 +175,15 @@ async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<L
     return { kind: "port", port: wish.localPort };
   }
   if (around.platform === "windows") return { kind: "port", port: freePort(wish.remotePort) };
+  return await unixEnd(around, wish.socketName);
+}
+
+/** A unix socket for the local end, by default of a random name. */
+export async function unixEnd(
+  around: TunnelSurroundings,
+  name = `${crypto.randomUUID().slice(0, 8)}.sock`,
+): Promise<LocalEnd & { readonly kind: "unix" }> {
   await ensureDir(around.tunnelsDir);
-  const name = wish.socketName ?? `${crypto.randomUUID().slice(0, 8)}.sock`;
   const path = join(around.tunnelsDir, name);
   if (new TextEncoder().encode(path).length > 90) {
     // sun_path holds 104 bytes on macOS, and ssh appends a random suffix while it binds.
@@ -184,12 +210,20 @@ function freePort(preferred: number): number {
   throw new OpenclawError("NO_FREE_PORT", "Cannot find a free loopback port for the ssh tunnel");
 }
 
-async function ready(wish: TunnelWish, around: TunnelSurroundings, tunnel: Tunnel): Promise<void> {
+/**
+ * Waits until a gateway answers through an open forward.
+ * Throws `TUNNEL_NO_GATEWAY`, `TUNNEL_NOT_READY`, and the reason for which the tunnel ended meanwhile.
+ */
+export async function awaitGateway(
+  wish: TunnelWish,
+  around: TunnelSurroundings,
+  tunnel: Pick<Tunnel, "local"> & Partial<Pick<Tunnel, "ended">>,
+): Promise<void> {
   const clock = around.clock ?? systemClock;
   const limitMs = wish.readyMs ?? 10_000;
   const endMs = clock.monotonic() + limitMs;
   let early: OpenclawError | undefined;
-  tunnel.ended.then((error) => early = error);
+  tunnel.ended?.then((error) => early = error);
   let last: ProbeResult = "silent";
   while (clock.monotonic() < endMs) {
     if (early) throw early;

@@ -52,6 +52,8 @@ export class RemoteScene implements AsyncDisposable {
           remotePort: port,
           token,
           tlsFingerprint: pin,
+          // Each command with an ssh of its own, unless a test is about sharing.
+          sshShareSeconds: 0,
           ...remote,
         },
       },

@@ -44,8 +44,32 @@ Deno.test("a gateway on loopback, used from another machine through ssh", async 
     const args = ["--via", "ssh://gw", "--token", token, "--tls-fingerprint", pin];
     const done = await scene.cli("fresh", ["health", ...args], { env });
     assert(done.code === 0 || /PAIRING_REQUIRED|pairing required/.test(done.stderr), done.stderr);
-    await noSsh();
+    const status = await scene.cli("fresh", ["tunnel", "status", "--json"], { env });
+    const [shared] = JSON.parse(status.stdout).shared;
+    assertEquals([shared.target, shared.remotePort, shared.idleSeconds], ["gw", port, 30]);
+    Deno.kill(shared.pid);
+    await eventually("its ssh is gone", async () => (await sshOf(sshd.configFile)).length === 0);
   });
+
+  await t.step(
+    "commands after each other share one ssh login, and ssh ends by itself",
+    async () => {
+      await scene.remoteMode("laptop", { sshShareSeconds: 3 });
+      const before = await sshd.logins();
+      await scene.must("laptop", ["health"]);
+      await Promise.all([
+        scene.must("laptop", ["nodes", "status"]),
+        scene.must("laptop", ["nodes", "run", "--node", "build-1", "--", "true"]),
+      ]);
+      assertEquals(await sshd.logins() - before, 1);
+      assertMatch(
+        (await scene.cli("laptop", ["tunnel", "status"])).stdout,
+        /Shared: gw \(ssh pid \d+\), ends 3 s after its last use/,
+      );
+      await eventually("ssh ended", async () => (await sshOf(sshd.configFile)).length === 0, 8_000);
+      await scene.remoteMode("laptop");
+    },
+  );
 
   await t.step("a wrong pin is told as a wrong pin, not as a missing gateway", async () => {
     await scene.remoteMode("wrong-pin", { tlsFingerprint: "0".repeat(64) });

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { OpenclawError } from "../../src/lib/errors.ts";
-import { forwardArgs, readSshConfig } from "../../src/remote/ssh_args.ts";
+import { forwardArgs } from "../../src/remote/ssh_args.ts";
+import { reachedText, readSshConfig } from "../../src/remote/ssh_config.ts";
 import { sshFailure } from "../../src/remote/ssh_failure.ts";
 import { parseSshTarget, sshTargetText } from "../../src/remote/ssh_target.ts";
 
@@ -78,16 +79,51 @@ Deno.test("forwardArgs() leaves host keys to ssh under the openssh policy", () =
   assertEquals(args[3], "/run/x/gw.sock:127.0.0.1:1");
 });
 
-Deno.test("readSshConfig() takes the first usable identity file", () => {
-  const text =
-    "user me\nhostname h.example\nport 2200\nidentityfile none\nidentityfile ~/.ssh/id_a\nidentityfile ~/.ssh/id_b\n";
-  assertEquals(readSshConfig(text), {
-    user: "me",
-    hostName: "h.example",
-    port: 2200,
-    identityFile: "~/.ssh/id_a",
-  });
+Deno.test("forwardArgs() never hands its forward to another ssh of the account", () => {
+  const facts = {
+    target: parseSshTarget("host"),
+    local: { kind: "unix", path: "/run/x/gw.sock" } as const,
+    remotePort: 1,
+    hostKeyPolicy: "strict",
+  } as const;
+  const own = forwardArgs(facts);
+  assertEquals(own.includes("ControlMaster=no") && own.includes("ControlPath=none"), true);
+  assertEquals(own.includes("-f"), false);
+  const shared = forwardArgs({ ...facts, share: { controlPath: "/tmp/c", idleSeconds: 30 } });
+  assertEquals(shared.includes("-f") && shared.includes("ControlPersist=30"), true);
 });
+
+const configText = [
+  "user me",
+  "hostname h.example",
+  "port 2200",
+  "proxyjump jump.example",
+  "stricthostkeychecking true",
+].join("\n");
+
+Deno.test("readSshConfig() and reachedText() tell where an alias leads", () => {
+  const config = readSshConfig(configText);
+  assertEquals(
+    reachedText(parseSshTarget("gw"), config),
+    "me@h.example:2200 through jump.example",
+  );
+  const plain = readSshConfig("user me\nhostname gw\nport 22\nproxyjump none\n");
+  assertEquals(reachedText(parseSshTarget("gw"), plain), undefined);
+});
+
+const checking: [value: string, checked: boolean][] = [
+  ["true", true],
+  ["ask", true],
+  ["yes", true],
+  ["accept-new", false],
+  ["no", false],
+  ["off", false],
+  ["false", false],
+];
+for (const [value, checked] of checking) {
+  Deno.test(`N38: readSshConfig() says whether StrictHostKeyChecking ${value} checks`, () =>
+    assertEquals(readSshConfig(`stricthostkeychecking ${value}\n`).checksHostKeys, checked));
+}
 
 const failures: [code: string, stderr: string, retryable: boolean][] = [
   ["SSH_HOST_KEY_CHANGED", "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @", false],
@@ -104,8 +140,13 @@ const failures: [code: string, stderr: string, retryable: boolean][] = [
 ];
 for (const [code, stderr, retryable] of failures) {
   Deno.test(`sshFailure() names ${code}`, () => {
-    const error = sshFailure(parseSshTarget("me@h"), "255", stderr);
+    const error = sshFailure(parseSshTarget("me@h"), {
+      how: "255",
+      stderr,
+      reached: "me@10.0.0.5",
+    });
     assertEquals([error.code, error.retryable], [code, retryable]);
-    assertEquals(error.message.includes("ssh exited (255)") && error.hint !== undefined, true);
+    assertEquals(error.message.includes('"me@h" (me@10.0.0.5): ssh exited (255)'), true);
+    assertEquals(error.hint === undefined, false);
   });
 }

@@ -11,6 +11,8 @@ export interface TestSshd {
   kill(): Promise<void>;
   /** Starts it again on the same port with the same keys. */
   start(): Promise<void>;
+  /** How many logins it has accepted since the first start. */
+  logins(): Promise<number>;
   /** Replaces the host key; takes effect with the next start. */
   changeHostKey(): Promise<void>;
   close(): Promise<void>;
@@ -99,7 +101,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
     configFile: at("ssh_config"),
     async start() {
       daemon = new Deno.Command("/usr/sbin/sshd", {
-        args: ["-D", "-q", "-f", at("sshd_config")],
+        args: ["-D", "-E", at("sshd.log"), "-f", at("sshd_config")],
         stdin: "null",
         stdout: "null",
         stderr: "null",
@@ -115,6 +117,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
       for (const pid of await childrenOf(session.pid)) tryKill(pid);
       tryKill(session.pid);
       await session.status;
+    },
+    async logins() {
+      const log = await Deno.readTextFile(at("sshd.log"));
+      return log.match(/^Accepted publickey for /gm)?.length ?? 0;
     },
     async changeHostKey() {
       await Deno.remove(at("host_key"));

@@ -97,6 +97,8 @@ async function probe(target: ProbeTarget, values: ProbeValues, io: Io): Promise<
       home: target.home,
       tunnelsDir: target.tunnelsDir,
       timeoutMs: target.budgetMs,
+      // A probe is to show that ssh works now.
+      shareSeconds: 0,
     }, io.env);
     session = await withDeadline(openSession(sessionOptions(target, tunnel)), {
       timeoutMs: target.budgetMs,

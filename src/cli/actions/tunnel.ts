@@ -12,6 +12,7 @@ import { keepTunnel, type TunnelState } from "../../remote/keep_tunnel.ts";
 import { gatewayBehind, probeTunnel } from "../../remote/probe_tunnel.ts";
 import { sshTargetText } from "../../remote/ssh_target.ts";
 import type { TunnelSurroundings, TunnelWish } from "../../remote/tunnel.ts";
+import { listShared } from "../../remote/shared_tunnel.ts";
 import { readRecord, writeRecord } from "../../remote/tunnel_record.ts";
 import { tunnelSurroundings } from "../../remote/surroundings.ts";
 import { tunnelWish } from "../../remote/tunnel_wish.ts";
@@ -160,6 +161,7 @@ export async function showTunnelStatus(io: Io): Promise<number> {
   const local = record?.state.local;
   const gateway = local ? await look(local, 3000) : undefined;
   const open = record?.state.tunnel === "open" && gateway !== "silent";
+  const shared = await listShared(paths.tunnelsDir);
   io.out.show({
     tunnel: record ? (open ? "open" : record.state.tunnel) : "not running",
     gateway: gateway ?? null,
@@ -170,6 +172,12 @@ export async function showTunnelStatus(io: Io): Promise<number> {
     restarts: record?.state.restarts ?? 0,
     sinceMs: record?.state.sinceMs ?? null,
     lastError: record?.state.lastError ?? null,
+    shared: shared.map(({ pid, target, remotePort, idleSeconds }) => ({
+      pid,
+      target,
+      remotePort,
+      idleSeconds,
+    })),
     service: { label: scene.manager.label, ...service },
   }, () => {
     io.out.text(
@@ -181,6 +189,9 @@ export async function showTunnelStatus(io: Io): Promise<number> {
     );
     if (local) io.out.text(`Local end: ${localText(local)}`);
     io.out.text(`Gateway: ${gatewayLine(gateway)}`);
+    for (const { pid, target, idleSeconds } of shared) {
+      io.out.text(`Shared: ${target} (ssh pid ${pid}), ends ${idleSeconds} s after its last use`);
+    }
     const last = record?.state.lastError;
     if (last) io.out.text(`Last error: ${last.message}`);
     if (last?.hint) io.out.note(`hint: ${last.hint}`);

@@ -2,18 +2,7 @@
  * The keys of `gateway`: one line each with type, default, summary and how a change applies.
  * Source: config-and-credentials.md 2.
  */
-import {
-  bool,
-  int,
-  list,
-  num,
-  obj,
-  oneOf,
-  opt,
-  type Schema,
-  str,
-  union,
-} from "../../lib/schema.ts";
+import { bool, int, list, num, obj, oneOf, opt, type Schema, str, union } from "../../lib/schema.ts";
 import { filledStr, key, type KeyFacts, keyOr, secretKey, section } from "./schema_kit.ts";
 
 type Rest = Omit<KeyFacts, "summary">;
@@ -71,6 +60,11 @@ const remote = section({
   sshHostKeyPolicy: keyOr(oneOf("strict", "openssh"), "strict", {
     summary: "Host key checking of managed tunnels",
     only: "v4",
+    ...client,
+  }),
+  sshShareSeconds: keyOr(int({ min: 0, max: 3600 }), 30, {
+    summary: "How long an idle ssh stays for the next command; 0 = each command has its own",
+    only: "ours",
     ...client,
   }),
 }, ["edgeAuth"]);
