@@ -1,7 +1,7 @@
 /**
  * Notices a connection that is only half there (F10, F11): no frame for too long. Where the transport can ping, silence
- * is asked about first and ends after one and a half ticks; elsewhere after two. A process that was stopped or a
- * machine that slept gets a fresh chance before its connection is given up (F20).
+ * is asked about first and ends after one and a quarter ticks (37.5 s, two pings unanswered); elsewhere after two. A
+ * process that was stopped or a machine that slept gets a fresh chance before its connection is given up (F20).
  */
 import type { Clock } from "../lib/clock.ts";
 
@@ -34,8 +34,8 @@ export class Watchdog {
   constructor(options: WatchdogOptions) {
     this.#options = options;
     const tickMs = options.tickIntervalMs;
-    this.#limitMs = options.ping ? 1.5 * tickMs : 2 * tickMs;
-    // Pinging three times within the limit also keeps address translators of 55 s open (F12).
+    this.#limitMs = options.ping ? 1.25 * tickMs : 2 * tickMs;
+    // Pinging twice within the limit also keeps address translators of 55 s open (F12).
     this.#everyMs = Math.max(250, Math.min(tickMs / 2, 15_000));
     this.#lastMs = options.clock.monotonic();
     this.#schedule(this.#everyMs);

@@ -117,10 +117,10 @@ export class Connection implements Peer, SocketHandler {
     this.sendText(`${head},"seq":${seq}}`);
   }
 
-  /** Pings, or drops a peer that left the last ping unanswered (F10, F11). */
-  checkAlive(): void {
+  /** Pings, or drops a peer that left the last ping unanswered (F10, F11), unless that is forgiven this time. */
+  checkAlive({ forgive }: { readonly forgive: boolean }): void {
     if (this.#ended) return;
-    if (this.awaitingPong) return this.terminate();
+    if (this.awaitingPong && !forgive) return this.terminate();
     this.awaitingPong = true;
     this.#socket.ping?.();
   }

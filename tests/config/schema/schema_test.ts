@@ -43,6 +43,7 @@ const ROWS: readonly Row[] = [
   ["gateway.remote.sshIdentity", undefined, "~/.ssh/id", 1],
   ["gateway.remote.remotePort", undefined, 1, 65536],
   ["gateway.remote.sshHostKeyPolicy", "strict", "openssh", "no"],
+  ["gateway.remote.sshShareSeconds", 30, 0, 3601],
   ["gateway.nodes.allowCommands", [], ["x"], "x"],
   ["gateway.nodes.denyCommands", [], ["x"], [null]],
   ["gateway.nodes.commands.allow", [], ["x"], 1],
