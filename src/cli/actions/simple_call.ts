@@ -14,7 +14,7 @@ export interface SimpleCall {
   readonly scopes: readonly string[];
   /** The line for a person; without it the answer is printed as JSON always. */
   readonly say?: (answer: Readonly<Record<string, unknown>>) => string;
-  /** A device named by `params.deviceId` may be given by name or id prefix. */
+  /** A device named by `params.deviceId` may be given by name or id prefix; a whole id is not looked up. */
   readonly namesDevice?: boolean;
   /** Print a `token` in the answer: only for a device that rotates its own. */
   readonly keepToken?: boolean;
@@ -35,8 +35,10 @@ export async function simpleCall(values: RpcValues, io: Io, call: SimpleCall): P
   io.out.show(shown, () => io.out.text(say(facts as Record<string, unknown>)));
 }
 
+const WHOLE_ID = /^[0-9a-f]{64}$/;
+
 async function paramsOf(call: SimpleCall, gateway: Gateway): Promise<unknown> {
-  if (!call.namesDevice) return call.params;
+  if (!call.namesDevice || WHOLE_ID.test(String(call.params.deviceId))) return call.params;
   const list = await gateway.call("device.pair.list");
   const { paired } = readAnswer(deviceList, "device.pair.list", list);
   return { ...call.params, deviceId: findDevice(paired, String(call.params.deviceId)).deviceId };

@@ -69,3 +69,44 @@ export const VERDICTS: Rows = {
   DEVICE_AUTH_SIGNATURE_INVALID: "backoff",
   INVALID_REQUEST: "backoff",
 };
+
+const ONE = "one connection per command line, where the recorded ones open one per call";
+const OUTCOME = "an answered probe is a success, also when the answer is a missing scope";
+const OWN_STATUS = "our status asks for what it shows: health and nodes";
+
+/** Our command line against the recorded ones, everywhere. */
+export const CLI_RULES: Rules = [
+  [/: connections$/, ONE],
+  [
+    /: connect client$/,
+    "one client id for all commands; both references let it call everything here",
+  ],
+  [/^v4-\S+: connect device$/, "our command line always proves its key, so that it can be paired"],
+  [
+    /^v3-(health-json|gateway-probe|status-deep|status-deep-with-node): connect device$/,
+    "as above",
+  ],
+  [/-gateway-call-unknown: connect scopes$/, "scopes of the wider product are not asked for"],
+  [/-gateway-probe: (exit code|message)$/, OUTCOME],
+  [/-gateway-status: calls$/, "the answer to status is what tells a gateway from another server"],
+  [/-status-deep(-with-node)?: (calls|health params)$/, OWN_STATUS],
+  [
+    /-approvals-get-(gateway|node): calls$/,
+    "shows the policy file; the gateway's own configuration is `config get`",
+  ],
+];
+
+/** Our command line against single recordings. */
+export const CLI_ROWS: Readonly<Record<string, Rows>> = {
+  "v3-devices-approve-cli-forbidden": { calls: "what is approved is shown first" },
+  "v4-approvals-pending": { calls: "plugin and model approvals are parts of the wider product" },
+  "v4-approvals-resolve": { calls: "the method that both versions have" },
+  "v4-devices-approve": { calls: "asks for admin at once instead of being denied first" },
+  "v4-gateway-probe": {
+    calls: "asks for all four figures; the recorded one stops at the first refusals",
+  },
+  "v4-health-json": { calls: "asked once" },
+  "v4-nodes-approve": {
+    calls: "asks for admin at once, so the list that tells the scopes is not needed",
+  },
+};
