@@ -8,7 +8,7 @@ import { decideTarget, type Target } from "../config/credentials/target.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { isOpenclawError } from "../lib/errors.ts";
 import { type Secret, secretOf } from "../lib/secret.ts";
-import type { Beacon } from "../net/discovery_records.ts";
+import type { Beacon } from "../net/discovery/records.ts";
 import { parseSshTarget } from "../remote/ssh_target.ts";
 import type { TunnelText } from "../remote/tunnel_wish.ts";
 import type { Io } from "./io.ts";

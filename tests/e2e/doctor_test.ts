@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startGateway } from "../../src/gateway/server.ts";
-import { DIAGNOSES } from "../../src/cli/doctor_table.ts";
+import { DIAGNOSES } from "../../src/cli/doctor/table.ts";
 import { makeCertificate } from "../../src/identity/certificate.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Secret } from "../../src/lib/secret.ts";

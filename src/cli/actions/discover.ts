@@ -1,7 +1,7 @@
 /**
  * Lists what multicast DNS finds. Nothing found is dialled, stored or trusted (N28).
  */
-import { browseGateways } from "../../net/discovery.ts";
+import { browseGateways } from "../../net/discovery/mdns.ts";
 import type { Io } from "../io.ts";
 
 /** `gateway discover`. */

@@ -2,8 +2,8 @@
  * A node that was told nothing: which gateways announce themselves here, as commands to look at. Nothing found is
  * dialled, stored or pinned; the person compares the fingerprint (N28).
  */
-import { browseGateways } from "../../net/discovery.ts";
-import type { Beacon } from "../../net/discovery_records.ts";
+import { browseGateways } from "../../net/discovery/mdns.ts";
+import type { Beacon } from "../../net/discovery/records.ts";
 import { parseIp } from "../../lib/ip.ts";
 import { showableWithin } from "../../lib/text.ts";
 import type { Io } from "../io.ts";

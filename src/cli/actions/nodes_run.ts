@@ -13,13 +13,22 @@ import { chooseNode } from "./nodes.ts";
 import { askApproval, decisionOf, type Granted } from "./run_approval.ts";
 import {
   exitCodeOf,
+  isNotFound,
   needsApproval,
+  programNotFound,
   RUN_EXIT,
   runFailure,
   type RunResult,
   runResultSchema,
 } from "./run_result.ts";
-import { readEnv, reasonOf, referencePlan, shellArgv, wantsStdin } from "./run_request.ts";
+import {
+  decidedLine,
+  readEnv,
+  reasonOf,
+  referencePlan,
+  shellArgv,
+  wantsStdin,
+} from "./run_request.ts";
 import { RunStream } from "./run_stream.ts";
 
 /** Values of the command. */
@@ -155,7 +164,9 @@ class Run {
 
   async #runApproved(reason: string): Promise<number> {
     const { gateway, node, command, env, values, io, stdin } = this.facts;
-    const prepared = await this.#prepare();
+    const prepared = await this.#prepare().catch((error) => {
+      throw isNotFound(error) ? programNotFound(command[0] ?? "", reason) : error;
+    });
     if (!prepared.plan) {
       throw new OpenclawError(
         "APPROVAL_NEEDED",
@@ -179,6 +190,7 @@ class Run {
       ask: values.ask ?? prepared.execPolicy?.ask,
       reason,
       wait: values.wait ?? false,
+      runLine: (id: string) => decidedLine(id, node, values),
     };
     const granted = gateway.offers(CAPABILITY_INVOKE_OUTPUT) || !io.prompt.available
       ? await askApproval(gateway, gateway, question, io)

@@ -5,8 +5,8 @@
 import { openSession, type Session } from "../../client/session.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/deadline.ts";
-import { browseGateways } from "../../net/discovery.ts";
-import type { Beacon } from "../../net/discovery_records.ts";
+import { browseGateways } from "../../net/discovery/mdns.ts";
+import type { Beacon } from "../../net/discovery/records.ts";
 import { coversScope } from "../../protocol/scopes.ts";
 import { operatorHello } from "../operator.ts";
 import { type ProbeTarget, probeTargets, type ProbeValues } from "../probe_targets.ts";

@@ -27,6 +27,8 @@ export interface ApprovalQuestion {
   readonly reason: string;
   /** Wait for somebody else when nobody is at this terminal. */
   readonly wait: boolean;
+  /** The command line that runs it once request `id` is decided. */
+  readonly runLine: (id: string) => string;
 }
 
 /** What a person can answer. */
@@ -156,7 +158,7 @@ async function waitElsewhere(id: string, question: ApprovalQuestion, io: Io): Pr
       `Nobody to ask here, and the node wants an approval: ${question.reason}`,
       {
         exitCode: RUN_EXIT.denied,
-        hint: `decide: ${command}\nthen run: openclaw nodes run --approval ${id} …`,
+        hint: `decide: ${command}\nthen run: ${question.runLine(id)}`,
         details: { approvalId: id },
       },
     );

@@ -2,6 +2,7 @@
  * Small decisions of `nodes run` before and after the wire: environment pairs, the shell of a script, whether stdin
  * goes along, how a node's refusal is told here.
  */
+import { quoteWord } from "../../approvals/words.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import type { NodeEntry } from "../shapes.ts";
 import { stdinKind, stdinUnsupported } from "./run_stream.ts";
@@ -34,11 +35,41 @@ export async function wantsStdin(flag: boolean | undefined, live: boolean): Prom
   return false;
 }
 
+/** The node as it can be typed: by its name where that needs no quotes, else by its id. */
+function typedName({ displayName, nodeId }: NodeEntry): string {
+  return displayName && /^\w[\w.-]*$/.test(displayName) ? displayName : nodeId;
+}
+
 /** The node's own words, with its name in the commands they suggest: they are typed here, not there. */
-export function reasonOf(error: OpenclawError, { displayName, nodeId }: NodeEntry): string {
-  const name = /^[\w.-]+$/.test(displayName ?? "") ? displayName : nodeId;
+export function reasonOf(error: OpenclawError, node: NodeEntry): string {
   return error.message.replace(/^((UNAVAILABLE|SYSTEM_RUN_DENIED): )+/, "")
-    .replaceAll("openclaw approvals allowlist add", `$& --node ${name}`);
+    .replaceAll("openclaw approvals allowlist add", `$& --node ${typedName(node)}`);
+}
+
+/** What of the command line a second try repeats. */
+interface Again {
+  readonly argv: readonly string[];
+  readonly raw: string | undefined;
+  readonly cwd: string | undefined;
+  readonly env: readonly string[];
+  readonly agent: string | undefined;
+}
+
+/** The line that runs a decided request, ready to paste. Values of `--env` may be secrets and stay out of it. */
+export function decidedLine(id: string, node: NodeEntry, values: Again): string {
+  const options: readonly [string, string | undefined][] = [
+    ["--node", typedName(node)],
+    ["--approval", id],
+    ["--cwd", values.cwd],
+    ["--agent", values.agent],
+    ...values.env.map((pair): [string, string] => ["--env", `${pair.split("=")[0]}=…`]),
+    ["--raw", values.raw],
+  ];
+  const given = options.flatMap(([flag, value]) =>
+    value === undefined ? [] : [`${flag} ${quoteWord(value)}`]
+  );
+  const rest = values.argv.length > 0 ? ["--", ...values.argv.map(quoteWord)] : [];
+  return ["openclaw nodes run", ...given, ...rest].join(" ");
 }
 
 const REFERENCE_PLAN_KEYS = [

@@ -2,6 +2,7 @@
  * What a finished `system.run` means for the exit code of `nodes run`. Pure. Source: decisions.md 17, node-host.md 5.3.
  */
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
+import { quoted } from "../../lib/text.ts";
 import { bool, type Infer, nullable, num, obj, opt, str } from "../../lib/schema.ts";
 
 /** Exit codes of `nodes run` besides the remote one. */
@@ -64,11 +65,26 @@ const DENIED =
 /** The plan of an approval names a program that is not there. */
 const NOT_FOUND = /approval requires a stable executable path/;
 
+/** Whether a node could not prepare an approval because it has no such program. */
+export function isNotFound(error: unknown): boolean {
+  return isOpenclawError(error) && NOT_FOUND.test(error.message);
+}
+
+/** A program the node does not have; `reason` is what the node said of the first try. Exit 127. */
+export function programNotFound(program: string, reason: string): OpenclawError {
+  const said = reason.split("\n").slice(1);
+  return new OpenclawError(
+    "PROGRAM_NOT_FOUND",
+    [`The node has no program ${quoted(program)}`, ...said].join("\n"),
+    { exitCode: RUN_EXIT.notFound },
+  );
+}
+
 /** The same failure with the exit code `nodes run` gives it. */
 export function runFailure(error: unknown): unknown {
   if (!isOpenclawError(error) || error.exitCode !== 1) return error;
   const code = typeof error.details?.code === "string" ? error.details.code : error.code;
-  const exitCode = NOT_FOUND.test(error.message)
+  const exitCode = isNotFound(error)
     ? RUN_EXIT.notFound
     : DENIED.test(`${code} ${error.message}`)
     ? RUN_EXIT.denied

@@ -25,7 +25,7 @@ export const DOCTOR_COMMANDS = [
       ["openclaw doctor --node build-1 -- git status", "would the node run this?"],
     ],
     async run(values, io) {
-      const { examine } = await import("../actions/doctor.ts");
+      const { examine } = await import("../doctor/examine.ts");
       return await examine(values, io);
     },
   }),

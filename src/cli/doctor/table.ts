@@ -1,9 +1,9 @@
 /**
  * What every failure on the way to a gateway means: which hop is broken, why, and the one command to type next.
- * Data only; walking the hops is `actions/doctor.ts`. What lies behind the gateway is `doctor_node_table.ts`.
+ * Data only; walking the hops is `examine.ts`. What lies behind the gateway is `node_table.ts`.
  */
-import type { Diagnosis } from "./doctor_hops.ts";
-import { NODE_DIAGNOSES } from "./doctor_node_table.ts";
+import type { Diagnosis } from "./hops.ts";
+import { NODE_DIAGNOSES } from "./node_table.ts";
 
 /** By error code of the connection attempt. */
 export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {

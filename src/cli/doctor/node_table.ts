@@ -1,7 +1,7 @@
 /**
  * What every failure behind the gateway, on the way to a node and its commands, means. Data only.
  */
-import type { Diagnosis } from "./doctor_hops.ts";
+import type { Diagnosis } from "./hops.ts";
 
 /** By code of the failed step. */
 export const NODE_DIAGNOSES: Readonly<Record<string, Diagnosis>> = {

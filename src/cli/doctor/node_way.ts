@@ -9,7 +9,7 @@ import { type NodeRuntime, readRuntime } from "../../node/runtime_file.ts";
 import type { Gateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import { deviceList, invokeAnswer, type NodeEntry, readAnswer } from "../shapes.ts";
-import { chooseNode } from "./nodes.ts";
+import { chooseNode } from "../actions/nodes.ts";
 
 /** Whom to look for, and what it should be able to run. */
 export interface NodeQuestion {
@@ -18,7 +18,7 @@ export interface NodeQuestion {
   readonly argv: readonly string[];
 }
 
-/** Walks on to a node. @throws {OpenclawError} the codes of `doctor_node_table.ts`. */
+/** Walks on to a node. @throws {OpenclawError} the codes of `node_table.ts`. */
 export async function walkToNode(
   gateway: Gateway,
   { query, argv }: NodeQuestion,

@@ -1,6 +1,6 @@
 /**
  * `doctor`: walks the hops to the gateway and on to a node and stops at the first broken one. What a failure means
- * is data (`doctor_table.ts`); here is only the walking.
+ * is data (`table.ts`); here is only the walking.
  */
 import { join } from "@std/path";
 import { quoteWord } from "../../approvals/words.ts";
@@ -9,16 +9,16 @@ import { statePaths } from "../../config/paths.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { ensureDir, writeAtomic } from "../../platform/files.ts";
 import { type CliTarget, type Gateway, targetOf, withGateway } from "../connect.ts";
-import { type Diagnosis, type Hop, HOPS } from "../doctor_hops.ts";
-import { DIAGNOSES } from "../doctor_table.ts";
+import { type Diagnosis, type Hop, HOPS } from "./hops.ts";
+import { DIAGNOSES } from "./table.ts";
 import type { Io } from "../io.ts";
 import { styled } from "../output.ts";
 import type { RpcValues } from "../rpc_flags.ts";
 import { nodeList, readAnswer } from "../shapes.ts";
-import { repairModes } from "./doctor_fix.ts";
-import { walkToNode } from "./doctor_node.ts";
-import { refine } from "./doctor_refine.ts";
-import { securityNotes } from "./security_notes.ts";
+import { repairModes } from "./fix.ts";
+import { walkToNode } from "./node_way.ts";
+import { refine } from "./refine.ts";
+import { securityNotes } from "../actions/security_notes.ts";
 
 /** Values of the command. */
 export interface DoctorValues extends RpcValues {
