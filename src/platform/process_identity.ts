@@ -4,8 +4,11 @@
  */
 import { signalOne } from "./process_group.ts";
 import { processRow } from "./process_table.ts";
+import { processStart } from "./windows/process_start.ts";
 
-/** A pid and, where the system tells, the start of the process in clock ticks since boot. */
+/**
+ * A pid and, where the system tells, the start of the process: clock ticks since boot, on Windows milliseconds since 1601.
+ */
 export interface ProcessIdentity {
   readonly pid: number;
   readonly startTicks?: number;
@@ -18,16 +21,19 @@ export function ownIdentity(): ProcessIdentity {
 
 /** The identity of another process that runs now. */
 export function identityOf(pid: number): ProcessIdentity {
-  const startTicks = processRow(pid)?.startTicks;
+  const startTicks = processRow(pid)?.startTicks ?? processStart(pid);
   return { pid, ...(startTicks === undefined ? {} : { startTicks }) };
 }
 
-/** Whether the very process still runs; without a process table (Windows) it is taken to. */
+/** Whether the very process still runs. */
 export function stillRuns(identity: ProcessIdentity): boolean {
   const row = processRow(identity.pid);
   if (row) return !row.zombie && (identity.startTicks ?? row.startTicks) === row.startTicks;
   if (Deno.build.os === "linux") return false;
-  if (Deno.build.os === "windows") return true;
+  if (Deno.build.os === "windows") {
+    const start = processStart(identity.pid);
+    return start !== undefined && (identity.startTicks ?? start) === start;
+  }
   // Signal 0 only asks. Deno's type has no 0, the system call does.
   return signalOne(identity.pid, 0 as unknown as Deno.Signal);
 }
