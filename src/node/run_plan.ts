@@ -163,6 +163,6 @@ function sendFinished({ event, context }: RunFacts, result: RunResult): void {
     timedOut: result.timedOut,
     success: result.success,
     ...(text === "" ? {} : { output: text }),
-    ...(suppressNotifyOnExit === undefined ? {} : { suppressNotifyOnExit }),
+    suppressNotifyOnExit,
   });
 }

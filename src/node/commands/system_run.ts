@@ -135,9 +135,7 @@ async function readRun(params: RunParams, context: InvokeContext): Promise<Run> 
     runId: params.runId?.trim() || crypto.randomUUID(),
     host: "node",
     command: plan.commandText,
-    ...(params.suppressNotifyOnExit == null
-      ? {}
-      : { suppressNotifyOnExit: params.suppressNotifyOnExit }),
+    suppressNotifyOnExit: params.suppressNotifyOnExit ?? false,
   };
   const run = { params, argv, approved, plan, bound, facts, context, event };
   const untrusted = approvedRunRefusal({

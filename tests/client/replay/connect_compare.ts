@@ -12,7 +12,7 @@ type Any = any;
 export async function compareConnect(
   findings: Findings,
   conn: string,
-  side: ScriptedSide,
+  side: Pick<ScriptedSide, "exchanged" | "lines">,
 ): Promise<void> {
   const sent = side.exchanged[0];
   if (!sent) return;
@@ -28,8 +28,12 @@ export async function compareConnect(
     findings.differ(`${conn} connect protocol`, range(recorded), range(ours));
   }
   const rest = new Set([...Object.keys(recorded), ...Object.keys(ours)]);
-  for (const key of ["minProtocol", "maxProtocol", "device"]) rest.delete(key);
+  for (const key of ["minProtocol", "maxProtocol", "client", "device"]) rest.delete(key);
   for (const key of rest) findings.same(`${conn} connect ${key}`, recorded[key], ours[key]);
+  const client = new Set([...Object.keys(recorded.client ?? {}), ...Object.keys(ours.client)]);
+  for (const key of client) {
+    findings.same(`${conn} connect client.${key}`, recorded.client?.[key], ours.client[key]);
+  }
   const device = new Set([
     ...Object.keys(recorded.device ?? {}),
     ...Object.keys(ours.device ?? {}),

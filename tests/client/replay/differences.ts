@@ -30,7 +30,7 @@ export const SESSION_RULES: Rules = [
     "the stored token goes beside a refused shared one on the second attempt only (node-host.md 3)",
   ],
   [
-    /^v3-(scripted-node-lifecycle|shutdown-sigterm): node\S* connect (client|device\.signature)$/,
+    /^v3-(scripted-node-lifecycle|shutdown-sigterm): node\S* connect (client\.deviceFamily|device\.signature)$/,
     LEGACY,
   ],
   [
@@ -110,3 +110,27 @@ export const CLI_ROWS: Readonly<Record<string, Rows>> = {
     calls: "asks for admin at once, so the list that tells the scopes is not needed",
   },
 };
+
+/** Our node host against the recorded ones. */
+export const NODE_RULES: Rules = [
+  [/ connect (caps|commands)$/, "this node serves commands; it has no browser, models or desktop"],
+  [/ connect (pathEnv|client\.instanceId)$/, "another machine"],
+  [/^v3-\S+ \S+ connect client\.version$/, "decision 9: one version on the wire"],
+  [/^v3-\S+ \S+ connect device\.signedAt$/, "decision 10: always the challenge's time"],
+  [/ payload\.(path|hash)$/, "another file at another place"],
+  [/ payload\.file\.socket(\.path)?$/, "this node has no approvals socket; a given one is kept"],
+  [
+    / system\.run\.error\.message$/,
+    "begins the same, then says which rule refused and what would allow it",
+  ],
+  [/ system\.run\.prepare payload\.plan\.agentId$/, "the agent whose policy was applied is named"],
+  [
+    /^v4-\S+ \S+ system\.run\.prepare payload\.plan\.cwd$/,
+    "no directory was asked for; it is bound when the plan runs",
+  ],
+  [/ payload\.plan\.policySnapshot$/, "the policy in force is read when the plan runs"],
+  [
+    / payload\.allowAlwaysCoverage\.patterns\.0$/,
+    "decision 19: exact command and directory as one digest",
+  ],
+];

@@ -24,6 +24,16 @@ export class Findings {
       this.differ(where, recorded, ours);
     }
   }
+
+  /** Compares every value of the recorded side; what ours has besides is not looked at. */
+  leaves(where: string, recorded: unknown, ours: unknown): void {
+    if (typeof recorded !== "object" || recorded === null) return this.same(where, recorded, ours);
+    if (typeof ours !== "object" || ours === null) return this.differ(where, recorded, ours);
+    if (Array.isArray(recorded) !== Array.isArray(ours)) return this.differ(where, recorded, ours);
+    for (const [key, value] of Object.entries(recorded)) {
+      this.leaves(`${where}.${key}`, value, (ours as Record<string, unknown>)[key]);
+    }
+  }
 }
 
 function sorted(value: unknown): unknown {
