@@ -1,5 +1,5 @@
 /**
- * A decided exec approval, for the history. Open ones live in memory only: after a restart they must be asked again.
+ * A decided exec approval, for the history. Those that wait or may still be used are `open_approval.ts`.
  */
 
 /** One decided approval as `approval.history` shows it. */
@@ -18,6 +18,8 @@ export interface ApprovalRecord {
   readonly resolver: { readonly kind: string; readonly id?: string };
   readonly selfApproved: boolean;
   readonly requester: string;
+  /** Device that asked; absent for connections without one. */
+  readonly requesterDeviceId?: string;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
   readonly resolvedAtMs: number;

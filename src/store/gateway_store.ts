@@ -7,6 +7,7 @@ import type { AuditRow, StoredAuditRow } from "./audit_row.ts";
 import { type LoadedDatabase, readAudit } from "./database.ts";
 import type { DeviceRecord, SeenRecord } from "./device_record.ts";
 import type { JoinCode } from "./join_code.ts";
+import type { StoredApproval } from "./open_approval.ts";
 import type { AnsweredRequest, PairingRequest } from "./pairing_request.ts";
 import { Store, type StoreOptions } from "./store.ts";
 import { Table } from "./table.ts";
@@ -28,6 +29,7 @@ interface Tables {
   readonly answered: Table<AnsweredRequest>;
   readonly joinCodes: Table<JoinCode>;
   readonly approvals: Table<ApprovalRecord>;
+  readonly openApprovals: Table<StoredApproval>;
   readonly seen: Table<SeenRecord>;
   readonly meta: Table<string>;
 }
@@ -38,7 +40,10 @@ export class GatewayStore extends Store implements Tables {
   readonly requests: Table<PairingRequest>;
   readonly answered: Table<AnsweredRequest>;
   readonly joinCodes: Table<JoinCode>;
+  /** Decided ones. */
   readonly approvals: Table<ApprovalRecord>;
+  /** Those that wait for an answer, or whose answer may still be used. */
+  readonly openApprovals: Table<StoredApproval>;
   readonly seen: Table<SeenRecord>;
   /** Single values by name: the token key. */
   readonly meta: Table<string>;
@@ -51,6 +56,7 @@ export class GatewayStore extends Store implements Tables {
     this.answered = tables.answered;
     this.joinCodes = tables.joinCodes;
     this.approvals = tables.approvals;
+    this.openApprovals = tables.openApprovals;
     this.seen = tables.seen;
     this.meta = tables.meta;
   }
@@ -66,6 +72,7 @@ export class GatewayStore extends Store implements Tables {
       answered: new Table("answered"),
       joinCodes: new Table("join"),
       approvals: new Table("approval"),
+      openApprovals: new Table("open-approval"),
       seen: new Table("seen"),
       meta: new Table("meta"),
     };

@@ -354,7 +354,7 @@ export function owner(world: World, more: ConnectOptions = {}): Promise<Scripted
 
 /** A node that is paired and approved; `operator` answers its requests. */
 export async function admittedNode(
-  world: World,
+  world: Pick<World, "connect">,
   operator: ScriptedPeer,
   options: ConnectOptions,
 ): Promise<ScriptedPeer> {

@@ -1,12 +1,13 @@
 /**
- * The desk for exec approvals: asking, answering, waiting, and using an answer for exactly one run. Memory is the
- * authority (after a restart everything must be asked again); decided ones go to the history in the store.
- * Source: gateway-protocol.md 11.7, 11.8, node-host.md 8; decision 15.
+ * The desk for exec approvals: asking, answering, waiting, and using an answer for exactly one run. What waits and what
+ * may still be used is kept by `book.ts`, durably. Source: gateway-protocol.md 11.7, 11.8, node-host.md 8; decision 15.
  */
 import type { Clock } from "../../lib/clock.ts";
+import { wait } from "../../lib/clock.ts";
 import { approvalNotFound, refusal } from "../../protocol/errors.ts";
 import type { GatewayStore } from "../../store/gateway_store.ts";
-import { approvalRecord, ending, noAllowAlways, ownRequest, resolverOf } from "./ends.ts";
+import { ApprovalBook } from "./book.ts";
+import { ending, noAllowAlways, ownRequest, resolverOf } from "./ends.ts";
 import {
   type ApprovalParams,
   countsAsReviewer,
@@ -23,8 +24,6 @@ import type { Peer } from "../peers/peer.ts";
 const REPEAT_MS = 15_000;
 /** Requests that wait at once; more are refused. */
 const MAX_OPEN = 256;
-/** Decided approvals in the history. */
-const MAX_HISTORY = 500;
 
 /** What the desk needs. */
 export interface ApprovalDeskOptions {
@@ -45,23 +44,31 @@ export interface Asked {
 /** The desk of one gateway. */
 export class ExecApprovals implements ApprovalDesk {
   readonly #options: ApprovalDeskOptions;
-  readonly #approvals = new Map<string, OpenApproval>();
+  readonly #book: ApprovalBook;
   readonly #waiters = new Map<string, ((resolution: Resolution) => void)[]>();
   readonly #timers = new Map<string, () => void>();
+  #stopped = false;
 
-  constructor(options: ApprovalDeskOptions) {
+  private constructor(options: ApprovalDeskOptions, book: ApprovalBook) {
     this.#options = options;
+    this.#book = book;
+    for (const approval of book.values()) this.#arm(approval);
+  }
+
+  /** Opens the desk with what the last run left. */
+  static async open(options: ApprovalDeskOptions): Promise<ExecApprovals> {
+    return new ExecApprovals(options, await ApprovalBook.open(options.store, options.clock));
   }
 
   get open(): number {
     return this.#timers.size;
   }
 
-  /** Opens a request. With nobody to decide it ends at once, undecided. */
+  /** Opens a request; it is on disk when this settles. With nobody to decide it ends at once, undecided. */
   async ask(peer: Peer, params: ApprovalParams): Promise<Asked> {
     const { clock, events } = this.#options;
     const approval = await readApproval(params, peer, clock.now());
-    if (this.#approvals.has(approval.id)) {
+    if (this.#book.knows(approval.id)) {
       throw refusal(
         "INVALID_REQUEST",
         peer.principal.protocol === 3
@@ -72,15 +79,21 @@ export class ExecApprovals implements ApprovalDesk {
     if (this.#timers.size >= MAX_OPEN) {
       throw refusal("UNAVAILABLE", "too many approvals wait for a decision", { retryable: true });
     }
-    this.#approvals.set(approval.id, approval);
-    const decided = this.#wait(approval);
     const reviewers = [...this.#options.peers()].filter((p) => countsAsReviewer(p, approval));
     if (reviewers.length === 0 && params.requireDeliveryRoute !== false) {
-      this.#end(approval, ending("expired", "no-route", clock.now()));
-      return { approval, deliveryRoute: "none", decided };
+      const nobody = ending("expired", "no-route", clock.now());
+      this.#book.note(approval, nobody);
+      return { approval, deliveryRoute: "none", decided: Promise.resolve(nobody) };
     }
-    const lifetimeMs = approval.expiresAtMs - approval.createdAtMs;
-    this.#timers.set(approval.id, clock.after(lifetimeMs, () => this.#expire(approval)));
+    const decided = this.#wait(approval);
+    this.#arm(approval);
+    try {
+      await this.#book.add(approval);
+    } catch (error) {
+      this.#disarm(approval);
+      throw error;
+    }
+    if (approval.resolution !== undefined) return { approval, deliveryRoute: "none", decided };
     events.broadcast("exec.approval.requested", {
       approvalKind: "exec",
       id: approval.id,
@@ -89,6 +102,20 @@ export class ExecApprovals implements ApprovalDesk {
       expiresAtMs: approval.expiresAtMs,
     }, { only: (p) => maySee(p, approval) });
     return { approval, deliveryRoute: "approval-client", decided };
+  }
+
+  /** Starts the clock of a request that waits. After a restart the wall clock says what is left. */
+  #arm(approval: OpenApproval): void {
+    if (approval.resolution !== undefined) return;
+    const { clock } = this.#options;
+    const lifetimeMs = approval.expiresAtMs - approval.createdAtMs;
+    const leftMs = Math.min(lifetimeMs, Math.max(0, approval.expiresAtMs - clock.now()));
+    this.#timers.set(approval.id, clock.after(leftMs, () => this.#expire(approval)));
+  }
+
+  #disarm({ id }: OpenApproval): void {
+    this.#timers.get(id)?.();
+    this.#timers.delete(id);
   }
 
   #wait(approval: OpenApproval): Promise<Resolution> {
@@ -102,16 +129,16 @@ export class ExecApprovals implements ApprovalDesk {
 
   /** Requests that wait and that this connection may see. */
   list(peer: Peer): OpenApproval[] {
-    return [...this.#approvals.values()].filter((approval) =>
+    return [...this.#book.values()].filter((approval) =>
       approval.resolution === undefined && maySee(peer, approval)
     );
   }
 
   /** One approval by id or unique prefix, as far as the connection may see it. */
   find(peer: Peer, id: string): OpenApproval | undefined {
-    const exact = this.#approvals.get(id);
+    const exact = this.#book.get(id);
     const found = exact === undefined && id.length >= 8
-      ? [...this.#approvals.values()].filter((a) => a.id.startsWith(id) && maySee(peer, a))
+      ? [...this.#book.values()].filter((a) => a.id.startsWith(id) && maySee(peer, a))
       : [exact];
     const [approval] = found;
     return found.length === 1 && approval !== undefined && maySee(peer, approval)
@@ -121,38 +148,38 @@ export class ExecApprovals implements ApprovalDesk {
 
   /** Waits for the decision; only for those who may see the request or asked it. */
   waitFor(peer: Peer, id: string): { approval: OpenApproval; decided: Promise<Resolution> } {
-    const approval = this.#approvals.get(id);
+    const approval = this.#book.get(id);
     if (approval === undefined || !(maySee(peer, approval) || isRequester(peer, approval))) {
       throw refusal("INVALID_REQUEST", "approval expired or not found");
     }
     return { approval, decided: this.#wait(approval) };
   }
 
-  /** Answers a request; the first answer wins. `applied` is false for a repetition of the same answer. */
-  resolve(
+  /** Answers a request, durably; the first answer wins. `applied` is false for a repetition of the same answer. */
+  async resolve(
     peer: Peer,
     answer: { readonly id: string; readonly decision: string },
-  ): { approval: OpenApproval; applied: boolean } {
+  ): Promise<{ approval: OpenApproval; applied: boolean }> {
     const decision = answer.decision as ApprovalDecision;
     if (!["allow-once", "allow-always", "deny"].includes(decision)) {
       throw refusal("INVALID_REQUEST", "invalid decision");
     }
     const approval = this.find(peer, answer.id);
-    if (approval === undefined) {
-      throw approvalNotFound();
-    }
+    if (approval === undefined) throw approvalNotFound();
+    while (approval.settling !== undefined) await approval.settling;
     if (approval.resolution !== undefined) return this.#repeat(approval, decision);
     if (!mayAnswer(peer, approval)) throw ownRequest();
     if (!approval.view.allowedDecisions.includes(decision)) throw noAllowAlways(peer);
-    const nowMs = this.#options.clock.now();
-    this.#end(approval, {
+    const resolution: Resolution = {
       decision,
       status: decision === "deny" ? "denied" : "allowed",
       reason: "user",
       resolver: resolverOf(peer),
-      atMs: nowMs,
+      atMs: this.#options.clock.now(),
       selfApproved: isRequester(peer, approval),
-    });
+    };
+    await this.#book.end(approval, resolution);
+    await this.#tell(approval, resolution);
     return { approval, applied: true };
   }
 
@@ -170,82 +197,64 @@ export class ExecApprovals implements ApprovalDesk {
   }
 
   /** The approval a run names, used up at once when it is an allow-once. `undefined` = it allows nothing (any more). */
-  use(approval: OpenApproval): ApprovalDecision | undefined {
+  async use(approval: OpenApproval): Promise<ApprovalDecision | undefined> {
     const decision = approval.resolution?.decision;
     if (decision === "allow-always") return decision;
     if (decision !== "allow-once" || approval.consumed) return undefined;
-    approval.consumed = true;
+    await this.#book.spend(approval);
     return decision;
   }
 
   /** The approval with exactly this id, for binding a run to it. */
   byId(id: string): OpenApproval | undefined {
-    return this.#approvals.get(id);
+    return this.#book.get(id);
   }
 
   #expire(approval: OpenApproval): void {
-    this.#end(approval, ending("expired", "timeout", this.#options.clock.now()));
+    // An answer that is on its way to the disk came in time; when the disk refuses it, the request is over.
+    if (approval.settling !== undefined) {
+      approval.settling.then(() => this.#expire(approval));
+    } else if (approval.resolution === undefined) {
+      this.#giveUp(approval, ending("expired", "timeout", this.#options.clock.now()));
+    }
   }
 
-  #end(approval: OpenApproval, resolution: Resolution): void {
-    if (approval.resolution !== undefined) return;
-    approval.resolution = resolution;
-    this.#timers.get(approval.id)?.();
-    this.#timers.delete(approval.id);
+  #giveUp(approval: OpenApproval, resolution: Resolution): void {
+    void this.#book.giveUp(approval, resolution);
+    void this.#tell(approval, resolution);
+  }
+
+  /** Answers everybody who waits, then sends the event: the requester hears first, the resolver's answer comes last (11.8). */
+  async #tell(approval: OpenApproval, resolution: Resolution): Promise<void> {
+    this.#disarm(approval);
     const waiters = this.#waiters.get(approval.id) ?? [];
     this.#waiters.delete(approval.id);
     for (const waiter of waiters) waiter(resolution);
-    this.#record(approval, resolution);
-    if (resolution.reason === "no-route") return;
-    const payload = {
+    const { clock, events } = this.#options;
+    await wait(0, undefined, clock);
+    events.broadcast("exec.approval.resolved", {
       id: approval.id,
       decision: resolution.decision ?? "deny",
       resolvedBy: resolution.resolver.name,
       ts: resolution.atMs,
       request: approval.view,
-    };
-    // The requester's answers go out before the event (11.8): they are queued in microtasks.
-    this.#options.clock.after(
-      0,
-      () =>
-        this.#options.events.broadcast("exec.approval.resolved", payload, {
-          only: (peer) => maySee(peer, approval),
-        }),
-    );
-  }
-
-  #record(approval: OpenApproval, resolution: Resolution): void {
-    const { store } = this.#options;
-    const history = [...this.#approvals.values()].filter((a) => a.resolution !== undefined);
-    for (const old of history.slice(0, Math.max(0, history.length - MAX_HISTORY))) {
-      this.#approvals.delete(old.id);
-    }
-    if (resolution.reason === "no-route") return;
-    store.later(store.approvals, approval.id, approvalRecord(approval, resolution));
-    const over = store.approvals.size - MAX_HISTORY;
-    if (over > 0) {
-      const oldest = [...store.approvals.values()].slice(0, over);
-      void store.commit((tx) => {
-        for (const record of oldest) tx.remove(store.approvals, record.id);
-      }).catch(() => {
-        // The history is a convenience; the next decision prunes again.
-      });
-    }
+    }, { only: (peer) => maySee(peer, approval) });
   }
 
   disconnected(peer: Peer): void {
-    if (peer.principal.deviceId !== undefined) return;
+    if (peer.principal.deviceId !== undefined || this.#stopped) return;
     // Nobody but this connection could use it: whatever is decided later must not run.
-    for (const approval of this.#approvals.values()) {
-      if (approval.requester !== peer || approval.resolution !== undefined) continue;
-      this.#end(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
+    for (const approval of this.#book.values()) {
+      const waits = approval.resolution === undefined && approval.settling === undefined;
+      if (!waits || approval.requester.connId !== peer.connId) continue;
+      this.#giveUp(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
     }
   }
 
+  /** What waits is kept on disk and is there again after a restart. */
   stop(): void {
-    for (const approval of this.#approvals.values()) {
-      if (approval.resolution !== undefined) continue;
-      this.#end(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
-    }
+    this.#stopped = true;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
   }
 }

@@ -49,7 +49,8 @@ export function noAllowAlways(peer: Peer) {
 
 /** The history row of a decided request. */
 export function approvalRecord(approval: OpenApproval, resolution: Resolution): ApprovalRecord {
-  const { id, commandText, commandPreview, warningText, host, nodeId, agentId } = approval;
+  const { id, commandText, commandPreview, warningText, host, nodeId, agentId, requester } =
+    approval;
   const { kind, id: resolverId } = resolution.resolver;
   return {
     id,
@@ -65,7 +66,8 @@ export function approvalRecord(approval: OpenApproval, resolution: Resolution): 
     reason: resolution.reason,
     resolver: { kind, ...(resolverId === undefined ? {} : { id: resolverId }) },
     selfApproved: resolution.selfApproved,
-    requester: principalName(approval.requester.principal),
+    requester: requester.name,
+    ...(requester.deviceId === undefined ? {} : { requesterDeviceId: requester.deviceId }),
     createdAtMs: approval.createdAtMs,
     expiresAtMs: approval.expiresAtMs,
     resolvedAtMs: resolution.atMs,

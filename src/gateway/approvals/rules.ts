@@ -8,8 +8,10 @@ import { refusal } from "../../protocol/errors.ts";
 import { APPROVAL_LIFETIME_MS } from "../../protocol/limits.ts";
 import { REVIEWER_CLIENT_IDS } from "../../protocol/client_ids.ts";
 import { coversScope } from "../../protocol/scopes.ts";
+import type { ApprovalRequester } from "../../store/open_approval.ts";
 import type { ApprovalDecision, ApprovalView, OpenApproval } from "./types.ts";
 import type { Peer } from "../peers/peer.ts";
+import { principalName } from "../peers/principal.ts";
 
 /** A15: a longer text could not be read by a person; no approval is offered for it. */
 export const MAX_COMMAND_BYTES = 64 * 1024;
@@ -27,8 +29,8 @@ export function isReviewer({ principal }: Peer): boolean {
 
 /** Same connection or same proven device. */
 export function isRequester(peer: Peer, approval: OpenApproval): boolean {
-  if (peer === approval.requester) return true;
-  const { deviceId } = approval.requester.principal;
+  const { connId, deviceId } = approval.requester;
+  if (peer.connId === connId) return true;
   return deviceId !== undefined && peer.principal.deviceId === deviceId;
 }
 
@@ -99,11 +101,21 @@ export async function readApproval(
     agentId,
     plan,
     binding,
-    requester,
+    requester: requesterOf(requester),
     createdAtMs: nowMs,
     expiresAtMs: nowMs + timeoutMs,
     resolution: undefined,
+    settling: undefined,
     consumed: false,
+  };
+}
+
+function requesterOf({ connId, principal }: Peer): ApprovalRequester {
+  const { deviceId } = principal;
+  return {
+    connId,
+    ...(deviceId === undefined ? {} : { deviceId }),
+    name: principalName(principal),
   };
 }
 

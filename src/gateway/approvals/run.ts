@@ -61,8 +61,8 @@ export async function safeRun(
   if (mismatch !== undefined) {
     throw refused(mismatch, "approval does not match request", approval.id);
   }
-  // No await between the look and the use: an allow-once is used exactly once, however many runs race for it.
-  const decision = desk.use(approval);
+  // An allow-once is used exactly once, however many runs race for it, and durably so before the run leaves.
+  const decision = await desk.use(approval);
   if (decision === undefined) throw refused("APPROVAL_REQUIRED", "approval required", approval.id);
   const { cwd: _c, agentId: _a, sessionKey: _s, stdin: _i, rawCommand: _r, ...rest } = kept;
   return {
@@ -106,7 +106,7 @@ function claimedApproval(
     throw refused("APPROVAL_NODE_MISMATCH", "approval is for another node", runId);
   }
   if (!isRequester(caller, approval)) {
-    const byDevice = approval.requester.principal.deviceId !== undefined;
+    const byDevice = approval.requester.deviceId !== undefined;
     throw refused(
       byDevice ? "APPROVAL_DEVICE_MISMATCH" : "APPROVAL_CLIENT_MISMATCH",
       `approval was requested by another ${byDevice ? "device" : "client"}`,

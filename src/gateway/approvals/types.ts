@@ -3,7 +3,7 @@
  * Source: gateway-protocol.md 11.7, 11.8, 13.
  */
 import type { ApprovalBinding, SystemRunPlan } from "../../approvals/binding.ts";
-import type { ApprovalRecord } from "../../store/approval_record.ts";
+import type { StoredApproval } from "../../store/open_approval.ts";
 import type { Peer } from "../peers/peer.ts";
 
 /** What a reviewer can answer. */
@@ -36,20 +36,15 @@ export type ApprovalView = Readonly<Record<string, unknown>> & {
 };
 
 /** One request and its state. */
-export interface OpenApproval extends
-  Pick<
-    ApprovalRecord,
-    "id" | "commandText" | "commandPreview" | "warningText" | "host" | "nodeId" | "agentId"
-  > {
+export interface OpenApproval extends Omit<StoredApproval, "plan" | "binding" | "resolution"> {
   readonly view: ApprovalView;
   /** For host `node`: exactly what may run. */
   readonly plan: SystemRunPlan | undefined;
   readonly binding: ApprovalBinding | undefined;
-  /** Connection that asked; a device may use the approval on another one. */
-  readonly requester: Peer;
-  readonly createdAtMs: number;
-  readonly expiresAtMs: number;
+  /** Set when it is durable, so that nobody acts on an answer that a crash could take back. */
   resolution: Resolution | undefined;
+  /** An answer is on its way to the disk; never rejects. */
+  settling: Promise<void> | undefined;
   /** An allow-once that was used (exactly once). */
   consumed: boolean;
 }
@@ -60,6 +55,6 @@ export interface ApprovalDesk {
   readonly open: number;
   /** A connection ended: what only it could use is cancelled. */
   disconnected(peer: Peer): void;
-  /** Cancels everything that waits. */
+  /** Ends the timers. What waits is kept for the next start. */
   stop(): void;
 }

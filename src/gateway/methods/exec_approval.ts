@@ -110,8 +110,8 @@ const resolve = method("exec.approval.resolve", {
   scope: "operator.approvals",
   summary: "Answer an approval; the first answer wins",
   params: obj({ id: id(), decision: str({ max: 64 }) }),
-}, (params, { services, connection }) => {
-  services.approvals.resolve(connection, params);
+}, async (params, { services, connection }) => {
+  await services.approvals.resolve(connection, params);
   return { ok: true };
 });
 
@@ -204,22 +204,23 @@ const approvalGet = method("approval.get", {
   scope: "operator.approvals",
   summary: "One approval, waiting or decided",
   params: obj({ id: id(), kind: opt(str({ max: 64 })) }),
-}, ({ id }, { services, connection }) => {
-  const approval = services.approvals.find(connection, id);
-  if (approval === undefined) {
-    throw refusal("INVALID_REQUEST", "approval not found", {
-      details: { reason: "APPROVAL_NOT_FOUND" },
-    });
-  }
-  return { approval: openRow(approval) };
+}, ({ id }, context) => {
+  const { approvals, store } = context.services;
+  const approval = approvals.find(context.connection, id);
+  if (approval !== undefined) return { approval: openRow(approval) };
+  const record = store.approvals.get(id);
+  if (record !== undefined && mayRead(record, context)) return { approval: recordRow(record) };
+  throw refusal("INVALID_REQUEST", "approval not found", {
+    details: { reason: "APPROVAL_NOT_FOUND" },
+  });
 });
 
 const approvalResolve = method("approval.resolve", {
   scope: "operator.approvals",
   summary: "Answer an approval and get its final state",
   params: obj({ id: id(), kind: oneOf("exec"), decision: str({ max: 64 }) }),
-}, (params, { services, connection }) => {
-  const { approval, applied } = services.approvals.resolve(connection, params);
+}, async (params, { services, connection }) => {
+  const { approval, applied } = await services.approvals.resolve(connection, params);
   return { applied, approval: openRow(approval) };
 });
 
@@ -231,16 +232,19 @@ const approvalHistory = method("approval.history", {
   items: visibleHistory(context).slice(0, limit ?? 50).map(recordRow),
 }));
 
-/** Decisions of before this start are for admins: whose they were is known by name only. */
-function visibleHistory({ services, connection, principal }: MethodContext): ApprovalRecord[] {
-  const all = [...services.store.approvals.values()].sort((a, b) =>
-    b.resolvedAtMs - a.resolvedAtMs
-  );
-  const everything = principal.owner || principal.protocol === 3 ||
-    principal.scopes.includes("operator.admin");
-  return everything
-    ? all
-    : all.filter((record) => services.approvals.find(connection, record.id) !== undefined);
+/** Whether a record of the history is for this caller: admins see all, others what their device asked. */
+function mayRead(record: ApprovalRecord, context: MethodContext): boolean {
+  const { principal, connection, services } = context;
+  return principal.owner || principal.protocol === 3 ||
+    principal.scopes.includes("operator.admin") ||
+    (principal.deviceId !== undefined && record.requesterDeviceId === principal.deviceId) ||
+    services.approvals.find(connection, record.id) !== undefined;
+}
+
+function visibleHistory(context: MethodContext): ApprovalRecord[] {
+  return [...context.services.store.approvals.values()]
+    .filter((record) => mayRead(record, context))
+    .sort((a, b) => b.resolvedAtMs - a.resolvedAtMs);
 }
 
 const auditList = method("audit.list", {

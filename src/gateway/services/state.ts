@@ -69,7 +69,12 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   };
   const joins = new JoinCodes(context);
   const pairing = new Pairing(context, joins);
-  const approvals = new ExecApprovals({ clock, store, events, peers: () => registry.peers() });
+  const approvals = await ExecApprovals.open({
+    clock,
+    store,
+    events,
+    peers: () => registry.peers(),
+  });
   const invoker = new NodeInvoker({
     clock,
     onTwins: (older, newer) => {

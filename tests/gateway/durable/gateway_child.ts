@@ -1,6 +1,6 @@
 /** A gateway as its own process, so that it can be killed: `gateway_child.ts <state dir>` prints its URL. */
-import { statePaths } from "../../src/config/paths.ts";
-import { startGateway } from "../../src/gateway/server.ts";
+import { statePaths } from "../../../src/config/paths.ts";
+import { startGateway } from "../../../src/gateway/server.ts";
 
 const [stateDir = ""] = Deno.args;
 const env = { HOME: stateDir, OPENCLAW_STATE_DIR: stateDir };

@@ -1,0 +1,161 @@
+/**
+ * The exec approvals of a gateway, in memory and on disk: every step is durable before anybody is told, and a restart
+ * brings back what waits and what may still be used. Who may do what, timers and events are `desk.ts`.
+ * Source: gateway-protocol.md 11.7, 16; F01.
+ */
+import type { Clock } from "../../lib/clock.ts";
+import type { GatewayStore } from "../../store/gateway_store.ts";
+import type { StoredApproval } from "../../store/open_approval.ts";
+import type { Change } from "../../store/store.ts";
+import { approvalRecord, ending } from "./ends.ts";
+import type { ApprovalView, OpenApproval, Resolution } from "./types.ts";
+
+/** Decided approvals in the history. */
+const MAX_HISTORY = 500;
+
+/** All approvals of one gateway. */
+export class ApprovalBook {
+  readonly #store: GatewayStore;
+  readonly #clock: Clock;
+  readonly #approvals = new Map<string, OpenApproval>();
+
+  private constructor(store: GatewayStore, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Reads what the last run left. What expired meanwhile, by the wall clock, goes to the history. */
+  static async open(store: GatewayStore, clock: Clock): Promise<ApprovalBook> {
+    const book = new ApprovalBook(store, clock);
+    const nowMs = clock.now();
+    const expired = [...store.openApprovals.values()].filter((a) => a.expiresAtMs <= nowMs);
+    for (const stored of store.openApprovals.values()) {
+      if (stored.expiresAtMs > nowMs) book.#approvals.set(stored.id, fromStored(stored));
+    }
+    // A disk that takes no writes now is no reason not to start: they are judged by their time again next time.
+    await store.commit((tx) => {
+      for (const stored of expired) {
+        tx.remove(store.openApprovals, stored.id);
+        if (stored.resolution !== undefined) continue;
+        const ended = ending("expired", "timeout", stored.expiresAtMs);
+        tx.put(store.approvals, stored.id, approvalRecord(fromStored(stored), ended));
+      }
+    }).catch(() => {});
+    return book;
+  }
+
+  get(id: string): OpenApproval | undefined {
+    return this.#approvals.get(id);
+  }
+
+  /** Whether this id was ever used, as far as the history goes. */
+  knows(id: string): boolean {
+    return this.#approvals.has(id) || this.#store.approvals.has(id);
+  }
+
+  values(): IterableIterator<OpenApproval> {
+    return this.#approvals.values();
+  }
+
+  /** Remembers a request that ended at once, because nobody can answer it. */
+  note(approval: OpenApproval, resolution: Resolution): void {
+    approval.resolution = resolution;
+    this.#approvals.set(approval.id, approval);
+    this.#forgetDecided();
+  }
+
+  /** A new request. Settles when durable. @throws `STORE_UNAVAILABLE`: it was not opened. */
+  async add(approval: OpenApproval): Promise<void> {
+    const { openApprovals } = this.#store;
+    this.#approvals.set(approval.id, approval);
+    try {
+      await this.#store.commit((tx) => {
+        this.#forgetExpired(tx);
+        tx.put(openApprovals, approval.id, toStored(approval, undefined));
+      });
+    } catch (error) {
+      this.#approvals.delete(approval.id);
+      throw error;
+    }
+  }
+
+  /** Ends a request. Settles when durable; only then it has a resolution. @throws `STORE_UNAVAILABLE`: it waits on. */
+  async end(approval: OpenApproval, resolution: Resolution): Promise<void> {
+    const saving = this.#save(approval, resolution);
+    approval.settling = saving.catch(() => {}).finally(() => approval.settling = undefined);
+    await saving;
+    approval.resolution = resolution;
+    this.#forgetDecided();
+  }
+
+  /** As {@linkcode end}, for an end that allows nothing: it holds even if the disk refuses it. */
+  async giveUp(approval: OpenApproval, resolution: Resolution): Promise<void> {
+    approval.resolution = resolution;
+    await this.#save(approval, resolution).catch(() => {});
+    this.#forgetDecided();
+  }
+
+  async #save(approval: OpenApproval, resolution: Resolution): Promise<void> {
+    const { openApprovals, approvals } = this.#store;
+    await this.#store.commit((tx) => {
+      if (resolution.status === "allowed") {
+        tx.put(openApprovals, approval.id, toStored(approval, resolution));
+      } else {
+        tx.remove(openApprovals, approval.id);
+      }
+      tx.put(approvals, approval.id, approvalRecord(approval, resolution));
+      const over = approvals.size - MAX_HISTORY;
+      if (over <= 0) return;
+      const oldest = [...approvals.values()].sort((a, b) => a.resolvedAtMs - b.resolvedAtMs);
+      for (const record of oldest.slice(0, over)) tx.remove(approvals, record.id);
+    });
+  }
+
+  /** An allow-once was used: a crash must not make it usable again. @throws `STORE_UNAVAILABLE`: it was not used. */
+  async spend(approval: OpenApproval): Promise<void> {
+    approval.consumed = true;
+    try {
+      await this.#store.commit((tx) => tx.remove(this.#store.openApprovals, approval.id));
+    } catch (error) {
+      approval.consumed = false;
+      throw error;
+    }
+  }
+
+  #forgetExpired(tx: Change): void {
+    const nowMs = this.#clock.now();
+    for (const stored of [...this.#store.openApprovals.values()]) {
+      const over = stored.resolution !== undefined && stored.expiresAtMs <= nowMs;
+      if (over) tx.remove(this.#store.openApprovals, stored.id);
+    }
+  }
+
+  #forgetDecided(): void {
+    const decided = [...this.#approvals.values()].filter((a) => a.resolution !== undefined);
+    for (const old of decided.slice(0, Math.max(0, decided.length - MAX_HISTORY))) {
+      this.#approvals.delete(old.id);
+    }
+  }
+}
+
+function toStored(approval: OpenApproval, resolution: Resolution | undefined): StoredApproval {
+  const { settling: _s, consumed: _c, resolution: _r, plan, binding, ...facts } = approval;
+  return {
+    ...facts,
+    ...(plan === undefined ? {} : { plan }),
+    ...(binding === undefined ? {} : { binding }),
+    ...(resolution === undefined ? {} : { resolution }),
+  };
+}
+
+function fromStored({ plan, binding, resolution, ...facts }: StoredApproval): OpenApproval {
+  return {
+    ...facts,
+    view: facts.view as ApprovalView,
+    plan,
+    binding,
+    resolution: resolution as Resolution | undefined,
+    settling: undefined,
+    consumed: false,
+  };
+}
