@@ -1,9 +1,17 @@
 /** The decisions of `nodes run`: exit codes, and what a person is shown before they decide. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/run_approval.ts";
-import { exitCodeOf, needsApproval, runFailure } from "../../src/cli/actions/run_result.ts";
+import { decidedLine } from "../../src/cli/actions/run_request.ts";
+import {
+  exitCodeOf,
+  isNotFound,
+  needsApproval,
+  programNotFound,
+  runFailure,
+} from "../../src/cli/actions/run_result.ts";
 import type { Gateway } from "../../src/cli/connect.ts";
 import { Output } from "../../src/cli/output.ts";
+import type { NodeEntry } from "../../src/cli/shapes.ts";
 import { noPrompt, type Prompt } from "../../src/cli/prompt.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { sha256Hex } from "../../src/lib/bytes.ts";
@@ -47,6 +55,27 @@ Deno.test("runFailure() leaves usage errors and unexpected ones alone", () => {
   assert(!needsApproval(bug));
 });
 
+Deno.test("a program the node does not have ends with 127 and the node's own details", () => {
+  const refused = new OpenclawError("X", failures[3]![2]);
+  assert(isNotFound(refused));
+  const error = programNotFound("unmae", "approval required\n  command: unmae");
+  assertEquals(error.message, 'The node has no program "unmae"\n  command: unmae');
+  assertEquals(error.exitCode, 127);
+});
+
+Deno.test("decidedLine() can be pasted as it is, and shows no value of --env", () => {
+  const node = { nodeId: "n1", displayName: "build-1" } as NodeEntry;
+  const none = { argv: [], raw: undefined, cwd: undefined, env: [], agent: undefined };
+  assertEquals(
+    decidedLine("id", node, { ...none, argv: ["printf", "%s", "$(x)", "it's"], cwd: "/a b" }),
+    `openclaw nodes run --node build-1 --approval id --cwd '/a b' -- printf %s '$(x)' 'it'\\''s'`,
+  );
+  assertEquals(
+    decidedLine("id", { ...node, displayName: "--url x" }, { ...none, raw: "a b", env: ["K=s3"] }),
+    "openclaw nodes run --node n1 --approval id --env 'K=…' --raw 'a b'",
+  );
+});
+
 function question(facts: Partial<ApprovalQuestion>): ApprovalQuestion {
   return {
     nodeId: "n".repeat(64),
@@ -62,6 +91,7 @@ function question(facts: Partial<ApprovalQuestion>): ApprovalQuestion {
     ask: "on-miss",
     reason: "approval required",
     wait: false,
+    runLine: (id) => `run ${id}`,
     ...facts,
   };
 }

@@ -28,5 +28,6 @@ Deno.test("cutBytes() leaves a short text alone", () => assertEquals(cutBytes("a
 
 Deno.test("nearest() finds a mistyped word and nothing far away", () => {
   assertEquals(nearest("gatway", ["gateway", "node"]), "gateway");
+  assertEquals(nearest("rnu", ["list", "run", "rename"]), "run");
   assertEquals(nearest("zzz", ["gateway", "node"]), undefined);
 });
