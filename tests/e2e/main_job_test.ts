@@ -2,16 +2,8 @@
  * The main job with real processes: gateway over TLS, a node with a pinned certificate, pairing, commands.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import {
-  command,
-  eventually,
-  freePort,
-  Pair,
-  processesWith,
-  run,
-  start,
-  TempHome,
-} from "./program.ts";
+import { eventually, freePort, Pair, processesWith, run, start, TempHome } from "./program.ts";
+import { Terminal } from "./terminal.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
 
@@ -219,28 +211,10 @@ Deno.test("a person at a terminal is asked right there", linux, async (t) => {
 
 /** Runs a command line on a pseudo terminal and types one answer. */
 async function inTerminal(pair: Pair, args: string[], answer: string) {
-  const { file, args: all } = command(args);
-  const line = [file, ...all].join(" ");
-  const child = new Deno.Command("script", {
-    args: ["-qefc", line, "/dev/null"],
-    env: pair.home.env("gateway"),
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  let text = "";
-  const writer = child.stdin.getWriter();
-  let typed = false;
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    if (!typed && text.includes("deny:")) {
-      typed = true;
-      await writer.write(new TextEncoder().encode(`${answer}\n`));
-    }
-  }
-  await writer.close().catch(() => {/* the terminal is gone */});
-  return { code: (await child.status).code, text };
+  await using screen = new Terminal(args, pair.home.env("gateway"));
+  await screen.until(/deny:/);
+  await screen.type(`${answer}\n`);
+  return { code: await screen.ended(), text: screen.text };
 }
 
 Deno.test("a node says what is wrong: port, token, pin", async (t) => {

@@ -1,6 +1,6 @@
 /**
  * Pairing with real processes: ids that were printed once lead somewhere, a waiting node is quiet and live at once, a
- * revoked node loses its connection and what it runs, drifted tokens are named, an existing set-up is offered.
+ * revoked node loses its connection and what it runs, drifted tokens are named.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
@@ -165,24 +165,4 @@ Deno.test("token drift: the CLI and the node name the refused credential, its so
         "repair it: openclaw connect <line>",
     );
   });
-});
-
-Deno.test("a first start beside an existing set-up names the import, which keeps its pairings", async () => {
-  await using home = await TempHome.make();
-  const env = home.env("old");
-  const folder = `${home.path}/old/devices`;
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  await Deno.writeTextFile(`${folder}/paired.json`, "{}", { mode: 0o600 });
-  const port = freePort();
-  const args = ["gateway", "run", "--port", String(port)];
-  const gateway = start(args, { env });
-  await gateway.until(/ready/);
-  assertStringIncludes(gateway.said, "holds the pairings of an existing set-up");
-  assertStringIncludes(gateway.said, `openclaw import ${home.path}/old`);
-  await gateway.end();
-  const imported = await run(["import", `${home.path}/old`], { env });
-  assertEquals(imported.code, 0, imported.stderr);
-  await using again = start(args, { env });
-  await again.until(/ready/);
-  assert(!again.said.includes("existing set-up"), "asked once");
 });

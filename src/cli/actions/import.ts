@@ -28,8 +28,8 @@ export async function importFolder(
 
 function reportLines(report: ImportReport, paths: StatePaths): string[] {
   return [
-    `Imported into ${paths.stateDir}: ${report.devices.length} devices, ` +
-    `${report.nodes.length} of them nodes with approved commands`,
+    `Imported into ${paths.stateDir}: paired devices: ${report.devices.length}, ` +
+    `nodes with approved commands: ${report.nodes.length}`,
     ...report.files.map((file) => `  wrote ${file}`),
     ...report.skipped.map(({ what, why }) => `  left out ${what}: ${why}`),
   ];
