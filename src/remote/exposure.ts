@@ -1,11 +1,16 @@
 /**
- * Everything that makes a running gateway findable: multicast announcement and Tailscale. Started after it listens,
+ * Everything that makes a running gateway findable: multicast announcement, a zone file, and Tailscale. Started after it listens,
  * taken back when it stops; a failure is logged and the gateway goes on. Source: remote-access.md 5, 6.
  */
+import { join } from "@std/path";
 import { messageOf } from "../lib/errors.ts";
+import { inIpRange, parseIp, parseIpRange } from "../lib/ip.ts";
 import type { Logger } from "../lib/log.ts";
-import { announceGateway } from "../net/discovery.ts";
-import { hostLabelOf } from "../net/discovery_records.ts";
+import { announceGateway } from "../net/discovery/mdns.ts";
+import { type AnnounceFacts, hostLabelOf } from "../net/discovery/records.ts";
+import { parseDomain } from "../net/discovery/wide_area.ts";
+import { renderZone } from "../net/discovery/zone.ts";
+import { ensureDir, writeAtomic } from "../platform/files.ts";
 import { publishThroughTailscale, type TailscaleHost, type TailscaleMode } from "./tailscale.ts";
 
 /** Facts of the running gateway and what its configuration wants. */
@@ -15,13 +20,18 @@ export interface ExposureFacts {
   readonly addresses: readonly string[];
   readonly tlsFingerprint: string | undefined;
   readonly hostName: string;
+  /** Host label of `OPENCLAW_MDNS_HOSTNAME`; default from the host name. */
+  readonly hostLabel?: string | undefined;
   /** `discovery.mdns.mode`, `off` in containers and with `OPENCLAW_DISABLE_BONJOUR=1`. */
   readonly mdns: "off" | "minimal" | "full";
-  readonly full?: {
-    readonly tailnetDns?: string;
-    readonly sshPort?: number;
-    readonly cliPath?: string;
+  /** Announced in mode `full` only. */
+  readonly full: {
+    readonly tailnetDns: string | undefined;
+    readonly sshPort: number | undefined;
+    readonly cliPath: string | undefined;
   };
+  /** Unicast domain to write a zone file for, and the folder for it; `undefined` = none is wanted. */
+  readonly wideArea: { readonly domain: string; readonly dir: string } | undefined;
   readonly tailscale: "off" | TailscaleMode;
   /** Take the Tailscale rule back on exit. */
   readonly resetOnExit: boolean;
@@ -31,9 +41,21 @@ export interface ExposureFacts {
 
 /** Starts what is wanted; the returned function ends it and never throws. */
 export async function exposeGateway(facts: ExposureFacts): Promise<() => Promise<void>> {
-  const ends = await Promise.all([announce(facts), publish(facts)]);
+  const ends = await Promise.all([announce(facts), publish(facts), writeZone(facts)]);
   return async () => {
     await Promise.all(ends.map((end) => end?.()));
+  };
+}
+
+function announced(facts: ExposureFacts): AnnounceFacts {
+  return {
+    displayName: facts.hostName,
+    hostLabel: hostLabelOf(facts.hostLabel ?? facts.hostName),
+    port: facts.port,
+    addresses: facts.addresses,
+    tlsFingerprint: facts.tlsFingerprint,
+    directReachable: true,
+    ...(facts.mdns === "full" ? { full: facts.full } : {}),
   };
 }
 
@@ -41,15 +63,7 @@ async function announce(facts: ExposureFacts): Promise<(() => Promise<void>) | u
   // A loopback gateway has nothing to announce: nobody else could reach it.
   if (facts.mdns === "off" || facts.addresses.length === 0) return undefined;
   try {
-    const announcement = await announceGateway({
-      displayName: facts.hostName,
-      hostLabel: hostLabelOf(facts.hostName),
-      port: facts.port,
-      addresses: facts.addresses,
-      tlsFingerprint: facts.tlsFingerprint,
-      directReachable: true,
-      ...(facts.mdns === "full" && facts.full ? { full: facts.full } : {}),
-    });
+    const announcement = await announceGateway(announced(facts));
     facts.log.info("announced on the local network", { name: announcement.instanceName });
     return () =>
       announcement.stop().catch((error) =>
@@ -80,5 +94,40 @@ async function publish(facts: ExposureFacts): Promise<(() => Promise<void>) | un
       reason: messageOf(error),
     });
     return undefined;
+  }
+}
+
+const TAILNET = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"].flatMap((text) =>
+  parseIpRange(text) ?? []
+);
+
+/** Addresses in a tailnet; those of a local network mean nothing to somebody who asks from elsewhere. */
+function tailnetAddresses(addresses: readonly string[]): string[] {
+  return addresses.filter((address) => {
+    const bytes = parseIp(address);
+    return bytes !== undefined && TAILNET.some((range) => inIpRange(bytes, range));
+  });
+}
+
+/** The zone stays after the end: serving it is somebody else's job, and the next start writes it again. */
+async function writeZone(facts: ExposureFacts): Promise<undefined> {
+  const { wideArea, addresses, log } = facts;
+  if (!wideArea) return;
+  const domain = parseDomain(wideArea.domain);
+  if (!domain || addresses.length === 0) {
+    const reason = domain ? "the gateway listens on loopback only" : "that is no unicast domain";
+    log.warn("no zone file written", { domain: wideArea.domain, reason });
+    return;
+  }
+  const tailnet = tailnetAddresses(addresses);
+  const reachable = tailnet.length > 0 ? tailnet : addresses;
+  const file = join(wideArea.dir, `${domain.join(".")}.db`);
+  try {
+    await ensureDir(wideArea.dir);
+    const zone = { ...announced(facts), addresses: reachable };
+    await writeAtomic(file, renderZone(domain, zone, Math.floor(Date.now() / 1000)));
+    log.info("zone file written", { file });
+  } catch (error) {
+    log.warn("no zone file written", { file, reason: messageOf(error) });
   }
 }

@@ -1,7 +1,7 @@
 /** What a node without settings shows of the gateways that announce themselves. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { offerLines } from "../../src/cli/actions/node_offer.ts";
-import { announceRecords, beaconsOf } from "../../src/net/discovery_records.ts";
+import { announceRecords, beaconsOf } from "../../src/net/discovery/records.ts";
 
 const facts = {
   displayName: "gw",

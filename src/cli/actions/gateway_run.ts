@@ -2,6 +2,7 @@
  * `gateway run`: the gateway in the foreground until a stop signal. First signal: running commands may end; second:
  * everything ends now (F28, F29).
  */
+import { join } from "@std/path";
 import { loadConfig } from "../../config/file/load.ts";
 import { readEnv } from "../../config/env.ts";
 import { loadHostFacts } from "../../config/server/host_facts.ts";
@@ -120,7 +121,9 @@ async function expose(
   io: Io,
 ): Promise<() => Promise<void>> {
   const settings = readEnv(io.env);
-  const { config } = await loadConfig(statePaths(io.env), io.env);
+  const paths = statePaths(io.env);
+  const { config } = await loadConfig(paths, io.env);
+  const { wideArea } = config.discovery;
   const { bind, tailscaleMode } = gateway.plan;
   const quiet = settings.disableBonjour || loadHostFacts().inContainer || bind.loopbackOnly;
   return await exposeGateway({
@@ -128,6 +131,11 @@ async function expose(
     addresses: bind.loopbackOnly ? [] : reachableAddresses(),
     tlsFingerprint: gateway.fingerprint,
     hostName: hostName(),
+    hostLabel: settings.mdnsHostname,
+    full: settings,
+    wideArea: wideArea.enabled === false || wideArea.domain === undefined
+      ? undefined
+      : { domain: wideArea.domain, dir: join(paths.stateDir, "dns") },
     mdns: quiet ? "off" : config.discovery.mdns.mode,
     tailscale: tailscaleMode,
     resetOnExit: values.tailscaleResetOnExit ?? config.gateway.tailscale.resetOnExit,

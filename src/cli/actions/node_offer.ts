@@ -2,10 +2,10 @@
  * A node that was told nothing: which gateways announce themselves here, as commands to look at. Nothing found is
  * dialled, stored or pinned; the person compares the fingerprint (N28).
  */
-import { browseGateways } from "../../net/discovery/mdns.ts";
 import type { Beacon } from "../../net/discovery/records.ts";
 import { parseIp } from "../../lib/ip.ts";
 import { showableWithin } from "../../lib/text.ts";
+import { findGateways } from "../find_gateways.ts";
 import type { Io } from "../io.ts";
 
 const LISTEN_MS = 1_500;
@@ -13,8 +13,8 @@ const MAX_SHOWN = 8;
 
 /** Listens once and shows what it heard on stderr. A machine without multicast shows nothing. */
 export async function offerGateways(io: Io): Promise<void> {
-  const beacons = await browseGateways({ timeoutMs: LISTEN_MS }).catch(() => []);
-  for (const line of offerLines(beacons)) io.out.note(line);
+  const found = await findGateways(io, LISTEN_MS).catch(() => undefined);
+  for (const line of offerLines(found?.beacons ?? [])) io.out.note(line);
 }
 
 /** The lines for people. A host that is no address cannot have come from an A record and is left out. */

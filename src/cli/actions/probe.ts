@@ -5,10 +5,10 @@
 import { openSession, type Session } from "../../client/session.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/deadline.ts";
-import { browseGateways } from "../../net/discovery/mdns.ts";
 import type { Beacon } from "../../net/discovery/records.ts";
 import { coversScope } from "../../protocol/scopes.ts";
 import { operatorHello } from "../operator.ts";
+import { findGateways } from "../find_gateways.ts";
 import { type ProbeTarget, probeTargets, type ProbeValues } from "../probe_targets.ts";
 import type { Io } from "../io.ts";
 import { type UsedTunnel, useTunnel } from "../tunnel_for.ts";
@@ -50,9 +50,8 @@ const DISCOVERY_MS = 1200;
 /** `gateway probe`: exit code 0 when any target is reachable. */
 export async function probeGateways(values: ProbeValues, io: Io): Promise<number> {
   const startMs = performance.now();
-  const browsing = browseGateways({ timeoutMs: Math.min(DISCOVERY_MS, values.timeoutMs) }).catch(
-    () => [],
-  );
+  const browsing = findGateways(io, Math.min(DISCOVERY_MS, values.timeoutMs))
+    .then(({ beacons }) => beacons, () => []);
   const beacons = values.sshAuto ? await browsing : [];
   const targets = await probeTargets(values, io, beacons[0]);
   const outcomes = await Promise.all(targets.map((target) => probe(target, values, io)));
@@ -260,7 +259,7 @@ function render(report: Report, io: Io): void {
   for (const warning of report.warnings) {
     io.out.text(`Warning: ${warning.message} (${warning.code})`);
   }
-  io.out.text(`Discovery: ${report.discovery.count} gateway(s) on the local network`);
+  io.out.text(`Discovery: ${report.discovery.count} gateway(s) announced`);
   io.out.text("Targets");
   for (const target of report.targets) {
     io.out.text(`${titleOf(target)} ${target.url}`);

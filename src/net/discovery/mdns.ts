@@ -1,23 +1,28 @@
 /**
- * mDNS on the wire: browsing for gateways and announcing one. Records are made and read in `discovery_records.ts`.
+ * mDNS on the wire: browsing for gateways and announcing one. Records are made and read in `records.ts`.
  * Uses `node:dgram`, because Deno's own datagram sockets still need an unstable flag. Source: RFC 6762, remote-access.md 5.
  */
-import { OpenclawError } from "../lib/errors.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { OpenclawError } from "../../lib/errors.ts";
 import { decodeDns, DNS_TYPE, type DnsRecord, encodeDns, sameName } from "./dns_message.ts";
 import {
   type AnnounceFacts,
   announceRecords,
   type Beacon,
   beaconsOf,
-  SERVICE_TYPE,
-} from "./discovery_records.ts";
+  LOCAL_DOMAIN,
+  serviceIn,
+} from "./records.ts";
 
 const GROUP = "224.0.0.251";
-/** IPv4 address of the interface to use; tests use loopback. `undefined` leaves it to the system. */
-type Interface = string | undefined;
+/** Interfaces used at most; a machine full of container bridges does not need to shout on all of them. */
+const MAX_INTERFACES = 8;
+/** Questions this soon after an answer have just been answered: each reaches the sockets of all interfaces. */
+const ANSWER_PAUSE_MS = 20;
 
 /** Options shared by both sides. */
 export interface MulticastOptions {
+  /** IPv4 address of the one interface to use; tests use loopback. Default: every interface with an IPv4 address. */
   readonly interfaceAddress?: string;
   /** UDP port, default 5353. */
   readonly port?: number;
@@ -28,13 +33,43 @@ interface Socket {
   close(): Promise<void>;
 }
 
+/** The system would choose one interface by its routes: on a machine with a VPN or containers often the wrong one. */
+function interfaceAddresses(): string[] {
+  const own = Deno.networkInterfaces().filter((i) => i.family === "IPv4").map((i) => i.address);
+  const outward = own.filter((address) => !address.startsWith("127."));
+  return (outward.length > 0 ? outward : own).slice(0, MAX_INTERFACES);
+}
+
 async function openSocket(
   options: MulticastOptions,
   onMessage: (bytes: Uint8Array) => void,
 ): Promise<Socket> {
-  const { createSocket } = await import("node:dgram");
   const port = options.port ?? 5353;
-  const through: Interface = options.interfaceAddress;
+  const addresses = options.interfaceAddress ? [options.interfaceAddress] : interfaceAddresses();
+  const opened = await Promise.allSettled(
+    addresses.map((address) => openOn(address, port, onMessage)),
+  );
+  const sockets = opened.flatMap((o) => o.status === "fulfilled" ? [o.value] : []);
+  if (sockets.length === 0) {
+    const cause = opened.find((o) => o.status === "rejected")?.reason;
+    throw new OpenclawError(
+      "DISCOVERY_UNAVAILABLE",
+      `Cannot listen for multicast DNS on port ${port}`,
+      { cause },
+    );
+  }
+  return {
+    send: (message) => sockets.forEach((socket) => socket.send(message)),
+    close: async () => void await Promise.all(sockets.map((socket) => socket.close())),
+  };
+}
+
+async function openOn(
+  address: string,
+  port: number,
+  onMessage: (bytes: Uint8Array) => void,
+): Promise<Socket> {
+  const { createSocket } = await import("node:dgram");
   const socket = createSocket({ type: "udp4", reuseAddr: true });
   socket.on("message", (data: Uint8Array) => onMessage(data));
   try {
@@ -42,17 +77,13 @@ async function openSocket(
       socket.once("error", reject);
       socket.bind(port, () => resolve());
     });
-    socket.addMembership(GROUP, through);
-    if (through) socket.setMulticastInterface(through);
+    socket.addMembership(GROUP, address);
+    socket.setMulticastInterface(address);
     socket.setMulticastTTL(255);
     socket.setMulticastLoopback(true);
-  } catch (cause) {
+  } catch (error) {
     socket.close();
-    throw new OpenclawError(
-      "DISCOVERY_UNAVAILABLE",
-      `Cannot listen for multicast DNS on port ${port}`,
-      { cause },
-    );
+    throw error;
   }
   // A send may fail when an interface goes away; the next one tries again.
   socket.on("error", () => {});
@@ -79,7 +110,7 @@ export async function browseGateways(
   const question = encodeDns({
     id: 0,
     response: false,
-    questions: [{ name: SERVICE_TYPE, type: DNS_TYPE.PTR }],
+    questions: [{ name: serviceIn(LOCAL_DOMAIN), type: DNS_TYPE.PTR }],
     records: [],
   });
   socket.send(question);
@@ -110,11 +141,15 @@ export async function announceGateway(
   const records = announceRecords(own);
   const answer = (list: DnsRecord[]) =>
     encodeDns({ id: 0, response: true, questions: [], records: list });
+  let answeredMs = -Infinity;
   const socket = await openSocket(options, (bytes) => {
     const message = decodeDns(bytes);
     if (!message || message.response) return;
     const asked = message.questions.some((q) => records.some((r) => sameName(q.name, r.name)));
-    if (asked) socket.send(answer(records));
+    const nowMs = systemClock.monotonic();
+    if (!asked || nowMs - answeredMs < ANSWER_PAUSE_MS) return;
+    answeredMs = nowMs;
+    socket.send(answer(records));
   });
   socket.send(answer(records));
   const again = setTimeout(() => socket.send(answer(records)), 1000);

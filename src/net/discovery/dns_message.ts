@@ -3,7 +3,7 @@
  * A record comes from anybody on the network: every length is checked and a pointer loop ends (N28).
  * Source: RFC 1035 section 4, RFC 6762, RFC 6763.
  */
-import { utf8 } from "../lib/bytes.ts";
+import { utf8 } from "../../lib/bytes.ts";
 
 /** Record types in use. */
 export const DNS_TYPE = { A: 1, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, ANY: 255 } as const;
@@ -35,6 +35,10 @@ export type DnsRecord =
 export interface DnsMessage {
   readonly id: number;
   readonly response: boolean;
+  /** Asks a unicast server to find out elsewhere. Default `false`. */
+  readonly recursion?: boolean;
+  /** The answer did not fit; it has to be asked for over TCP. */
+  readonly truncated?: boolean;
   readonly questions: readonly DnsQuestion[];
   readonly records: readonly DnsRecord[];
 }
@@ -57,7 +61,7 @@ class Writer {
 export function encodeDns(message: DnsMessage): Uint8Array<ArrayBuffer> {
   const w = new Writer();
   w.u16(message.id);
-  w.u16(message.response ? 0x8400 : 0);
+  w.u16(message.response ? 0x8400 : message.recursion ? 0x0100 : 0);
   w.u16(message.questions.length);
   w.u16(message.response ? message.records.length : 0);
   w.u16(0);
@@ -160,7 +164,13 @@ export function decodeDns(bytes: Uint8Array): DnsMessage | undefined {
       const record = readRecord(r);
       if (record) records.push(record);
     }
-    return { id, response: (flags & 0x8000) !== 0, questions, records };
+    return {
+      id,
+      response: (flags & 0x8000) !== 0,
+      truncated: (flags & 0x0200) !== 0,
+      questions,
+      records,
+    };
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

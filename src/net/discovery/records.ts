@@ -5,8 +5,18 @@
  */
 import { DNS_TYPE, type DnsName, type DnsRecord, sameName } from "./dns_message.ts";
 
-/** DNS-SD service type. */
-export const SERVICE_TYPE: DnsName = ["_openclaw-gw", "_tcp", "local"];
+/** The domain of multicast DNS. */
+export const LOCAL_DOMAIN: DnsName = ["local"];
+
+/** Name of the DNS-SD service in a domain. */
+export function serviceIn(domain: DnsName): DnsName {
+  return ["_openclaw-gw", "_tcp", ...domain];
+}
+
+/** A domain for people, with its final dot. */
+export function domainText(domain: DnsName): string {
+  return `${domain.join(".")}.`;
+}
 
 /** Facts of a gateway that announces itself. */
 export interface AnnounceFacts {
@@ -22,9 +32,9 @@ export interface AnnounceFacts {
   readonly directReachable: boolean;
   /** Only announced in mode `full`. */
   readonly full?: {
-    readonly tailnetDns?: string;
-    readonly sshPort?: number;
-    readonly cliPath?: string;
+    readonly tailnetDns?: string | undefined;
+    readonly sshPort?: number | undefined;
+    readonly cliPath?: string | undefined;
   };
 }
 
@@ -37,10 +47,15 @@ export function hostLabelOf(name: string): string {
 /** The records of one gateway. TTL 120 s for what changes with the host, 4500 s for the rest (RFC 6762 section 10). */
 export function announceRecords(
   facts: AnnounceFacts,
-  ttl = { host: 120, other: 4500 },
+  { host = 120, other = 4500, domain = LOCAL_DOMAIN }: {
+    readonly host?: number;
+    readonly other?: number;
+    readonly domain?: DnsName;
+  } = {},
 ): DnsRecord[] {
-  const instance: DnsName = [facts.displayName, ...SERVICE_TYPE];
-  const host: DnsName = [facts.hostLabel, "local"];
+  const service = serviceIn(domain);
+  const instance: DnsName = [facts.displayName, ...service];
+  const target: DnsName = [facts.hostLabel, ...domain];
   const txt = [
     "role=gateway",
     "transport=gateway",
@@ -54,13 +69,13 @@ export function announceRecords(
     ...(facts.full?.cliPath ? [`cliPath=${facts.full.cliPath}`] : []),
   ];
   return [
-    { name: SERVICE_TYPE, type: DNS_TYPE.PTR, ttlSeconds: ttl.other, target: instance },
-    { name: instance, type: DNS_TYPE.SRV, ttlSeconds: ttl.host, port: facts.port, target: host },
-    { name: instance, type: DNS_TYPE.TXT, ttlSeconds: ttl.other, strings: txt },
+    { name: service, type: DNS_TYPE.PTR, ttlSeconds: other, target: instance },
+    { name: instance, type: DNS_TYPE.SRV, ttlSeconds: host, port: facts.port, target },
+    { name: instance, type: DNS_TYPE.TXT, ttlSeconds: other, strings: txt },
     ...facts.addresses.map((address): DnsRecord => ({
-      name: host,
+      name: target,
       type: address.includes(":") ? DNS_TYPE.AAAA : DNS_TYPE.A,
-      ttlSeconds: ttl.host,
+      ttlSeconds: host,
       address,
     })),
   ];
@@ -102,9 +117,13 @@ function portNumber(text: string | undefined): number | undefined {
 }
 
 /** Puts together every complete gateway in a heap of heard records; routing comes from SRV and A/AAAA only. */
-export function beaconsOf(records: readonly DnsRecord[]): Beacon[] {
+export function beaconsOf(
+  records: readonly DnsRecord[],
+  domain: DnsName = LOCAL_DOMAIN,
+): Beacon[] {
+  const service = serviceIn(domain);
   const instances = records.flatMap((r) =>
-    r.type === DNS_TYPE.PTR && sameName(r.name, SERVICE_TYPE) && r.ttlSeconds > 0 ? [r.target] : []
+    r.type === DNS_TYPE.PTR && sameName(r.name, service) && r.ttlSeconds > 0 ? [r.target] : []
   );
   const seen = new Set<string>();
   return instances.flatMap((instance) => {
@@ -120,7 +139,7 @@ export function beaconsOf(records: readonly DnsRecord[]): Beacon[] {
         ? [r.address]
         : []
     );
-    return [beaconOf(label, srv, addresses, txt)];
+    return [{ ...beaconOf(label, srv, addresses, txt), domain: domainText(domain) }];
   });
 }
 
@@ -129,11 +148,10 @@ function beaconOf(
   srv: { readonly port: number; readonly target: DnsName },
   addresses: readonly string[],
   txt: Readonly<Record<string, string>>,
-): Beacon {
+): Omit<Beacon, "domain"> {
   const host = addresses.find((a) => !a.includes(":")) ?? addresses[0] ?? srv.target.join(".");
   const tls = txt["gatewayTls"] === "1";
   return {
-    domain: "local.",
     instanceName: label,
     displayName: txt["displayName"],
     host,

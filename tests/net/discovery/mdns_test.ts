@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { OpenclawError } from "../../src/lib/errors.ts";
-import { announceGateway, browseGateways } from "../../src/net/discovery.ts";
+import { OpenclawError } from "../../../src/lib/errors.ts";
+import { announceGateway, browseGateways } from "../../../src/net/discovery/mdns.ts";
 import {
   type AnnounceFacts,
   announceRecords,
   beaconsOf,
   hostLabelOf,
-} from "../../src/net/discovery_records.ts";
-import { decodeDns, DNS_TYPE, encodeDns } from "../../src/net/dns_message.ts";
+} from "../../../src/net/discovery/records.ts";
+import { decodeDns, DNS_TYPE, encodeDns } from "../../../src/net/discovery/dns_message.ts";
 
 const facts: AnnounceFacts = {
   displayName: "Build farm",
