@@ -22,6 +22,11 @@ export async function serviceStatus(kind: ServiceKind, io: Io): Promise<ServiceR
   return { label, loadedText, notLoadedText, ...status };
 }
 
+/** A service in one cell of a table. */
+export function serviceText({ label, installed, runtime }: ServiceReport): string {
+  return `${label} · ${installed ? runtime.status : "not installed"}`;
+}
+
 /** The lines of a service for a person. */
 export function serviceLines(report: ServiceReport, kind: ServiceKind): string[] {
   const state = report.loaded ? report.loadedText : report.notLoadedText;

@@ -15,7 +15,7 @@ import type { RpcValues } from "../rpc_flags.ts";
 import { summaryText } from "../views/nodes.ts";
 import { listNodes } from "./nodes.ts";
 import { securityNotes } from "./security_notes.ts";
-import { serviceStatus } from "./service_status.ts";
+import { serviceStatus, serviceText } from "./service_status.ts";
 
 /** Values of the command. */
 export interface StatusValues extends RpcValues {
@@ -69,8 +69,8 @@ export async function showStatus(values: StatusValues, io: Io): Promise<void> {
       ["OS", os.label],
       ["Version", OWN_VERSION],
       ["Gateway", gatewayText(gateway)],
-      ["Gateway service", `${gatewayService.label} · ${gatewayService.runtime.status}`],
-      ["Node service", `${nodeService.label} · ${nodeService.runtime.status}`],
+      ["Gateway service", serviceText(gatewayService)],
+      ["Node service", serviceText(nodeService)],
       ["Nodes", nodes ?? "unknown"],
       ...credentials.map((line) => ["Credentials", line]),
       ...security.map((note) => ["Security", note]),
