@@ -2,7 +2,7 @@
  * A Windows job object around one program: its descendants belong to it whatever they do, it is ended as a whole, and
  * Windows ends it when the process that holds it dies in any way (F02, F40). What a process group is on POSIX, and more.
  */
-import { isHandle, type Kernel32, kernel32 } from "./kernel32.ts";
+import { isHandle, type Kernel32, openKernel32 } from "./kernel32.ts";
 
 // Source: winnt.h, JOBOBJECT_EXTENDED_LIMIT_INFORMATION and JOBOBJECT_BASIC_ACCOUNTING_INFORMATION on 64 bits.
 const EXTENDED_LIMITS = { infoClass: 9, size: 144, flagsAt: 16 } as const;
@@ -29,13 +29,13 @@ export function activeIn(accounting: Uint8Array<ArrayBuffer>): number {
 
 /** A running program and everything it started. Close it, or its members live as long as this process. */
 export class JobObject {
-  readonly #api: Kernel32;
+  readonly #library: Kernel32;
   readonly #job: Deno.PointerObject;
   /** Kept open: while somebody holds a process, Windows gives its number to no other (F31). */
   readonly #process: Deno.PointerObject;
 
-  private constructor(api: Kernel32, job: Deno.PointerObject, process: Deno.PointerObject) {
-    this.#api = api;
+  private constructor(library: Kernel32, job: Deno.PointerObject, process: Deno.PointerObject) {
+    this.#library = library;
     this.#job = job;
     this.#process = process;
   }
@@ -45,48 +45,56 @@ export class JobObject {
    * starts before this returns would stay outside: call it in the same turn as the start.
    */
   static around(pid: number): JobObject | string {
-    const api = kernel32();
-    if (typeof api === "string") return api;
+    const library = openKernel32();
+    if (typeof library === "string") return library;
+    const api = library.symbols;
     const process = api.OpenProcess(PROCESS_TERMINATE | PROCESS_SET_QUOTA | SYNCHRONIZE, 0, pid);
-    if (!isHandle(process)) return "the program cannot be opened (OpenProcess failed)";
     const job = api.CreateJobObjectW(null, null);
-    if (!isHandle(job)) {
-      api.CloseHandle(process);
-      return "no job object can be made (CreateJobObjectW failed)";
-    }
+    const refused = (why: string) => {
+      for (const handle of [job, process]) if (isHandle(handle)) api.CloseHandle(handle);
+      library.close();
+      return why;
+    };
+    if (!isHandle(process)) return refused("the program cannot be opened (OpenProcess failed)");
+    if (!isHandle(job)) return refused("no job object can be made (CreateJobObjectW failed)");
     const limits = killOnCloseLimits();
     const { infoClass } = EXTENDED_LIMITS;
     if (
-      api.SetInformationJobObject(job, infoClass, limits, limits.length) === 0 ||
-      api.AssignProcessToJobObject(job, process) === 0
-    ) {
-      const over = api.WaitForSingleObject(process, 0) !== WAIT_TIMEOUT;
-      api.CloseHandle(job);
-      api.CloseHandle(process);
-      return over
+      api.SetInformationJobObject(job, infoClass, limits, limits.length) !== 0 &&
+      api.AssignProcessToJobObject(job, process) !== 0
+    ) return new JobObject(library, job, process);
+    const over = api.WaitForSingleObject(process, 0) !== WAIT_TIMEOUT;
+    return refused(
+      over
         ? "the program is already over"
-        : "the program cannot be put into a job (AssignProcessToJobObject failed)";
-    }
-    return new JobObject(api, job, process);
+        : "the program cannot be put into a job (AssignProcessToJobObject failed)",
+    );
   }
 
   /** Members that still run. */
   get active(): number {
     const answer = new Uint8Array(ACCOUNTING.size);
     const { infoClass, size } = ACCOUNTING;
-    const told = this.#api.QueryInformationJobObject(this.#job, infoClass, answer, size, null);
+    const told = this.#library.symbols.QueryInformationJobObject(
+      this.#job,
+      infoClass,
+      answer,
+      size,
+      null,
+    );
     return told === 0 ? 0 : activeIn(answer);
   }
 
   /** Ends all members at once; `false` when nothing was left to end. */
   terminate(): boolean {
     if (this.active === 0) return false;
-    return this.#api.TerminateJobObject(this.#job, ENDED_EXIT_CODE) !== 0;
+    return this.#library.symbols.TerminateJobObject(this.#job, ENDED_EXIT_CODE) !== 0;
   }
 
   /** Lets go of the job, which ends what is left in it. */
   close(): void {
-    this.#api.CloseHandle(this.#job);
-    this.#api.CloseHandle(this.#process);
+    this.#library.symbols.CloseHandle(this.#job);
+    this.#library.symbols.CloseHandle(this.#process);
+    this.#library.close();
   }
 }

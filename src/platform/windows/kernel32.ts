@@ -1,6 +1,6 @@
 /**
  * The functions of kernel32.dll that the runtime does not offer: job objects, and files nobody else may change while
- * they are open. Windows only; everywhere else `kernel32` says why not, and the callers do without.
+ * they are open. Windows only; everywhere else `openKernel32` says why not, and the callers do without.
  */
 
 // Source: Win32 documentation of jobapi2.h, processthreadsapi.h, fileapi.h, handleapi.h.
@@ -26,22 +26,33 @@ const SYMBOLS = {
   CloseHandle: { parameters: ["pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The opened library. */
-export type Kernel32 = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
-/** The library, open as long as this process runs, or why it cannot be had. */
-export function kernel32(): Kernel32 | string {
-  return opened;
+/** The library, shared by all who have it open. */
+export interface Kernel32 {
+  readonly symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+  /** Call it once; the library is let go of with its last user. */
+  close(): void;
 }
 
-function open(): Kernel32 | string {
+let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
+let users = 0;
+
+/** Opens the library, or says why it cannot be had. Opening takes up to 3 ms: one who needs it often keeps it open. */
+export function openKernel32(): Kernel32 | string {
   if (Deno.build.os !== "windows") return `not on ${Deno.build.os}`;
   try {
-    return Deno.dlopen("kernel32.dll", SYMBOLS).symbols;
+    library ??= Deno.dlopen("kernel32.dll", SYMBOLS);
   } catch (error) {
     // A sandbox that does not let programs call it.
     return `kernel32.dll cannot be used: ${error instanceof Error ? error.message : error}`;
   }
+  users++;
+  return { symbols: library.symbols, close: letGo };
+}
+
+function letGo(): void {
+  if (--users > 0) return;
+  library?.close();
+  library = undefined;
 }
 
 /** Whether a call that gives a handle failed. Source: both NULL and INVALID_HANDLE_VALUE (-1) are in use. */
@@ -55,5 +66,3 @@ export function wideText(text: string): Uint8Array<ArrayBuffer> {
   const units = Uint16Array.from({ length: text.length + 1 }, (_, i) => text.charCodeAt(i) || 0);
   return new Uint8Array(units.buffer);
 }
-
-const opened = open();
