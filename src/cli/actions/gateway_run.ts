@@ -4,6 +4,7 @@
  */
 import { join } from "@std/path";
 import { loadConfig } from "../../config/file/load.ts";
+import { valueAt } from "../../config/text/config_path.ts";
 import { readEnv } from "../../config/env.ts";
 import { loadHostFacts } from "../../config/server/host_facts.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
@@ -122,10 +123,13 @@ async function expose(
 ): Promise<() => Promise<void>> {
   const settings = readEnv(io.env);
   const paths = statePaths(io.env);
-  const { config } = await loadConfig(paths, io.env);
+  const { config, parsed } = await loadConfig(paths, io.env);
   const { wideArea } = config.discovery;
   const { bind, tailscaleMode } = gateway.plan;
-  const quiet = settings.disableBonjour || loadHostFacts().inContainer || bind.loopbackOnly;
+  // A bridge of containers carries no multicast; who shares the host's network says so by setting the mode.
+  const noMulticast = loadHostFacts().inContainer &&
+    valueAt(parsed, ["discovery", "mdns", "mode"]) === undefined;
+  const quiet = settings.disableBonjour || noMulticast || bind.loopbackOnly;
   return await exposeGateway({
     port: gateway.port,
     addresses: bind.loopbackOnly ? [] : reachableAddresses(),
