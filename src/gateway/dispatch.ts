@@ -98,9 +98,9 @@ export class Dispatcher {
     this.#services = services;
   }
 
-  /** Names for `hello-ok.features.methods`. */
-  get names(): string[] {
-    return [...this.#methods.keys()];
+  /** Names for `hello-ok.features.methods` of a protocol. */
+  names(protocol: ProtocolVersion): string[] {
+    return [...this.#methods.values()].filter((m) => serves(m, protocol)).map((m) => m.name);
   }
 
   /** Takes one frame of a live connection. */
@@ -169,7 +169,9 @@ export class Dispatcher {
   ): unknown {
     const { principal } = context;
     const definition = this.#methods.get(frame.method);
-    if (!definition) throw unknownMethod(frame.method, principal);
+    if (!definition || !serves(definition, principal.protocol)) {
+      throw unknownMethod(frame.method, principal);
+    }
     if (definition.role !== "any" && definition.role !== principal.role) {
       throw roleError(principal);
     }
@@ -212,6 +214,10 @@ export class Dispatcher {
       connection.close(CLOSE.policy, "repeated unauthorized calls");
     }
   }
+}
+
+function serves({ protocol }: MethodDefinition, asked: ProtocolVersion): boolean {
+  return protocol === undefined || protocol === asked;
 }
 
 const METHOD_NEAR_START = /"method"\s*:\s*"([^"\\]{1,64})"/;

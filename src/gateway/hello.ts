@@ -48,15 +48,20 @@ const SESSION_DEFAULTS_V4 = {
 /** Writes hello-ok frames. */
 export class HelloBuilder {
   readonly #services: GatewayServices;
-  readonly #features: string;
+  readonly #features: Readonly<Record<ProtocolVersion, string>>;
 
-  constructor(services: GatewayServices, methodNames: readonly string[]) {
+  constructor(
+    services: GatewayServices,
+    methodNames: (protocol: ProtocolVersion) => readonly string[],
+  ) {
     this.#services = services;
-    this.#features = JSON.stringify({
-      methods: methodNames,
-      events: EVENT_NAMES,
-      capabilities: [CAPABILITY_INVOKE_OUTPUT],
-    });
+    const features = (protocol: ProtocolVersion) =>
+      JSON.stringify({
+        methods: methodNames(protocol),
+        events: EVENT_NAMES,
+        capabilities: [CAPABILITY_INVOKE_OUTPUT],
+      });
+    this.#features = { 3: features(3), 4: features(4) };
   }
 
   /** The whole response frame. */
@@ -69,7 +74,7 @@ export class HelloBuilder {
       connId: facts.connId,
     };
     const payload = `{"type":"hello-ok","protocol":${principal.protocol},` +
-      `"server":${JSON.stringify(server)},"features":${this.#features},` +
+      `"server":${JSON.stringify(server)},"features":${this.#features[principal.protocol]},` +
       `"snapshot":${this.#snapshot(principal)},` +
       `"auth":${JSON.stringify(helloAuth(facts))},` +
       `"policy":${four ? POLICY_V4_TEXT : POLICY_TEXT}}`;

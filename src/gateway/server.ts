@@ -214,7 +214,7 @@ async function openDoor(parts: DoorParts): Promise<GatewayParts> {
   const door = new Door({
     services,
     dispatcher,
-    hello: new HelloBuilder(services, dispatcher.names),
+    hello: new HelloBuilder(services, (protocol) => dispatcher.names(protocol)),
     throttle,
     auth: (): AuthPolicy => auth.policy,
     origins: (): OriginPolicy => originPolicy(services.config.current),

@@ -8,6 +8,7 @@ import { obj, type Schema } from "../../lib/schema.ts";
 import { missingScopeError } from "../../protocol/errors.ts";
 import type { Role } from "../../protocol/roles.ts";
 import { coversScope, type Scope } from "../../protocol/scopes.ts";
+import type { ProtocolVersion } from "../../protocol/versions.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { Principal } from "../peers/principal.ts";
 import type { GatewayServices } from "../services/services.ts";
@@ -35,6 +36,8 @@ export interface MethodSpec<P> {
   readonly scope: MethodScope;
   /** Role that may call it. Default `operator`. */
   readonly role?: Role | "any";
+  /** Only connections of this protocol have it. Default both. */
+  readonly protocol?: ProtocolVersion;
   readonly summary: string;
   /** Missing params are read as `{}`. Default: a closed empty object. */
   readonly params?: Schema<P>;
@@ -45,6 +48,7 @@ export interface MethodDefinition {
   readonly name: string;
   readonly scope: MethodScope;
   readonly role: Role | "any";
+  readonly protocol: ProtocolVersion | undefined;
   readonly summary: string;
   readonly params: Schema<unknown>;
   readonly handler: (params: never, context: MethodContext) => unknown;
@@ -65,6 +69,7 @@ export function method<P = Record<never, never>>(
     name,
     scope: spec.scope,
     role: spec.role ?? "operator",
+    protocol: spec.protocol,
     summary: spec.summary,
     params: spec.params ?? noParams,
     handler,

@@ -11,6 +11,7 @@ import { joinMethods } from "./join.ts";
 import { nodeMethods } from "./node.ts";
 import { nodeCallMethods } from "./node_calls.ts";
 import { nodeInvokeMethods } from "./node_invoke.ts";
+import { olderMethods } from "./older.ts";
 import { statusMethods } from "./status.ts";
 
 /** Every method of this gateway. */
@@ -25,4 +26,5 @@ export const METHODS: readonly MethodDefinition[] = [
   ...joinMethods,
   ...execApprovalMethods,
   ...execApprovalsFileMethods,
+  ...olderMethods,
 ];

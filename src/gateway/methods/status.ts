@@ -5,6 +5,7 @@
 import { bool, int, obj, opt, str } from "../../lib/schema.ts";
 import { arch, deviceFamily, platformName } from "../../platform/os.ts";
 import { readSystemFacts } from "../../platform/system_facts.ts";
+import { approvalNotFound, refusal } from "../../protocol/errors.ts";
 import { WIRE_VERSION } from "../../protocol/versions.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
@@ -241,6 +242,20 @@ export const statusMethods: readonly MethodDefinition[] = [
     { scope: "operator.approvals", summary: "Open approvals of plugins; none" },
     () => [],
   ),
+  method("plugin.approval.resolve", {
+    scope: "operator.approvals",
+    summary: "Answer an approval of a plugin; there are none",
+    params: obj({ id: str({ min: 1, max: 256 }), decision: str({ max: 64 }) }),
+  }, () => {
+    throw approvalNotFound();
+  }),
+  method("plugin.approval.waitDecision", {
+    scope: "operator.approvals",
+    summary: "Wait for the answer to an approval of a plugin; there are none",
+    params: obj({ id: str({ min: 1, max: 256 }) }),
+  }, () => {
+    throw refusal("INVALID_REQUEST", "approval expired or not found");
+  }),
   method(
     "openclaw.approval.list",
     { scope: "operator.approvals", summary: "Open approvals of agents; none" },

@@ -92,7 +92,8 @@ function endPending(
   return () => emitResolved(context, pending.requestId, record.deviceId, "rejected");
 }
 
-function emitResolved(
+/** Tells operators what became of a surface request. */
+export function emitResolved(
   context: PairingContext,
   requestId: string,
   nodeId: string,
