@@ -1,6 +1,6 @@
 /**
- * HTTP on the gateway's port: health, readiness, startup, join codes, `POST /tools/invoke`, and the refusal of everything
- * else (N20, N44). Source: gateway-protocol.md 14, 15.3.
+ * HTTP on the gateway's port: health, readiness, startup, metrics, join codes, `POST /tools/invoke`, the device page, and
+ * the refusal of everything else (N20, N44). Source: gateway-protocol.md 14, 15.3.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Secret } from "../lib/secret.ts";
@@ -10,6 +10,15 @@ import type { GatewayPhase } from "./handshake/gate.ts";
 import type { JoinDesk } from "./pairing/join_desk.ts";
 import type { ToolAnswer } from "./http_tools.ts";
 import { decideOrigin, isLocalHost, type OriginPolicy } from "./auth/origin.ts";
+import {
+  isRead,
+  pathOf,
+  send,
+  sendJson,
+  sendJsonText,
+  sendNotAllowed,
+  sendText,
+} from "./http_answer.ts";
 import type { PeerFacts } from "./peers/peer_facts.ts";
 import type { Throttle } from "./auth/throttle.ts";
 
@@ -32,8 +41,10 @@ export interface HttpGateway {
   ): Promise<ToolAnswer>;
   /** `gateway.http.securityHeaders.strictTransportSecurity`. */
   hsts(): string | undefined;
-  /** Answers paths this file does not know; returns false for "not mine". */
-  page?(request: IncomingMessage, response: ServerResponse, peer: PeerFacts): boolean;
+  /** Text of `GET /metrics`. */
+  metrics(): string;
+  /** Answers the paths of the device page; false for every other one. */
+  page(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -47,14 +58,16 @@ export function answerHttp(
   securityHeaders(gateway, response);
   const peer = gateway.judge(request);
   if (peer.attribution === "unattributable") return sendJson(response, 403, UNATTRIBUTABLE);
-  const path = pathOf(request.url);
+  const path = pathOf(request);
   const probe = PROBES[path];
   if (probe) return answerProbe(gateway, request, response, { peer, probe });
-  if (path === "/tools/invoke") {
+  if (path === "/metrics") {
+    void answerMetrics(gateway, request, response, peer).catch(() => response.destroy());
+  } else if (path === "/tools/invoke") {
     void answerTools(gateway, request, response, peer).catch(() => response.destroy());
   } else if (path.startsWith("/j/")) {
     void answerJoin(gateway, request, response, peer).catch(() => response.destroy());
-  } else if (!gateway.page?.(request, response, peer)) {
+  } else if (!gateway.page(request, response)) {
     sendText(response, 404, "Not Found");
   }
 }
@@ -89,14 +102,15 @@ const PROBES: Readonly<Record<string, Probe>> = Object.assign(Object.create(null
   "/startupz": "startup",
 });
 
-async function answerProbeDetails(
+/** Who sees more than "it is up": this machine's own callers, and whoever holds the shared secret. */
+async function checkInsider(
   gateway: HttpGateway,
   request: IncomingMessage,
   peer: PeerFacts,
-): Promise<boolean> {
+): Promise<BearerVerdict> {
   // N03: a page behind a rebound name is a direct local caller too, but its Host gives it away.
-  if (peer.local && peer.origin === undefined && isLocalHost(peer.host)) return true;
-  return (await checkBearer(gateway, request, peer)) === "ok";
+  if (peer.local && peer.origin === undefined && isLocalHost(peer.host)) return "ok";
+  return await checkBearer(gateway, request, peer);
 }
 
 function answerProbe(
@@ -105,12 +119,10 @@ function answerProbe(
   response: ServerResponse,
   { peer, probe }: { peer: PeerFacts; probe: Probe },
 ): void {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    response.setHeader("allow", "GET, HEAD");
-    return sendText(response, 405, "Method Not Allowed");
-  }
+  if (!isRead(request)) return sendNotAllowed(response, "GET, HEAD");
   if (probe === "health") return sendJson(response, 200, { ok: true, status: "live" });
-  void answerProbeDetails(gateway, request, peer).then((detailed) => {
+  void checkInsider(gateway, request, peer).then((verdict) => {
+    const detailed = verdict === "ok";
     const [status, body] = probe === "ready"
       ? readiness(gateway, detailed)
       : startup(gateway, detailed);
@@ -161,6 +173,26 @@ async function checkBearer(
   return "refused";
 }
 
+function refuseBearer(response: ServerResponse, verdict: Exclude<BearerVerdict, "ok">): void {
+  if (verdict === "refused") {
+    return sendJson(response, 401, errorBody("Unauthorized", "unauthorized"));
+  }
+  response.setHeader("retry-after", String(Math.ceil(verdict.retryAfterMs / 1000)));
+  sendJson(response, 429, errorBody("Too many failed attempts", "rate_limited"));
+}
+
+async function answerMetrics(
+  gateway: HttpGateway,
+  request: IncomingMessage,
+  response: ServerResponse,
+  peer: PeerFacts,
+): Promise<void> {
+  if (!isRead(request)) return sendNotAllowed(response, "GET, HEAD");
+  const verdict = await checkInsider(gateway, request, peer);
+  if (verdict !== "ok") return refuseBearer(response, verdict);
+  send(response, 200, "text/plain; version=0.0.4; charset=utf-8", gateway.metrics());
+}
+
 /** N20, N44: POST with a JSON content type, the bearer, and no page of another site. */
 async function answerTools(
   gateway: HttpGateway,
@@ -168,19 +200,12 @@ async function answerTools(
   response: ServerResponse,
   peer: PeerFacts,
 ): Promise<void> {
-  if (request.method !== "POST") {
-    response.setHeader("allow", "POST");
-    return sendText(response, 405, "Method Not Allowed");
-  }
+  if (request.method !== "POST") return sendNotAllowed(response, "POST");
   if (peer.origin !== undefined && !decideOrigin(peer, gateway.origins()).ok) {
     return sendJson(response, 403, errorBody("origin not allowed", "forbidden"));
   }
   const verdict = await checkBearer(gateway, request, peer);
-  if (typeof verdict === "object") {
-    response.setHeader("retry-after", String(Math.ceil(verdict.retryAfterMs / 1000)));
-    return sendJson(response, 429, errorBody("Too many failed attempts", "rate_limited"));
-  }
-  if (verdict !== "ok") return sendJson(response, 401, errorBody("Unauthorized", "unauthorized"));
+  if (verdict !== "ok") return refuseBearer(response, verdict);
   const body = await readJson(request);
   const tool = isObject(body) ? body.tool : undefined;
   if (!isObject(body) || typeof tool !== "string" || tool.trim() === "") {
@@ -199,10 +224,7 @@ async function answerJoin(
   response: ServerResponse,
   peer: PeerFacts,
 ): Promise<void> {
-  if (request.method !== "GET") {
-    response.setHeader("allow", "GET");
-    return sendText(response, 405, "Method Not Allowed");
-  }
+  if (request.method !== "GET") return sendNotAllowed(response, "GET");
   const actor = { address: peer.clientAddress, origin: peer.origin };
   const retryAfterMs = gateway.throttle.lockedForMs("device-join", actor, true);
   if (retryAfterMs > 0) {
@@ -246,30 +268,4 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   } catch {
     return undefined; // not JSON: answered with 400
   }
-}
-
-function pathOf(url: string | undefined): string {
-  const text = url ?? "/";
-  const query = text.indexOf("?");
-  return query < 0 ? text : text.slice(0, query);
-}
-
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  sendJsonText(response, status, JSON.stringify(body));
-}
-
-function sendJsonText(response: ServerResponse, status: number, text: string): void {
-  response.setHeader("cache-control", "no-store");
-  send(response, status, "application/json; charset=utf-8", text);
-}
-
-function sendText(response: ServerResponse, status: number, text: string): void {
-  send(response, status, "text/plain; charset=utf-8", text);
-}
-
-function send(response: ServerResponse, status: number, type: string, text: string): void {
-  response.statusCode = status;
-  response.setHeader("content-type", type);
-  response.setHeader("content-length", String(new TextEncoder().encode(text).length));
-  response.end(response.req.method === "HEAD" ? undefined : text);
 }

@@ -11,7 +11,9 @@ import { listen, type Listener } from "../net/ws_server.ts";
 import { findPortHolder } from "../platform/port_holder.ts";
 import type { Door } from "./door.ts";
 import { answerHttp, type HttpGateway } from "./http.ts";
+import { metricsText } from "./http_metrics.ts";
 import { callTool } from "./http_tools.ts";
+import { answerPage } from "./page/page.ts";
 import type { GatewayServices } from "./services/services.ts";
 
 /** What {@linkcode openListeners} needs. */
@@ -40,8 +42,9 @@ export interface Listeners {
  */
 export async function openListeners(options: ListenersOptions): Promise<Listeners> {
   const { plan, services } = options;
-  const http = httpGateway(options);
   const open: Listener[] = [];
+  const unauthenticated = () => open.reduce((sum, listener) => sum + listener.unauthenticated, 0);
+  const http = httpGateway(options, unauthenticated);
   const urls: string[] = [];
   let port = plan.port;
   try {
@@ -61,7 +64,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     port,
     urls,
     get unauthenticated() {
-      return open.reduce((sum, listener) => sum + listener.unauthenticated, 0);
+      return unauthenticated();
     },
     setTls: (tls) => open.forEach((listener) => listener.setTls(tls)),
     stopAccepting: () => open.forEach((listener) => listener.stopAccepting()),
@@ -114,7 +117,10 @@ function urlOf(host: string, port: number, encrypted: boolean): string {
   return `${encrypted ? "wss" : "ws"}://${name}:${port}`;
 }
 
-function httpGateway({ door, services }: ListenersOptions): HttpGateway {
+function httpGateway(
+  { door, services }: ListenersOptions,
+  unauthenticated: () => number,
+): HttpGateway {
   return {
     phase: () => door.phase(),
     uptimeMs: () => Math.round(services.clock.monotonic() - services.facts.startedAtMs),
@@ -132,5 +138,11 @@ function httpGateway({ door, services }: ListenersOptions): HttpGateway {
       const { securityHeaders } = services.config.current.config.gateway.http;
       return securityHeaders.strictTransportSecurity || undefined;
     },
+    metrics: () => {
+      const ready = door.phase() === "ready" && services.health.failing().length === 0;
+      return metricsText(services, { ready, unauthenticated: unauthenticated() });
+    },
+    page: (request, response) =>
+      answerPage(services.config.current.config.gateway.controlUi, request, response),
   };
 }
