@@ -6,9 +6,11 @@
 import { systemClock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
 import { groupExists, signalGroup, signalOne } from "../platform/process_group.ts";
+import { isOwnProgram, startThrough } from "../platform/process.ts";
 import { type DescendantGuard, guardDescendants } from "../platform/process_guard.ts";
 import { listProcesses } from "../platform/process_table.ts";
 import { ignoreStopSignals } from "../platform/signals.ts";
+import { openSpawner } from "../platform/spawn/posix_spawn.ts";
 import { Job } from "./runner_job.ts";
 import {
   encodeJson,
@@ -32,6 +34,10 @@ export async function runRunner(): Promise<number> {
   // Ctrl-C in the terminal and a service manager's TERM go to the node, which drains; its end ends this process.
   const stopIgnoring = ignoreStopSignals();
   const runner = new Runner(guardDescendants());
+  const spawner = openSpawner();
+  if (typeof spawner !== "string") startThrough(spawner);
+  // Elsewhere than on Linux the slower way is the only one.
+  else if (Deno.build.os === "linux") logLine(`programs start more slowly: ${spawner}`);
   try {
     for await (const frame of readFrames(Deno.stdin.readable)) runner.take(frame);
   } finally {
@@ -39,6 +45,11 @@ export async function runRunner(): Promise<number> {
     stopIgnoring();
   }
   return 0;
+}
+
+/** A line for the node's log: it reads what its runner says on standard error. */
+function logLine(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
 /**
@@ -99,8 +110,7 @@ class Runner {
   #adopted(): number[] {
     if (!this.#guard.adopts) return [];
     const rows = listProcesses() ?? [];
-    const own = new Set([...this.#jobs.values()].flatMap((job) => [...job.groups]));
-    const adopted = rows.filter((row) => row.parent === Deno.pid && !own.has(row.pid));
+    const adopted = rows.filter((row) => row.parent === Deno.pid && !isOwnProgram(row.pid));
     for (const row of adopted) if (row.zombie) this.#guard.reap(row.pid);
     return adopted.filter((row) => !row.zombie).map((row) => row.pid);
   }

@@ -7,48 +7,11 @@ import { systemClock, wait } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
 import { groupExists, signalGroup, signalOne } from "./process_group.ts";
-import { type Budget, collect, drain, feed, pulled } from "./program_output.ts";
+import type { Program, ProgramEnd, ProgramOptions, StartedProgram } from "./program.ts";
+import { type Budget, collect, drain, emptyStream, feed, pulled } from "./program_output.ts";
+import type { Spawner } from "./spawn/posix_spawn.ts";
 
-/** What to start. */
-export interface ProgramOptions {
-  /** Path of the executable, or a name looked up on this process's PATH. */
-  readonly file: string;
-  /** What the program sees as its own name. Default `file`. Needs `node:child_process`, about 2 ms more per start. */
-  readonly argv0?: string;
-  readonly args?: readonly string[];
-  /** Working directory. Default that of this process. */
-  readonly cwd?: string;
-  /** The whole environment; nothing is inherited (E11). */
-  readonly env: Readonly<Record<string, string>>;
-  /** `pipe` gives `stdin`, `null` an empty input. Default `null`. */
-  readonly stdin?: "null" | "pipe";
-  /** `null` throws the output away. Default `pipe`. */
-  readonly stdout?: "null" | "pipe";
-  readonly stderr?: "null" | "pipe";
-  /** Start in an own session and process group, so that `stop` reaches all descendants in it. Default `false`. */
-  readonly group?: boolean;
-}
-
-/** How a program ended: an exit code, or the signal that ended it. */
-export interface ProgramEnd {
-  readonly exitCode?: number;
-  readonly signal?: string;
-}
-
-/** A running program. Read or cancel both outputs, or it stalls and leaks; with `null` they are empty. */
-export interface Program {
-  readonly pid: number;
-  /** Present with `stdin: "pipe"`. */
-  readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
-  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Settles when the program itself is gone; pipes may still be held by its children. Never rejects. */
-  readonly ended: Promise<ProgramEnd>;
-  /** Sends a signal to the group (or the process); `false` when nothing is left. */
-  signal(name: Deno.Signal): boolean;
-  /** TERM, up to `graceMs` (default 500), then KILL. Resolves to whether KILL was needed. */
-  stop(options?: { graceMs?: number }): Promise<boolean>;
-}
+export type { Program, ProgramEnd, ProgramOptions } from "./program.ts";
 
 async function startError(options: ProgramOptions, error: unknown): Promise<OpenclawError> {
   const name = (error as { code?: string }).code ?? "";
@@ -78,47 +41,16 @@ async function startError(options: ProgramOptions, error: unknown): Promise<Open
   return new OpenclawError("PROGRAM_FAILED_TO_START", text, facts);
 }
 
-type Parts = Omit<Program, "signal" | "stop">;
-
-function emptyStream(): Program["stdout"] {
-  return new ReadableStream({ start: (controller) => controller.close() });
-}
-
-/**
- * `setsid(1)`, which makes the group before it becomes the program. Deno's `detached` copies the page tables of this
- * process instead (fork, not vfork): 1.4 to 2.9 ms per start and growing with memory, against a steady 1.2 ms.
- */
-const SETSID = "/usr/bin/setsid";
-let hasSetsid: boolean | undefined;
-
-function usesSetsid(options: ProgramOptions): boolean {
-  if (!options.group || Deno.build.os !== "linux" || !isAbsolute(options.file)) return false;
-  hasSetsid ??= isExecutable(SETSID);
-  // Told apart here, because setsid would report a missing program in its own words.
-  return hasSetsid && isExecutable(options.file);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    const info = Deno.statSync(path);
-    return info.isFile && ((info.mode ?? 0) & 0o111) !== 0;
-  } catch {
-    return false;
-  }
-}
-
-function startPlain(options: ProgramOptions): Parts {
-  const wrap = usesSetsid(options);
-  const args = options.args ?? [];
-  const child = new Deno.Command(wrap ? SETSID : options.file, {
-    args: wrap ? [options.file, ...args] : [...args],
+function startPlain(options: ProgramOptions): StartedProgram {
+  const child = new Deno.Command(options.file, {
+    args: [...options.args ?? []],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     clearEnv: true,
     env: { ...options.env },
     stdin: options.stdin === "pipe" ? "piped" : "null",
     stdout: options.stdout === "null" ? "null" : "piped",
     stderr: options.stderr === "null" ? "null" : "piped",
-    detached: (options.group ?? false) && !wrap,
+    detached: options.group ?? false,
   }).spawn();
   return {
     pid: child.pid,
@@ -130,7 +62,7 @@ function startPlain(options: ProgramOptions): Parts {
 }
 
 /** `Deno.Command` cannot set argv[0]; Node's API can. */
-async function startWithName(options: ProgramOptions, argv0: string): Promise<Parts> {
+async function startWithName(options: ProgramOptions, argv0: string): Promise<StartedProgram> {
   const [{ spawn }, { Writable }] = await Promise.all([
     import("node:child_process"),
     import("node:stream"),
@@ -158,31 +90,55 @@ async function startWithName(options: ProgramOptions, argv0: string): Promise<Pa
   };
 }
 
+let spawner: Spawner | undefined;
+
+/**
+ * From now on this process starts programs of their own group through `next`: for one that starts many, because the
+ * runtime copies the page tables of this process for each (fork: 1.4 to 2.9 ms, growing with memory). `undefined` = as before.
+ */
+export function startThrough(next: Spawner | undefined): void {
+  spawner = next;
+}
+
+/** Programs that this process started and that have not ended. */
+const children = new Set<number>();
+
+/** Whether a process is a program that this process started, not an orphan it adopted. */
+export function isOwnProgram(pid: number): boolean {
+  return children.has(pid);
+}
+
+async function start(options: ProgramOptions): Promise<StartedProgram> {
+  // The C library would take another name from the PATH of this process, or from its folder.
+  if (spawner && options.group && isAbsolute(options.file)) return spawner.start(options);
+  if (options.argv0 !== undefined) return await startWithName(options, options.argv0);
+  return startPlain(options);
+}
+
 /**
  * Starts a program.
  * @throws {OpenclawError} `PROGRAM_NOT_FOUND`, `PROGRAM_NOT_EXECUTABLE`, `CWD_MISSING`, `PROGRAM_FAILED_TO_START`.
  */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
-  let parts: Parts;
+  let parts: StartedProgram;
   try {
-    parts = options.argv0 === undefined
-      ? startPlain(options)
-      : await startWithName(options, options.argv0);
+    parts = await start(options);
   } catch (error) {
     throw await startError(options, error);
   }
+  const { pid } = parts;
   const group = options.group ?? false;
-  let gone = false;
+  children.add(pid);
   const ended = parts.ended.then((end) => {
-    gone = true;
+    children.delete(pid);
     return end;
   });
-  // Until setsid has run there is no group yet, only the process.
+  const running = () => children.has(pid);
   const signal = (name: Deno.Signal) =>
-    group && signalGroup(parts.pid, name) || !gone && signalOne(parts.pid, name);
+    group && signalGroup(pid, name) || running() && signalOne(pid, name);
   const stop = async ({ graceMs = 500 } = {}) => {
-    const alive = () => !gone || group && groupExists(parts.pid);
-    return await stopWith({ pid: parts.pid, group, alive, signal, graceMs });
+    const alive = () => running() || group && groupExists(pid);
+    return await stopWith({ pid, group, alive, signal, graceMs });
   };
   return { ...parts, ended, signal, stop };
 }

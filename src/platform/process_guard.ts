@@ -3,13 +3,13 @@
  * descriptors it inherited are not passed on. Without the system's help (other systems, a sandbox) nothing is lost but
  * the finding of processes that left their group.
  */
+import { O_CLOEXEC, openCLibrary } from "./spawn/c_library.ts";
 
 // Source: prctl(2), fcntl(2), wait(2).
 const PR_SET_CHILD_SUBREAPER = 36;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const WNOHANG = 1;
-const O_CLOEXEC = 0o2000000;
 
 /** What {@linkcode guardDescendants} gives. */
 export interface DescendantGuard {
@@ -35,19 +35,12 @@ function inheritedDescriptors(): number[] {
   return found;
 }
 
-/** Call once at the start of a process that starts programs for others. */
+/** Call once at the start of a process that starts programs for others; it keeps the C library open. */
 export function guardDescendants(): DescendantGuard {
-  if (Deno.build.os !== "linux") return { adopts: false, reap: () => {} };
-  try {
-    const { symbols } = Deno.dlopen("libc.so.6", {
-      prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
-      fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-      waitpid: { parameters: ["i32", "pointer", "i32"], result: "i32" },
-    });
-    for (const fd of inheritedDescriptors()) symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
-    const adopts = symbols.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
-    return { adopts, reap: (pid) => void symbols.waitpid(pid, null, WNOHANG) };
-  } catch {
-    return { adopts: false, reap: () => {} }; // another C library, or no permission for it
-  }
+  const library = openCLibrary();
+  if (typeof library === "string") return { adopts: false, reap: () => {} };
+  const { symbols } = library;
+  for (const fd of inheritedDescriptors()) symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  const adopts = symbols.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+  return { adopts, reap: (pid) => void symbols.waitpid(pid, null, WNOHANG) };
 }

@@ -45,6 +45,11 @@ export async function feed(
   }
 }
 
+/** An output that is not there. */
+export function emptyStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({ start: (controller) => controller.close() });
+}
+
 /** Waits for the end of both pipes, at most {@linkcode ORPHAN_PIPE_WAIT_MS} (F40). */
 export async function drain(outputs: readonly ReturnType<typeof collect>[], budget: Budget) {
   const closed = Promise.all(outputs.map((o) => o.done)).then(() => true);

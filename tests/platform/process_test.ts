@@ -1,14 +1,45 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { OpenclawError } from "../../src/lib/errors.ts";
-import { runProgram, startProgram } from "../../src/platform/process.ts";
+import {
+  isOwnProgram,
+  runProgram,
+  startProgram,
+  startThrough,
+} from "../../src/platform/process.ts";
 import { groupExists } from "../../src/platform/process_group.ts";
+import { processRow } from "../../src/platform/process_table.ts";
+import { openSpawner } from "../../src/platform/spawn/posix_spawn.ts";
 import { DEFAULT_PATH } from "../../src/platform/os.ts";
 
 const posix = { ignore: Deno.build.os === "windows" };
+
+/** The same test for both ways to start: the runtime's, and the C library's where it can be had. */
+function bothWays(
+  name: string,
+  options: Omit<Deno.TestDefinition, "name" | "fn">,
+  run: () => Promise<void>,
+): void {
+  Deno.test(name, options, run);
+  const ignore = Deno.build.os !== "linux";
+  Deno.test(`${name} (posix_spawn)`, { ...options, ignore }, () => withSpawner(run));
+}
+
+async function withSpawner(run: () => Promise<void>): Promise<void> {
+  const spawner = openSpawner();
+  if (typeof spawner === "string") throw new Error(spawner);
+  startThrough(spawner);
+  try {
+    await run();
+  } finally {
+    startThrough(undefined);
+    await spawner.close();
+  }
+}
+
 const env = { PATH: DEFAULT_PATH };
 const sh = (script: string) => ({ file: "/bin/sh", args: ["-c", script], env, timeoutMs: 10_000 });
 
-Deno.test("runProgram() reports the exit code and keeps the outputs apart", posix, async () => {
+bothWays("runProgram() reports the exit code and keeps the outputs apart", posix, async () => {
   const result = await runProgram(sh("echo out; echo err >&2; exit 3"));
   assertEquals(result.exitCode, 3);
   assertEquals([result.stdout, result.stderr], ["out\n", "err\n"]);
@@ -20,7 +51,7 @@ Deno.test("runProgram() reports the exit code and keeps the outputs apart", posi
   ]);
 });
 
-Deno.test("E11: a program gets exactly the given environment", posix, async () => {
+bothWays("E11: a program gets exactly the given environment", posix, async () => {
   Deno.env.set("OPENCLAW_GATEWAY_TOKEN", "must-not-be-seen");
   try {
     const result = await runProgram({
@@ -41,14 +72,14 @@ Deno.test("E11: a program gets exactly the given environment", posix, async () =
   }
 });
 
-Deno.test("runProgram() stops the whole group when time is up", posix, async () => {
+bothWays("runProgram() stops the whole group when time is up", posix, async () => {
   const result = await runProgram({ ...sh("sleep 77 & echo $!; wait"), timeoutMs: 200 });
   assertEquals([result.timedOut, result.exitCode], [true, undefined]);
   assertEquals(result.signal, "SIGTERM");
   assert(!alive(Number(result.stdout)), "the grandchild is gone too");
 });
 
-Deno.test("F40: a program that ignores TERM is killed within 500 ms", posix, async () => {
+bothWays("F40: a program that ignores TERM is killed within 500 ms", posix, async () => {
   const result = await runProgram({
     ...sh("trap '' TERM; echo ready; while :; do sleep 1; done"),
     timeoutMs: 300,
@@ -57,7 +88,7 @@ Deno.test("F40: a program that ignores TERM is killed within 500 ms", posix, asy
   assert(result.durationMs < 2500, `took ${result.durationMs} ms`);
 });
 
-Deno.test("F40: a pipe held by an escaped grandchild does not hold the result", {
+bothWays("F40: a pipe held by an escaped grandchild does not hold the result", {
   ...posix,
   sanitizeOps: false, // Deno 2.8 keeps the cancelled read until the grandchild ends
 }, async () => {
@@ -66,17 +97,17 @@ Deno.test("F40: a pipe held by an escaped grandchild does not hold the result", 
   assert(result.durationMs < 2000, `took ${result.durationMs} ms`);
 });
 
-Deno.test("runProgram() caps both outputs together and says so", posix, async () => {
+bothWays("runProgram() caps both outputs together and says so", posix, async () => {
   const result = await runProgram({ ...sh("head -c 100000 /dev/zero"), maxOutputBytes: 1000 });
   assertEquals([result.stdout.length, result.truncated, result.exitCode], [1000, true, 0]);
 });
 
-Deno.test("runProgram() writes the input and closes it", posix, async () => {
+bothWays("runProgram() writes the input and closes it", posix, async () => {
   const result = await runProgram({ file: "/bin/cat", env, input: "hello", timeoutMs: 5000 });
   assertEquals(result.stdout, "hello");
 });
 
-Deno.test("runProgram() survives a program that does not read its input", posix, async () => {
+bothWays("runProgram() survives a program that does not read its input", posix, async () => {
   const result = await runProgram({
     file: "/bin/true",
     env,
@@ -86,12 +117,12 @@ Deno.test("runProgram() survives a program that does not read its input", posix,
   assertEquals(result.exitCode, 0);
 });
 
-Deno.test("runProgram() is cancelled by its signal", posix, async () => {
+bothWays("runProgram() is cancelled by its signal", posix, async () => {
   const result = await runProgram({ ...sh("sleep 60"), signal: AbortSignal.abort() });
   assertEquals([result.cancelled, result.timedOut], [true, false]);
 });
 
-Deno.test("startProgram() tells a missing program from a missing folder", posix, async () => {
+bothWays("startProgram() tells a missing program from a missing folder", posix, async () => {
   const missing = await assertRejects(
     () => startProgram({ file: "/nonexistent/tool", env }),
     OpenclawError,
@@ -106,7 +137,7 @@ Deno.test("startProgram() tells a missing program from a missing folder", posix,
   assertEquals(folder.code, "CWD_MISSING");
 });
 
-Deno.test("startProgram() gives the program the wanted name", posix, async () => {
+bothWays("startProgram() gives the program the wanted name", posix, async () => {
   const result = await runProgram({
     ...sh("tr '\\0' ' ' < /proc/$$/cmdline"),
     argv0: "other-name",
@@ -120,10 +151,11 @@ Deno.test("startProgram() gives the program the wanted name", posix, async () =>
   assertEquals(failed.code, "PROGRAM_NOT_FOUND");
 });
 
-Deno.test("F18: a named program's output is not read ahead of the reader", posix, async () => {
+bothWays("F18: a named program's output is not read ahead of the reader", posix, async () => {
   const program = await startProgram({
     ...sh("head -c 3000000 /dev/zero"),
     argv0: "named",
+    group: true,
   });
   const reader = program.stdout.getReader();
   let total = (await reader.read()).value?.length ?? 0;
@@ -135,9 +167,10 @@ Deno.test("F18: a named program's output is not read ahead of the reader", posix
   for (let chunk; !(chunk = await reader.read()).done;) total += chunk.value.length;
   assertEquals(total, 3_000_000);
   await program.stderr.cancel();
+  await program.ended;
 });
 
-Deno.test("stop() reaches a member that ignores TERM after the leader obeyed", posix, async () => {
+bothWays("stop() reaches a member that ignores TERM after the leader obeyed", posix, async () => {
   const program = await startProgram({
     ...sh("sh -c 'trap \"\" TERM; echo up; while :; do sleep 1; done' & wait"),
     group: true,
@@ -150,6 +183,107 @@ Deno.test("stop() reaches a member that ignores TERM after the leader obeyed", p
   await program.stderr.cancel();
   while (groupExists(program.pid)) await new Promise((r) => setTimeout(r, 5));
 });
+
+bothWays("a program leads a session and group of its own from its first moment", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const program = await startProgram({ ...sh("exec sleep 60"), group: true });
+  const { pid } = program;
+  const row = processRow(pid);
+  assertEquals([row?.group, row?.session, row?.parent], [pid, pid, Deno.pid]);
+  assert(isOwnProgram(pid) && program.signal("SIGKILL"));
+  assertEquals(await program.ended, { signal: "SIGKILL" });
+  assert(!isOwnProgram(pid) && !program.signal("SIGKILL"));
+  await Promise.all([program.stdout.cancel(), program.stderr.cancel()]);
+});
+
+bothWays("E11: a program gets no descriptor, no blocked and no ignored signal of ours", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  using _file = await Deno.open("/etc/hostname");
+  const listing = await runProgram({ ...sh("ls -l /proc/self/fd"), stdin: "null" });
+  // What the tests themselves were given may be there; the runner closes even that (`tests/node/runner_test.ts`).
+  assert(!/hostname|eventpoll|eventfd|pidfd/.test(listing.stdout), listing.stdout);
+  const status = await runProgram({ ...sh("cat /proc/self/status"), stdin: "null" });
+  const masks = [...status.stdout.matchAll(/^Sig(Blk|Ign):\s*(\w+)/gm)].map((found) => found[2]);
+  assertEquals(masks, ["0".repeat(16), "0".repeat(16)]);
+});
+
+bothWays("E11: a NUL or a name with = cannot smuggle in another word", posix, async () => {
+  for (
+    const trick of [
+      { args: ["a\0b"] },
+      { file: "/bin/ec\0ho" },
+      { cwd: "/tmp\0x" },
+      { env: { A: "1\0PATH=/evil" } },
+    ]
+  ) {
+    const error = await assertRejects(
+      () => startProgram({ file: "/bin/echo", env, group: true, ...trick }),
+      OpenclawError,
+    );
+    assert(["PROGRAM_FAILED_TO_START", "CWD_MISSING"].includes(error.code), error.code);
+  }
+});
+
+bothWays("a large output passes a reader that is slow, a large input one that reads late", {
+  ...posix,
+}, async () => {
+  const size = 3_000_000;
+  const program = await startProgram({
+    ...sh("sleep 0.2; cat"),
+    stdin: "pipe",
+    stderr: "null",
+    group: true,
+  });
+  const writer = program.stdin!.getWriter();
+  const written = writer.write(new Uint8Array(size).fill(0x61)).then(() => writer.close());
+  let total = 0;
+  for await (const chunk of program.stdout) total += chunk.length;
+  await written;
+  assertEquals([total, (await program.ended).exitCode], [size, 0]);
+});
+
+Deno.test("input that is given up ends a write that waits (posix_spawn)", {
+  ignore: Deno.build.os !== "linux",
+}, () =>
+  withSpawner(async () => {
+    const program = await startProgram({
+      ...sh("exec sleep 60"),
+      stdin: "pipe",
+      stdout: "null",
+      stderr: "null",
+      group: true,
+    });
+    const writer = program.stdin!.getWriter();
+    writer.closed.catch(() => {});
+    const written = writer.write(new Uint8Array(1_000_000)).then(() => "all", () => "given up");
+    await writer.abort();
+    assertEquals(await written, "given up");
+    program.signal("SIGKILL");
+    await program.ended;
+  }));
+
+bothWays(
+  "a text without a first line runs as execvp runs it, one that may not run is refused",
+  posix,
+  async () => {
+    const file = await Deno.makeTempFile({ prefix: "openclaw-not-a-program-" });
+    try {
+      await Deno.writeTextFile(file, 'echo "run by the shell: $1"\n');
+      const start = () => startProgram({ file, env, group: true });
+      const closed = await assertRejects(start, OpenclawError);
+      assertEquals(closed.code, "PROGRAM_NOT_EXECUTABLE");
+      await Deno.chmod(file, 0o755);
+      const run = () => runProgram({ file, args: ["word"], env, timeoutMs: 5000 });
+      assertEquals((await run()).stdout, "run by the shell: word\n");
+      await Deno.writeTextFile(file, "#!/nonexistent/interpreter\n");
+      assertEquals((await assertRejects(run, OpenclawError)).code, "PROGRAM_NOT_FOUND");
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+);
 
 function alive(pid: number): boolean {
   try {
