@@ -1,18 +1,8 @@
 /** Gateway and node as services of a real systemd: installed, restarted, crashed, taken away. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { realSystemd } from "../support/systemd.ts";
-import { eventually, freePort, type Outcome, processesWith, run, TempHome } from "./program.ts";
-
-/** A home that systemd, the services and the CLI share; services find the module cache of the sources there. */
-async function serviceHome(): Promise<TempHome> {
-  const home = await TempHome.make();
-  const cache = home.env("x")["DENO_DIR"];
-  if (cache) {
-    await Deno.mkdir(`${home.path}/.cache`);
-    await Deno.symlink(cache, `${home.path}/.cache/deno`);
-  }
-  return home;
-}
+import { eventually, freePort, type Outcome, processesWith, run } from "./program.ts";
+import { serviceHome } from "./service_home.ts";
 
 function runtimePid(outcome: Outcome): number {
   const { service } = JSON.parse(outcome.stdout);

@@ -3,21 +3,20 @@
  */
 import { verificationCode } from "../../identity/verification_code.ts";
 import { openSession } from "../../client/session.ts";
-import { editConfig } from "../../config/file/edit.ts";
-import { type StatePaths, statePaths } from "../../config/paths.ts";
+import { type ConfigChange, editConfig } from "../../config/file/edit.ts";
+import { statePaths } from "../../config/paths.ts";
 import { type DeviceKey, loadOrCreateDeviceKey } from "../../identity/device_key.ts";
-import { type Fingerprint, requireFingerprint } from "../../identity/fingerprint.ts";
-import { messageOf, OpenclawError } from "../../lib/errors.ts";
-import { Secret } from "../../lib/secret.ts";
+import { OpenclawError } from "../../lib/errors.ts";
+import type { Secret } from "../../lib/secret.ts";
 import { loadNodeFile } from "../../node/node_file.ts";
 import { parseEndpoint } from "../../net/endpoint.ts";
-import { dial } from "../../net/ws_client.ts";
 import {
   isJoinUrl,
   parseJoinLine,
   readSetupJson,
   type SetupCode,
 } from "../../protocol/setup_code.ts";
+import { firstWay, nameOf, openWay, secretOfLine, type Way } from "./join_way.ts";
 import { operatorHello, operatorTokens } from "../operator.ts";
 import type { Io } from "../io.ts";
 import { installNode } from "./services.ts";
@@ -32,15 +31,6 @@ export interface ConnectValues {
   readonly json: boolean;
 }
 
-/** A way in that answered. */
-interface Way {
-  readonly url: string;
-  readonly pin: Fingerprint | undefined;
-  readonly secret: Secret;
-  /** ssh host to go through. */
-  readonly via?: string;
-}
-
 /** `connect`. Returns the exit code. */
 export async function connectWithLine(values: ConnectValues, io: Io): Promise<number> {
   const setup = isJoinUrl(values.line) ? await fetchSetup(values.line) : parseJoinLine(values.line);
@@ -49,28 +39,19 @@ export async function connectWithLine(values: ConnectValues, io: Io): Promise<nu
       hint: "on the gateway: openclaw devices join-code",
     });
   }
-  const way = await firstWay(setup);
+  const way = await firstWay(setup, io);
+  const secret = secretOfLine(setup);
   const paths = statePaths(io.env);
   const key = await loadOrCreateDeviceKey(
     values.operator ? paths.operatorKeyFile : paths.deviceKeyFile,
   );
-  const code = await verificationCode(way.secret, key.publicKey);
+  const code = await verificationCode(secret, key.publicKey);
   io.out.note(
-    `Joining ${way.url}${
-      way.via ? ` through ${way.via}` : ""
-    }; verification code ${code} (as devices join-code --wait shows)`,
+    `Joining ${nameOf(way)}; verification code ${code} (as devices join-code --wait shows)`,
   );
-  if (values.operator) {
-    if (way.via === undefined) return await joinAsOperator(way, paths, key, io);
-    throw new OpenclawError(
-      "JOIN_UNREACHABLE",
-      `Only ${way.via} is left of the line's addresses`,
-      {
-        hint: `openclaw tunnel run ${way.via.slice(6)}`,
-      },
-    );
-  }
-  return await joinAsNode(way, values, io);
+  return values.operator
+    ? await joinAsOperator({ way, secret, key }, io)
+    : await joinAsNode(way, secret, values, io);
 }
 
 /** `node run --pair` and `--pair-if-needed`: a machine with a node.json and a token for it has joined before. */
@@ -101,40 +82,13 @@ async function fetchSetup(url: string): Promise<SetupCode> {
   );
 }
 
-/** The first address of the line that answers; a wrong certificate is an answer that ends the search. */
-async function firstWay(setup: SetupCode): Promise<Way> {
-  const pin = setup.tlsFingerprint === undefined
-    ? undefined
-    : requireFingerprint(setup.tlsFingerprint, "the join line");
-  const secret = new Secret(setup.bootstrapToken);
-  const failures: string[] = [];
-  for (const text of [setup.url, ...setup.urls ?? []]) {
-    if (text.startsWith("ssh://")) {
-      // Whether ssh works shows when the node uses it; the gateway's port is that of the main address.
-      const { port } = parseEndpoint(setup.url);
-      const url = `${pin ? "wss" : "ws"}://127.0.0.1:${port}`;
-      return { url, pin, secret, via: text };
-    }
-    try {
-      const secure = parseEndpoint(text).secure;
-      const socket = await dial({
-        url: text,
-        timeoutMs: 5_000,
-        ...(pin && secure ? { pin } : {}),
-      });
-      socket.terminate();
-      return { url: text, pin: secure ? pin : undefined, secret };
-    } catch (error) {
-      failures.push(`${text}: ${messageOf(error)}`);
-    }
-  }
-  throw new OpenclawError("JOIN_UNREACHABLE", "No address of the join line answers", {
-    details: { context: failures },
-  });
-}
-
 /** Node: runs in the foreground, or until it has joined and the service can take over. */
-async function joinAsNode(way: Way, values: ConnectValues, io: Io): Promise<number> {
+async function joinAsNode(
+  way: Way,
+  secret: Secret,
+  values: ConnectValues,
+  io: Io,
+): Promise<number> {
   const endpoint = parseEndpoint(way.url);
   const flags = {
     host: endpoint.host,
@@ -149,7 +103,7 @@ async function joinAsNode(way: Way, values: ConnectValues, io: Io): Promise<numb
     ...flags,
     untilStdinCloses: false,
     untilJoined: values.service ?? false,
-    bootstrapToken: way.secret,
+    bootstrapToken: secret,
     json: values.json,
   }, io);
   if (code !== 0 || !values.service) return code;
@@ -162,32 +116,46 @@ async function joinAsNode(way: Way, values: ConnectValues, io: Io): Promise<numb
   }, io);
 }
 
-/** Person: one connection redeems the line; the device token and the address are kept for all commands. */
-async function joinAsOperator(
-  way: Way,
-  paths: StatePaths,
-  key: DeviceKey,
-  io: Io,
-): Promise<number> {
-  const session = await openSession({
-    dial: { url: way.url, timeoutMs: 10_000, ...(way.pin ? { pin: way.pin } : {}) },
-    hello: operatorHello({ scopes: ["operator.read", "operator.write"] }),
-    credentials: { bootstrapToken: way.secret },
-    deviceKey: key,
-    tokens: operatorTokens(paths, key),
-  });
-  session.close();
-  await editConfig({ paths, env: io.env }, [
-    { op: "set", path: ["gateway", "mode"], value: "remote" },
-    { op: "set", path: ["gateway", "remote", "url"], value: way.url },
-    { op: "set", path: ["gateway", "remote", "transport"], value: "direct" },
-    ...(way.pin
-      ? [{ op: "set" as const, path: ["gateway", "remote", "tlsFingerprint"], value: way.pin }]
-      : []),
-  ]);
-  io.out.show({ ok: true, url: way.url, scopes: session.hello.auth.scopes }, () => {
-    io.out.text(`Joined ${way.url}; kept in ${paths.configFile}`);
+/** What a person joins with. */
+interface PersonJoin {
+  readonly way: Way;
+  readonly secret: Secret;
+  readonly key: DeviceKey;
+}
+
+/** Person: one connection redeems the line; the device token and the way are kept for all commands. */
+async function joinAsOperator({ way, secret, key }: PersonJoin, io: Io): Promise<number> {
+  const paths = statePaths(io.env);
+  const open = await openWay(way, io);
+  let scopes: readonly string[];
+  try {
+    const session = await openSession({
+      dial: { ...open.dial, timeoutMs: 10_000, ...(way.pin ? { pin: way.pin } : {}) },
+      hello: operatorHello({ scopes: ["operator.read", "operator.write"] }),
+      credentials: { bootstrapToken: secret },
+      deviceKey: key,
+      tokens: operatorTokens(paths, key),
+      gatewayKey: open.gatewayKey,
+    });
+    session.close();
+    scopes = session.hello.auth.scopes;
+  } finally {
+    await open.close();
+  }
+  await editConfig({ paths, env: io.env }, [remoteEdit(way)]);
+  const name = nameOf(way);
+  io.out.show({ ok: true, url: way.url, via: way.via, scopes }, () => {
+    io.out.text(`Joined ${name}; kept in ${paths.configFile}`);
     io.out.text("Try it: openclaw nodes status");
   });
   return 0;
+}
+
+/** `gateway.remote` for a way; what an earlier gateway needed goes. */
+function remoteEdit({ url, pin, via }: Way): ConfigChange {
+  const reached = via === undefined
+    ? { transport: "direct", url, sshTarget: null, remotePort: null }
+    : { transport: "ssh", url: null, sshTarget: via, remotePort: parseEndpoint(url).port };
+  const remote = { ...reached, tlsFingerprint: pin ?? null };
+  return { op: "merge", patch: { gateway: { mode: "remote", remote } } };
 }
