@@ -17,6 +17,7 @@ import type { HelloBuilder } from "./hello.ts";
 import { UNATTRIBUTABLE } from "./http.ts";
 import type { OriginPolicy } from "./auth/origin.ts";
 import { judgePeer, type PeerFacts } from "./peers/peer_facts.ts";
+import { Takeovers } from "./peers/takeovers.ts";
 import type { Principal } from "./peers/principal.ts";
 import type { PairingDesk } from "./pairing/desk.ts";
 import type { GatewayServices } from "./services/services.ts";
@@ -43,6 +44,7 @@ export class Door implements Gate, ConnectionHost {
   currentPhase: GatewayPhase = "starting";
   readonly #options: DoorOptions;
   readonly #tidy: Tidy;
+  readonly #takeovers: Takeovers;
   #lastJudged: { readonly info: PeerInfo; readonly facts: PeerFacts } | undefined;
 
   constructor(options: DoorOptions) {
@@ -52,6 +54,7 @@ export class Door implements Gate, ConnectionHost {
     this.throttle = options.throttle;
     this.pairing = options.services.pairing;
     this.#tidy = new Tidy(this.clock);
+    this.#takeovers = new Takeovers(this.clock, options.services.registry);
   }
 
   /** Ends the door's timers. */
@@ -74,6 +77,10 @@ export class Door implements Gate, ConnectionHost {
 
   origins(): OriginPolicy {
     return this.#options.origins();
+  }
+
+  takeoverWaitMs(nodeId: string): Promise<number> {
+    return this.#takeovers.waitMs(nodeId);
   }
 
   /** Looks at an upgrade before it is made. */

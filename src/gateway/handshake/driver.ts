@@ -22,7 +22,7 @@ import type {
   HandshakeState,
 } from "./types.ts";
 import type { PeerFacts } from "../peers/peer_facts.ts";
-import { REFUSALS } from "./refusals.ts";
+import { duplicateIdentity, REFUSALS } from "./refusals.ts";
 import type { ThrottlePurpose } from "../auth/throttle.ts";
 
 type Effect<K extends HandshakeEffect["do"]> = Extract<HandshakeEffect, { do: K }>;
@@ -198,6 +198,7 @@ export class HandshakeDriver implements HandshakeHandler {
       local: this.#peer.local,
       authMethod: grant.method,
       ...(this.#peer.local ? {} : { remoteIp: this.#peer.clientAddress }),
+      ...(this.#peer.attribution === "direct-remote" ? { direct: true } : {}),
       ...(this.#peer.origin === undefined ? {} : { browserOrigin: this.#peer.origin }),
       ...(role === "node" ? { surface } : {}),
       ...(grant.bootstrap ? { bootstrap: grant.bootstrap } : {}),
@@ -205,6 +206,12 @@ export class HandshakeDriver implements HandshakeHandler {
         ? {}
         : { deviceTokenGeneration: grant.deviceTokenGeneration }),
     });
+    if (admission.kind === "admitted" && role === "node") {
+      const retryAfterMs = await this.#gate.takeoverWaitMs(params.device?.id ?? "");
+      if (retryAfterMs > 0) {
+        return { kind: "failed", error: duplicateIdentity(retryAfterMs) };
+      }
+    }
     return { kind: "admission", admission };
   }
 

@@ -26,6 +26,8 @@ export interface Gate {
   phase(): GatewayPhase;
   auth(): AuthPolicy;
   origins(): OriginPolicy;
+  /** Milliseconds until a further session of this node may take over from the one in force (F32); 0 = now. */
+  takeoverWaitMs(nodeId: string): Promise<number>;
   /** Lets an admitted connection in: principal, hello-ok, registry. Returns false when its pairing just ended. */
   welcome(connection: Connection, effect: WelcomeEffect, peer: PeerFacts): boolean;
 }

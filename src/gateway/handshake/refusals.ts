@@ -53,6 +53,18 @@ export const REFUSALS = {
   } as WireError,
 } as const;
 
+/** F32: the second machine is told, and how to end it. */
+export function duplicateIdentity(retryAfterMs: number): WireError {
+  return {
+    code: "UNAVAILABLE",
+    message: "this node is connected from elsewhere and that session is alive: was its state " +
+      "directory copied? Give one of the two machines a new identity",
+    retryable: true,
+    retryAfterMs,
+    details: { code: "NODE_IDENTITY_DUPLICATE" },
+  };
+}
+
 /** `protocol mismatch`; a client of the older generation finds `expectedProtocol: 3` and falls back. */
 export function protocolError(params: ConnectParams): WireError {
   return invalid("protocol mismatch", {

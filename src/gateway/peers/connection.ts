@@ -2,6 +2,7 @@
  * One connection: its socket, its outgoing queue with a cap, its life as a session. Holds no timer and no closure of its
  * own, so that thousands of idle nodes stay cheap; deadlines and pings are process-wide sweeps in `server.ts`.
  */
+import type { Clock } from "../../lib/clock.ts";
 import type { CloseInfo, ServerSocket, SocketHandler } from "../../net/socket.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import { MAX_BUFFERED_BYTES, MAX_FRAME_BYTES } from "../../protocol/limits.ts";
@@ -41,6 +42,7 @@ export class Connection implements Peer, SocketHandler {
   #principal: Principal | undefined;
   #abort: AbortController | undefined;
   #ended = false;
+  #onSign: Set<() => void> | undefined;
   #seq = 0;
 
   constructor(socket: ServerSocket, host: ConnectionHost) {
@@ -92,6 +94,29 @@ export class Connection implements Peer, SocketHandler {
 
   onPong(): void {
     this.awaitingPong = false;
+    this.#signOfLife();
+  }
+
+  /** Whether the other end is there: asks it, and waits at most `timeoutMs`. */
+  answersPing(timeoutMs: number, clock: Clock): Promise<boolean> {
+    if (this.#ended) return Promise.resolve(false);
+    const listeners = this.#onSign ??= new Set();
+    return new Promise((resolve) => {
+      const done = (answered: boolean) => {
+        cancel();
+        listeners.delete(onSign);
+        resolve(answered);
+      };
+      const onSign = () => done(!this.#ended);
+      const cancel = clock.after(timeoutMs, () => done(false));
+      listeners.add(onSign);
+      this.#socket.ping?.();
+    });
+  }
+
+  /** A pong or the end: both answer a ping. */
+  #signOfLife(): void {
+    for (const onSign of [...this.#onSign ?? []]) onSign();
   }
 
   onClose(info: CloseInfo): void {
@@ -141,6 +166,7 @@ export class Connection implements Peer, SocketHandler {
   #end(info: CloseInfo): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#signOfLife();
     const handshake = this.#handshake;
     this.#handshake = undefined;
     this.#abort?.abort();
