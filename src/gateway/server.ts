@@ -112,13 +112,14 @@ async function compose(
     plan.tls.enabled ? loadTlsInForce({ ...plan.tls, clock }) : undefined,
     openGatewayState({
       paths,
+      env,
       clock,
       log,
       registry: core.registry,
       events: core.events,
       config,
     }).then((state) => {
-      cleanups.push(() => state.store.close());
+      cleanups.push(() => state.store.close(), () => state.voucher.close());
       return state;
     }),
     loadOrCreateDeviceKey(join(paths.gatewayDir, "identity.json")),

@@ -71,6 +71,7 @@ async function stop(
   parts.endSweeps();
   await parts.endReload();
   await services.certificates?.stop();
+  await services.voucher.close();
   services.presence.stop();
   services.approvals.stop();
   await sayGoodbye(parts, clock);

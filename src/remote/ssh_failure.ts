@@ -64,19 +64,22 @@ export interface SshEnd {
   readonly how: string;
   /** Its last lines. */
   readonly stderr: string;
+  /** What it was started for. Default `open an ssh tunnel to`. */
+  readonly tried?: string;
   /** Where its configuration sent it, when that is not what the target says. */
   readonly reached?: string | undefined;
 }
 
 /** An error for an ssh that ended. */
-export function sshFailure(target: SshTarget, { how, stderr, reached }: SshEnd): OpenclawError {
+export function sshFailure(target: SshTarget, end: SshEnd): OpenclawError {
+  const { how, stderr, reached, tried = "open an ssh tunnel to" } = end;
   const name = sshTargetText(target);
   const lines = showableWithin(stderr.trim().split("\n").slice(-4).join(" | "), 400);
   const reason = REASONS.find((r) => r.match.test(stderr));
   const why = reason ? `${reason.text} (${lines})` : lines || "it said nothing";
   return new OpenclawError(
     reason?.code ?? "SSH_ENDED",
-    `Cannot open an ssh tunnel to "${name}"${
+    `Cannot ${tried} "${name}"${
       reached === undefined ? "" : ` (${reached})`
     }: ssh exited (${how}): ${why}`,
     { hint: reason?.hint(name) ?? `ssh ${name} true`, retryable: !isFinal(reason?.code) },

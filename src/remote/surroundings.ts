@@ -15,7 +15,7 @@ export async function tunnelSurroundings(
   const platform = platformName();
   return {
     platform,
-    sshPath: await findSsh(platform, env["SystemRoot"]),
+    sshPath: await findSsh(platform, env["SYSTEMROOT"]),
     env: sshEnvironment(env),
     tunnelsDir,
     probe: probeTunnel(behind),

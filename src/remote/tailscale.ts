@@ -55,7 +55,7 @@ async function tailscale(
   timeoutMs: number,
 ): Promise<RunResult> {
   const env = Object.fromEntries(
-    ["PATH", "HOME", "SystemRoot"].flatMap((name) =>
+    ["PATH", "HOME", "SYSTEMROOT"].flatMap((name) =>
       host.env[name] ? [[name, host.env[name]]] : []
     ),
   );

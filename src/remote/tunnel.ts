@@ -99,7 +99,7 @@ export function sshEnvironment(
     "USER",
     "LOGNAME",
     "SSH_AUTH_SOCK",
-    "SystemRoot",
+    "SYSTEMROOT",
     "USERPROFILE",
     "TEMP",
   ];

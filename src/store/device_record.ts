@@ -4,7 +4,7 @@
  */
 
 /** How a device got in. */
-export type ApprovedVia = "owner" | "silent" | "trusted-cidr" | "bootstrap";
+export type ApprovedVia = "owner" | "silent" | "trusted-cidr" | "bootstrap" | "ssh-verified";
 
 /** The right to one role. The token itself is computed, never stored (decision 7). */
 export interface TokenGrant {

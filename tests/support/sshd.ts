@@ -44,12 +44,18 @@ function freePort(): number {
 export interface SshdOptions {
   /** Extra lines for the client's `Host` block, for instance a ProxyJump. */
   readonly clientLines?: readonly string[];
+  /** Extra lines for the daemon's configuration, for instance a ForceCommand. */
+  readonly serverLines?: readonly string[];
+  /** Another place than a free port on loopback: a network namespace, its address, and port 22 there. */
+  readonly elsewhere?: { readonly netns: string; readonly address: string };
 }
 
 /** Starts a daemon; the host alias in its configuration is `gw`. */
 export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
   const dir = await Deno.makeTempDir({ prefix: "sshd" });
-  const port = freePort();
+  const { elsewhere } = options;
+  const address = elsewhere?.address ?? "127.0.0.1";
+  const port = elsewhere ? 22 : freePort();
   const at = (name: string) => join(dir, name);
   await Deno.mkdir("/run/sshd", { recursive: true }).catch(() => {});
   await run("/usr/bin/ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", at("host_key")]);
@@ -58,13 +64,15 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
   const trust = async () =>
     await Deno.writeTextFile(
       at("known_hosts"),
-      `[127.0.0.1]:${port} ${await Deno.readTextFile(at("host_key.pub"))}`,
+      `${elsewhere ? address : `[${address}]:${port}`} ${await Deno.readTextFile(
+        at("host_key.pub"),
+      )}`,
     );
   await trust();
   await Deno.writeTextFile(
     at("sshd_config"),
     [
-      `ListenAddress 127.0.0.1:${port}`,
+      `ListenAddress ${address}:${port}`,
       `HostKey ${at("host_key")}`,
       `PidFile none`,
       `AuthorizedKeysFile ${at("authorized_keys")}`,
@@ -74,6 +82,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
       "PermitRootLogin yes",
       "PrintMotd no",
       "MaxStartups 100:30:200",
+      ...options.serverLines ?? [],
       "",
     ].join("\n"),
   );
@@ -81,8 +90,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
   await Deno.writeTextFile(
     at("ssh_config"),
     [
-      "Host gw",
-      "  HostName 127.0.0.1",
+      elsewhere ? `Host gw ${address}` : "Host gw",
+      `  HostName ${address}`,
       `  Port ${port}`,
       `  User ${user}`,
       `  IdentityFile ${at("login_key")}`,
@@ -100,14 +109,17 @@ export async function startSshd(options: SshdOptions = {}): Promise<TestSshd> {
     dir,
     configFile: at("ssh_config"),
     async start() {
-      daemon = new Deno.Command("/usr/sbin/sshd", {
-        args: ["-D", "-E", at("sshd.log"), "-f", at("sshd_config")],
+      const daemonArgs = ["-D", "-E", at("sshd.log"), "-f", at("sshd_config")];
+      daemon = new Deno.Command(elsewhere ? "ip" : "/usr/sbin/sshd", {
+        args: elsewhere
+          ? ["netns", "exec", elsewhere.netns, "/usr/sbin/sshd", ...daemonArgs]
+          : daemonArgs,
         stdin: "null",
         stdout: "null",
         stderr: "null",
         detached: true,
       }).spawn();
-      await accepts(port);
+      await accepts(address, port);
     },
     async kill() {
       if (!daemon) return;
@@ -161,10 +173,10 @@ export async function childrenOf(pid: number): Promise<number[]> {
   return all;
 }
 
-async function accepts(port: number): Promise<void> {
+async function accepts(hostname: string, port: number): Promise<void> {
   for (let round = 0; round < 200; round++) {
     try {
-      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      const conn = await Deno.connect({ hostname, port });
       const banner = new Uint8Array(3);
       await conn.read(banner);
       conn.close();

@@ -130,7 +130,8 @@ function facts(source: Row): Partial<DeviceRecord> {
 }
 
 function viaOf(value: unknown): ApprovedVia {
-  return value === "silent" || value === "bootstrap" || value === "trusted-cidr" ? value : "owner";
+  const known = ["silent", "bootstrap", "trusted-cidr", "ssh-verified"] as const;
+  return known.find((via) => via === value) ?? "owner";
 }
 
 /** Tokens keep working: their hash is kept until the device used a token of ours (decision 7). Revoked ones stay revoked. */

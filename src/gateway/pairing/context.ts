@@ -12,6 +12,7 @@ import type { AnsweredRequest, PairingRequest } from "../../store/pairing_reques
 import type { Change } from "../../store/store.ts";
 import type { EventName } from "../peers/events.ts";
 import type { NodePolicy } from "../nodes/policy.ts";
+import type { AdmissionRequest } from "./desk.ts";
 import type { PairingSwitches } from "./rules.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -29,6 +30,8 @@ export interface PairingContext {
   readonly emit: (name: EventName, payload: unknown) => void;
   /** Called with the id of every device request that was answered. */
   readonly answered: Set<(requestId: string) => void>;
+  /** Called for every knock of a device that has to wait, with its request. */
+  readonly onWaiting: (filed: PairingRequest, request: AdmissionRequest) => void;
   /** Command lists in force. */
   readonly nodePolicy: () => NodePolicy;
   readonly switches: () => PairingSwitches;

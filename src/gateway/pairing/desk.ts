@@ -69,6 +69,8 @@ export interface AdmissionRequest {
   readonly authMethod: string;
   /** Shown on the request; absent for local peers. */
   readonly remoteIp?: string;
+  /** `remoteIp` is the other end of the socket, not what a proxy says. */
+  readonly direct?: true;
   /** Present when the upgrade carried an Origin header. */
   readonly browserOrigin?: string;
   /** Present for role `node`. */

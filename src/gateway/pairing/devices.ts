@@ -5,7 +5,7 @@
 import type { OpenclawError } from "../../lib/errors.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { requiredApproveScopes } from "../../protocol/node_commands.ts";
-import type { DeviceRecord } from "../../store/device_record.ts";
+import type { ApprovedVia, DeviceRecord } from "../../store/device_record.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
 import {
   answerRequest,
@@ -67,7 +67,7 @@ export async function approveDevice(
 ): Promise<DeviceRecord> {
   const request = requestFor(context, principal, requestId);
   throwIf(refuseApprove(principal, request)); // I06
-  return await grantRequest(context, request, false);
+  return await grantRequest(context, request, { withSurface: false, via: "owner" });
 }
 
 /** `device.pair.admit`: device and first surface in one transaction, if the surface is still the one that was shown. */
@@ -90,7 +90,17 @@ export async function admitDevice(
   }
   throwIf(refuseApprove(principal, request));
   throwIf(refuseSurfaceApprove(principal, requiredApproveScopes(request.surface?.commands ?? [])));
-  return await grantRequest(context, request, true);
+  return await grantRequest(context, request, { withSurface: true, via: "owner" });
+}
+
+/** Device and first surface of a request whose key ssh confirmed; `undefined` when it no longer waits as it was. */
+export async function approveVouched(
+  context: PairingContext,
+  confirmed: PairingRequest,
+): Promise<DeviceRecord | undefined> {
+  const request = waitingRequest(context, confirmed.requestId);
+  if (request?.publicKey !== confirmed.publicKey) return undefined;
+  return await grantRequest(context, request, { withSurface: true, via: "ssh-verified" });
 }
 
 function throwIf(error: OpenclawError | undefined): void {
@@ -100,7 +110,7 @@ function throwIf(error: OpenclawError | undefined): void {
 async function grantRequest(
   context: PairingContext,
   request: PairingRequest,
-  withSurface: boolean,
+  { withSurface, via }: { readonly withSurface: boolean; readonly via: ApprovedVia },
 ): Promise<DeviceRecord> {
   const { store, clock, emit } = context;
   const nowMs = clock.now();
@@ -109,7 +119,7 @@ async function grantRequest(
     ? approve(request.surface, before?.surface, nowMs)
     : undefined;
   const record = approvedRecord(before, request, {
-    via: "owner",
+    via,
     nowMs,
     ...(surface === undefined ? {} : { surface }),
   });

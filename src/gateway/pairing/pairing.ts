@@ -93,6 +93,7 @@ export class Pairing implements PairingDesk {
     if (request.owner && reason === "scope-upgrade" && record !== undefined) {
       return { ...await this.#enter(request, record, declared), queuedRequestId: filed.requestId };
     }
+    this.context.onWaiting(filed, request);
     return pairingRequired(request, record, reason, filed.requestId);
   }
 

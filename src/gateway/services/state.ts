@@ -1,6 +1,7 @@
 /**
  * Opens the durable state of a gateway and composes the desks that work on it.
  */
+import type { Env } from "../../config/env.ts";
 import type { StatePaths } from "../../config/paths.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { inIpRange, parseIp, parseIpRange } from "../../lib/ip.ts";
@@ -18,10 +19,12 @@ import type { PairingContext } from "../pairing/context.ts";
 import { allowedSurface, effectiveSurface } from "../pairing/surfaces.ts";
 import type { Registry } from "../peers/registry.ts";
 import { Tokens } from "../pairing/tokens.ts";
+import { SshVoucher } from "../vouch/ssh_voucher.ts";
 
 /** What the state is opened with. */
 export interface StateOptions {
   readonly paths: Pick<StatePaths, "gatewayDbFile">;
+  readonly env: Env;
   readonly clock: Clock;
   readonly log: Logger;
   readonly registry: Registry;
@@ -37,6 +40,8 @@ export interface GatewayState {
   readonly approvals: ExecApprovals;
   readonly invoker: NodeInvoker;
   readonly nodeFacts: NodeFactsBook;
+  /** Approves nodes whose key ssh confirms. */
+  readonly voucher: SshVoucher;
   /** Command lists in force. */
   readonly nodePolicy: () => NodePolicy;
 }
@@ -49,6 +54,10 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   // Read once per change: the invoke path asks on every call.
   let policy = readNodePolicy(gateway().nodes);
   const answered = new Set<(requestId: string) => void>();
+  const sshVerify = () => {
+    const value = gateway().nodes.pairing.sshVerify;
+    return value === true ? {} : value || undefined;
+  };
   const context: PairingContext = {
     store,
     tokens: await Tokens.open(store),
@@ -61,12 +70,14 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
       const { requestId } = payload as { readonly requestId: string };
       for (const listener of [...answered]) listener(requestId);
     },
+    onWaiting: (filed, request) => voucher.consider(filed, request),
     nodePolicy: () => policy,
     switches: () => ({
       autoApproveLocal: gateway().nodes.pairing.autoApproveLocal ?? false,
       trustedAddress: (address) => isInRanges(address, gateway().nodes.pairing.autoApproveCidrs),
     }),
   };
+  const voucher = new SshVoucher({ context, settings: sshVerify, env: options.env, clock, log });
   const joins = new JoinCodes(context);
   const pairing = new Pairing(context, joins);
   const approvals = await ExecApprovals.open({
@@ -100,7 +111,8 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
     invoker.surfaceChanged();
   });
   const nodeFacts = new NodeFactsBook();
-  return { store, pairing, joins, approvals, invoker, nodeFacts, nodePolicy: () => policy };
+  const nodePolicy = () => policy;
+  return { store, pairing, joins, approvals, invoker, nodeFacts, voucher, nodePolicy };
 }
 
 function isInRanges(address: string, ranges: readonly string[]): boolean {
