@@ -75,6 +75,8 @@ Deno.test("nodes run on a paired node", linux, async (t) => {
       assertEquals(refused.code, 126);
       assertStringIncludes(refused.stderr, 'no rule covers "/usr/bin/uname"');
       const id = refused.stderr.match(/openclaw approvals resolve ([0-9a-f-]{36})/)?.[1] as string;
+      const line = `openclaw nodes run --node build-1 --approval ${id} -- uname -s`;
+      assertStringIncludes(refused.stderr, `then run: ${line}\n`);
       const resolved = await pair.cli(["approvals", "resolve", id, "allow-once"]);
       assertEquals(resolved.code, 0, resolved.stderr);
       const allowed = await nodesRun(["--approval", id, "--", "uname", "-s"]);
@@ -83,6 +85,12 @@ Deno.test("nodes run on a paired node", linux, async (t) => {
       assertEquals(again.code, 126, "allow-once was used up");
     },
   );
+
+  await t.step("a program the node does not have: 127, and where it was looked for", async () => {
+    const done = await nodesRun(["--", "unmae", "-s"]);
+    assertEquals(done.code, 127);
+    assertStringIncludes(done.stderr, 'The node has no program "unmae"');
+  });
 
   await t.step("an allowlist entry set through the gateway is enough", async () => {
     const added = await pair.cli(
@@ -203,6 +211,16 @@ Deno.test("a person at a terminal is asked right there", linux, async (t) => {
       assertStringIncludes(done.text, "Approval needed on node build-1");
     });
   }
+  await t.step("Ctrl-C at the question gives 130 and leaves no request behind", async () => {
+    const args = ["nodes", "run", "--node", "build-1", "id"];
+    await using screen = new Terminal(args, pair.home.env("gateway"));
+    await screen.until(/deny:/);
+    await screen.type("\x03");
+    assertEquals(await screen.ended(), 130, screen.text);
+    assertStringIncludes(screen.text, "the request was denied and nothing ran");
+    const open = await pair.cli(["approvals", "pending", "--json"]);
+    assertEquals(JSON.parse(open.stdout), [], open.stdout);
+  });
   await t.step("after always nobody is asked again", async () => {
     const done = await pair.cli(["nodes", "run", "--node", "build-1", "uname"]);
     assertEquals([done.code, done.stdout], [0, "Linux\n"], done.stderr);

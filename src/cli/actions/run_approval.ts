@@ -48,7 +48,7 @@ const LONG_TEXT = 2_000;
 /**
  * Gets a decision. `reviewer` is the connection that may resolve the request: the same one on our gateway,
  * a second one elsewhere.
- * @throws OpenclawError `APPROVAL_NEEDED` or `APPROVAL_DENIED`, both exit 126.
+ * @throws OpenclawError `APPROVAL_NEEDED` or `APPROVAL_DENIED`, both exit 126; `INTERRUPTED`, exit 130.
  */
 export async function askApproval(
   gateway: Gateway,
@@ -72,10 +72,18 @@ export async function askApproval(
     asked.catch(abort.abort.bind(abort));
     const failed = asked.then(() => new Promise<never>(() => {}));
     const { decision } = await Promise.race([final, failed]);
+    abort.abort();
+    if (await asked === "left") throw interrupted();
     return granted(id, decision, question.commandText);
   } finally {
     abort.abort();
   }
+}
+
+function interrupted(): OpenclawError {
+  return new OpenclawError("INTERRUPTED", "Interrupted; the request was denied and nothing ran", {
+    exitCode: RUN_EXIT.interrupted,
+  });
 }
 
 /** Waits for the decision about a request that was made before. @throws OpenclawError `APPROVAL_DENIED`. */
@@ -141,16 +149,30 @@ async function askHere(
   question: ApprovalQuestion,
   io: Io,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<"answered" | "left"> {
   const always = question.ask === "always" ? [] : [{ key: "a", label: "always" }];
   const choices = [{ key: "o", label: "once" }, ...always, { key: "d", label: "deny" }];
-  const key = await io.prompt.choose(await questionLines(question), choices, signal);
-  if (signal.aborted) return;
-  const decision = key === "o" ? "allow-once" : key === "a" ? "allow-always" : "deny";
-  await reviewer.call("exec.approval.resolve", { id, decision });
+  const left = Promise.withResolvers<"interrupted">();
+  const { onStopSignals } = await import("../../platform/signals.ts");
+  const off = onStopSignals(() => left.resolve("interrupted"));
+  try {
+    const answer = io.prompt.choose(await questionLines(question), choices, signal);
+    const key = await Promise.race([answer, left.promise]);
+    if (signal.aborted) return "answered";
+    const decision = key === "o" ? "allow-once" : key === "a" ? "allow-always" : "deny";
+    // Also when the person left: a request nobody waits for must not be there to be allowed later.
+    await reviewer.call("exec.approval.resolve", { id, decision });
+    return key === "interrupted" ? "left" : "answered";
+  } finally {
+    off();
+  }
 }
 
-async function waitElsewhere(id: string, question: ApprovalQuestion, io: Io): Promise<void> {
+async function waitElsewhere(
+  id: string,
+  question: ApprovalQuestion,
+  io: Io,
+): Promise<"answered"> {
   const command = `openclaw approvals resolve ${id} allow-once`;
   if (!question.wait) {
     throw new OpenclawError(
@@ -165,4 +187,5 @@ async function waitElsewhere(id: string, question: ApprovalQuestion, io: Io): Pr
   }
   for (const line of await questionLines(question)) io.out.note(line);
   io.out.note(`Waiting for a decision: ${command}`);
+  return "answered";
 }
