@@ -102,6 +102,31 @@ Deno.test("A16, A17: the page hides exactly what the rest of the program hides",
   assertEquals(page.showable(null), "");
 });
 
+Deno.test("the page's scripts are typed for a browser", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const compilerOptions = {
+      checkJs: true,
+      strict: true,
+      noUncheckedIndexedAccess: true,
+      lib: ["dom", "dom.iterable", "esnext"],
+    };
+    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ compilerOptions }));
+    for (const [path, { load }] of PAGE_FILES) {
+      if (!path.endsWith(".js")) continue;
+      const name = path.replace("page/", "");
+      await Deno.writeTextFile(`${folder}/${name}`, (await load()).default);
+    }
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "main.js"],
+      cwd: folder,
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("/metrics: this machine and bearers only, in the format of Prometheus", () =>
   withGateway(async (gateway) => {
     await gateway.owner();

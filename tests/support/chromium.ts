@@ -215,6 +215,7 @@ export class Tab {
       expression,
       awaitPromise: true,
       returnByValue: true,
+      allowUnsafeEvalBlockedByCSP: false,
     });
     if (exceptionDetails) {
       throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);

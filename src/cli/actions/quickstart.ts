@@ -4,6 +4,7 @@
  * directory; the node ends with the pipe to this process, however it ends (decisions 18, 36).
  */
 import { join } from "@std/path";
+import { setConfigValue } from "../../config/file/edit.ts";
 import { statePaths } from "../../config/paths.ts";
 import { type RunningGateway, startGateway } from "../../gateway/server.ts";
 import { OpenclawError } from "../../lib/errors.ts";
@@ -91,6 +92,8 @@ class Scene {
   async #startGateway(): Promise<RunningGateway> {
     const { env } = this.#io;
     const paths = statePaths(env);
+    // Decision 36: what lives for a minute needs no page.
+    await setConfigValue({ paths, env }, "gateway.controlUi.enabled", false);
     // Port 0: the system picks a free one.
     const flags = { port: 0, bind: "loopback", tls: true } as const;
     const gateway = await startGateway({ paths, env, flags });

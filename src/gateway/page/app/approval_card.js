@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * How a command that waits for a decision looks. Everything a requester or a node said goes through `text.js`.
  */

@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * What a live page shows: waiting commands, waiting devices, nodes. Every event of the gateway leads to the same thing:
  * the lists are fetched again, so what is shown is what the gateway says now.

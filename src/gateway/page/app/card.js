@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * What all cards are made of: a title, a body, buttons that answer, times that go on.
  */

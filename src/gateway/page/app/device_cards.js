@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * How a waiting device, a node's waiting commands and a node look. Everything a node said goes through `text.js`.
  */

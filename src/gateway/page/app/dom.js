@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * Building and keeping elements. Text gets in as text only; there is no way to pass markup.
  */

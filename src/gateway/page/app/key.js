@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * This browser's identity: an Ed25519 key that cannot be read out, not even by this page, and the device token the
  * gateway gave it. Both live in IndexedDB; where that is closed, in memory. Source: gateway-protocol.md 3.

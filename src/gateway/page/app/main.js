@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * The device page: asks for the gateway's token, proves this browser's key, waits for its approval, and then keeps one
  * connection alive and the board beside it. The token never stands in a URL that is sent anywhere.

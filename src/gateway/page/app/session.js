@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 /**
  * One connection to the gateway: challenge, signed connect, requests with answers, events. Coming back after it ended is
  * `main.js`. Source: gateway-protocol.md 2, 3.2.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Text that came from elsewhere, made safe to show, and times in words. The rule of what is hidden is that of
  * `src/lib/text.ts`; a test holds the two together.
