@@ -10,12 +10,8 @@ import { OpenclawError } from "../../lib/errors.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { loadNodeFile } from "../../node/node_file.ts";
 import { parseEndpoint } from "../../net/endpoint.ts";
-import {
-  isJoinUrl,
-  parseJoinLine,
-  readSetupJson,
-  type SetupCode,
-} from "../../protocol/setup_code.ts";
+import { isJoinUrl, parseJoinLine } from "../../protocol/setup_code.ts";
+import { fetchJoinUrl } from "./join_url.ts";
 import { firstWay, nameOf, openWay, secretOfLine, type Way } from "./join_way.ts";
 import { operatorHello, operatorTokens } from "../operator.ts";
 import type { Io } from "../io.ts";
@@ -33,7 +29,9 @@ export interface ConnectValues {
 
 /** `connect`. Returns the exit code. */
 export async function connectWithLine(values: ConnectValues, io: Io): Promise<number> {
-  const setup = isJoinUrl(values.line) ? await fetchSetup(values.line) : parseJoinLine(values.line);
+  const setup = isJoinUrl(values.line)
+    ? await fetchJoinUrl(values.line)
+    : parseJoinLine(values.line);
   if (setup.expiresAtMs !== undefined && setup.expiresAtMs < Date.now()) {
     throw new OpenclawError("JOIN_LINE_EXPIRED", "The join line has expired", {
       hint: "on the gateway: openclaw devices join-code",
@@ -68,18 +66,6 @@ export async function pairAndRun(
   if (file?.gateway?.host !== undefined) return await runNode(values, io);
   const { displayName, json } = values;
   return await connectWithLine({ line, displayName, json, service: false, operator: false }, io);
-}
-
-/** A join URL is fetched once; its answer is the setup object (gateway-protocol.md 15.3). */
-async function fetchSetup(url: string): Promise<SetupCode> {
-  const response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(15_000) });
-  const body = await response.text();
-  if (response.ok && body.length < 32_768) return readSetupJson(body);
-  throw new OpenclawError(
-    "JOIN_LINE_INVALID",
-    `The join URL answered ${response.status}: it was used, has expired, or never existed`,
-    { hint: "on the gateway: openclaw devices join-code" },
-  );
 }
 
 /** Node: runs in the foreground, or until it has joined and the service can take over. */

@@ -2,17 +2,18 @@
  * Which of a join line's addresses is used: each is tried in its order until one answers, ssh included. The addresses of
  * this machine come last: what listens there may be another gateway.
  */
+import { readEnv } from "../../config/env.ts";
 import { statePaths } from "../../config/paths.ts";
 import { type Fingerprint, requireFingerprint } from "../../identity/fingerprint.ts";
 import { gatewayKeyOf } from "../../identity/token_store.ts";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { Secret } from "../../lib/secret.ts";
 import { isLoopback, parseEndpoint, renderEndpoint } from "../../net/endpoint.ts";
-import { dial } from "../../net/ws_client.ts";
+import { dial, type DialOptions } from "../../net/ws_client.ts";
 import type { SetupCode } from "../../protocol/setup_code.ts";
 import { parseSshTarget, sshTargetText } from "../../remote/ssh_target.ts";
 import type { Io } from "../io.ts";
-import { type UsedTunnel, useTunnel } from "../tunnel_for.ts";
+import { useTunnel } from "../tunnel_for.ts";
 
 /** Port of a gateway that only has ssh addresses. */
 const DEFAULT_PORT = 18_789;
@@ -30,7 +31,7 @@ export interface Way {
 
 /** An open way: what to dial now, and under which name the gateway's tokens are kept. */
 export interface OpenWay {
-  readonly dial: UsedTunnel["dial"];
+  readonly dial: Pick<DialOptions, "url" | "unixPath" | "plaintext">;
   readonly gatewayKey: string;
   close(): Promise<void>;
 }
@@ -82,10 +83,11 @@ export function waysOf(setup: SetupCode): Way[] {
 export async function openWay(way: Way, io: Io): Promise<OpenWay> {
   const { url, pin, via } = way;
   if (via === undefined) {
-    const socket = await dial({ url, timeoutMs: DIRECT_MS, ...(pin ? { pin } : {}) });
+    const plaintext = { optIn: readEnv(io.env).allowInsecurePrivateWs };
+    const socket = await dial({ url, timeoutMs: DIRECT_MS, plaintext, ...(pin ? { pin } : {}) });
     socket.terminate();
     const gatewayKey = gatewayKeyOf(url, pin ? [pin] : []);
-    return { dial: { url }, gatewayKey, close: () => Promise.resolve() };
+    return { dial: { url, plaintext }, gatewayKey, close: () => Promise.resolve() };
   }
   const { home, tunnelsDir } = statePaths(io.env);
   const remotePort = parseEndpoint(url).port;
