@@ -17,8 +17,10 @@ import { type NodePolicy, readNodePolicy } from "../nodes/policy.ts";
 import { Pairing } from "../pairing/pairing.ts";
 import type { PairingContext } from "../pairing/context.ts";
 import { allowedSurface, effectiveSurface } from "../pairing/surfaces.ts";
+import type { Peer } from "../peers/peer.ts";
 import type { Registry } from "../peers/registry.ts";
 import { Tokens } from "../pairing/tokens.ts";
+import type { VouchSettings } from "../vouch/rules.ts";
 import { SshVoucher } from "../vouch/ssh_voucher.ts";
 
 /** What the state is opened with. */
@@ -54,10 +56,6 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   // Read once per change: the invoke path asks on every call.
   let policy = readNodePolicy(gateway().nodes);
   const answered = new Set<(requestId: string) => void>();
-  const sshVerify = () => {
-    const value = gateway().nodes.pairing.sshVerify;
-    return value === true ? {} : value || undefined;
-  };
   const context: PairingContext = {
     store,
     tokens: await Tokens.open(store),
@@ -77,7 +75,7 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
       trustedAddress: (address) => isInRanges(address, gateway().nodes.pairing.autoApproveCidrs),
     }),
   };
-  const voucher = new SshVoucher({ context, settings: sshVerify, env: options.env, clock, log });
+  const voucher = new SshVoucher({ ...options, context, settings: () => vouchSettings(config) });
   const joins = new JoinCodes(context);
   const pairing = new Pairing(context, joins);
   const approvals = await ExecApprovals.open({
@@ -88,17 +86,7 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   });
   const invoker = new NodeInvoker({
     clock,
-    onTwins: (older, newer) => {
-      const nodeId = newer.principal.deviceId ?? "";
-      const addresses = [older.principal.remoteAddress, newer.principal.remoteAddress];
-      log.warn("one node identity is connected twice: its state directory was copied", {
-        node: nodeId,
-        addresses: addresses.join(" "),
-      });
-      for (const peer of [older, newer]) {
-        events.send(peer, "node.identity.duplicate", { nodeId, addresses });
-      }
-    },
+    onTwins: (older, newer) => tellTwins(options, [older, newer]),
     surfaceOf: ({ principal }) => {
       const { caps, commands, permissions } = principal;
       const declared = { caps, commands, ...(permissions ? { permissions } : {}) };
@@ -113,6 +101,24 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
   const nodeFacts = new NodeFactsBook();
   const nodePolicy = () => policy;
   return { store, pairing, joins, approvals, invoker, nodeFacts, voucher, nodePolicy };
+}
+
+function vouchSettings(config: ConfigHolder): VouchSettings | undefined {
+  const value = config.current.config.gateway.nodes.pairing.sshVerify;
+  return value === true ? {} : value || undefined;
+}
+
+function tellTwins(
+  { log, events }: StateOptions,
+  twins: readonly [older: Peer, newer: Peer],
+): void {
+  const nodeId = twins[1].principal.deviceId ?? "";
+  const addresses = twins.map((peer) => peer.principal.remoteAddress);
+  log.warn("one node identity is connected twice: its state directory was copied", {
+    node: nodeId,
+    addresses: addresses.join(" "),
+  });
+  for (const peer of twins) events.send(peer, "node.identity.duplicate", { nodeId, addresses });
 }
 
 function isInRanges(address: string, ranges: readonly string[]): boolean {
