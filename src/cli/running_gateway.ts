@@ -30,14 +30,16 @@ export interface RunningGateway {
   readonly fingerprint: string | null;
 }
 
-const fileOf = (paths: Pick<StatePaths, "gatewayDir">) => join(paths.gatewayDir, "runtime.json");
+/** Where the record is. */
+export const runningGatewayFile = (paths: Pick<StatePaths, "gatewayDir">) =>
+  join(paths.gatewayDir, "runtime.json");
 
 /** Publishes the record; the returned function removes it. */
 export async function publishRunningGateway(
   paths: Pick<StatePaths, "gatewayDir">,
   facts: Omit<RunningGateway, "pid">,
 ): Promise<() => Promise<void>> {
-  const file = fileOf(paths);
+  const file = runningGatewayFile(paths);
   const record = { version: 1, ...ownIdentity(), ...facts };
   await writeAtomic(file, JSON.stringify(record, null, 2) + "\n");
   return () => Deno.remove(file).catch(() => {/* already gone: nothing to take back */});
@@ -47,7 +49,7 @@ export async function publishRunningGateway(
 export async function readRunningGateway(
   paths: Pick<StatePaths, "gatewayDir">,
 ): Promise<RunningGateway | undefined> {
-  const file = await readOwned(fileOf(paths), { maxBytes: 64 * 1024 });
+  const file = await readOwned(runningGatewayFile(paths), { maxBytes: 64 * 1024 });
   if (!file) return undefined;
   try {
     const checked = check(schema, JSON.parse(new TextDecoder().decode(file.bytes)));

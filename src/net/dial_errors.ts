@@ -83,7 +83,13 @@ export function pinMismatch(
 }
 
 /** `TLS_UNTRUSTED`: no pin was given and the system does not trust the certificate. */
-export function untrusted(url: string, why: string, observed: string | undefined): OpenclawError {
+export function untrusted(
+  url: string,
+  why: string,
+  leaf: { readonly fingerprint: string; notBeforeMs?: number; notAfterMs?: number } | undefined,
+): OpenclawError {
+  const observed = leaf?.fingerprint;
+  const { notBeforeMs, notAfterMs } = leaf ?? {};
   return failure(
     "TLS_UNTRUSTED",
     url,
@@ -95,7 +101,7 @@ export function untrusted(url: string, why: string, observed: string | undefined
             `if it is the gateway's own (openclaw gateway fingerprint): --tls-fingerprint ${observed}`,
         }
         : {}),
-      details: { reason: why, ...(observed ? { observed } : {}) },
+      details: { reason: why, ...(observed ? { observed, notBeforeMs, notAfterMs } : {}) },
     },
   );
 }

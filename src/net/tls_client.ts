@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import { readCertificateParts } from "../identity/der.ts";
 import { type Fingerprint, fingerprintOfDer, matchesPin } from "../identity/fingerprint.ts";
 import { messageOf } from "../lib/errors.ts";
 import { errnoOf, notTls, pinMismatch, socketError, tlsFailed, untrusted } from "./dial_errors.ts";
@@ -112,11 +113,26 @@ export async function observeLeaf(
   transport: Socket,
   trust: TlsTrust,
   signal: AbortSignal,
-): Promise<Fingerprint | undefined> {
+): Promise<ObservedLeaf | undefined> {
   // A pin nothing can match: the handshake runs, the comparison is left to the caller.
   const socket = await handshake(transport, { ...trust, pins: ["" as Fingerprint] }, signal);
   const der = leafOf(socket);
   socket.destroy();
   transport.destroy();
-  return der && await fingerprintOfDer(der);
+  if (!der) return undefined;
+  const fingerprint = await fingerprintOfDer(der);
+  try {
+    const { notBeforeMs, notAfterMs } = readCertificateParts(der);
+    return { fingerprint, notBeforeMs, notAfterMs };
+  } catch {
+    return { fingerprint }; // a stranger's certificate may be any bytes
+  }
+}
+
+/** What a peer shows, seen without trusting it. */
+export interface ObservedLeaf {
+  readonly fingerprint: Fingerprint;
+  /** Dates, when they can be read. */
+  readonly notBeforeMs?: number;
+  readonly notAfterMs?: number;
 }

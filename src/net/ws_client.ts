@@ -105,7 +105,7 @@ export async function observeFingerprint(
     ...(lookup ? { lookup } : {}),
   };
   try {
-    return await observe(run, trustOf(run));
+    return (await observe(run, trustOf(run)))?.fingerprint;
   } finally {
     clearTimeout(timer);
   }

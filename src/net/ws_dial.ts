@@ -5,13 +5,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import type { Fingerprint } from "../identity/fingerprint.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import { httpRefused, notHttp, socketError, untrusted } from "./dial_errors.ts";
 import { type Endpoint, renderEndpoint, urlHost } from "./endpoint.ts";
 import type { FrameSocket } from "./socket.ts";
 import { type LookupAll, openTcp } from "./tcp.ts";
-import { observeLeaf, startTls, type TlsTrust } from "./tls_client.ts";
+import { type ObservedLeaf, observeLeaf, startTls, type TlsTrust } from "./tls_client.ts";
 import type { DialOptions } from "./ws_client.ts";
 import { WS_OPTIONS, WsSocket } from "./ws_frames.ts";
 
@@ -69,7 +68,7 @@ async function connectTo(run: DialRun) {
 }
 
 /** A look at a peer's leaf, so that a message can tell its fingerprint. Nothing but a TLS hello is sent to it. */
-export async function observe(run: DialRun, trust: TlsTrust): Promise<Fingerprint | undefined> {
+export async function observe(run: DialRun, trust: TlsTrust): Promise<ObservedLeaf | undefined> {
   try {
     return await observeLeaf(await connectTo(run), trust, run.signal);
   } catch {

@@ -11,12 +11,15 @@ export const DOCTOR_COMMANDS = [
     summary: "Check every hop to the gateway and on to a node; name the first broken one",
     notes: [
       "Hops: config, name, route, tcp, tls, pin, upgrade, challenge, credential, pairing; with --node also surface, " +
-      "policy and run. Exit 0 when all are fine, 1 otherwise.",
+      "policy and run. Exit 0 when all are fine, 1 otherwise. On the node's own machine --node walks the node's way to " +
+      "its gateway first.",
+      "--fix tightens modes of our files, removes leftovers of killed programs and a byte order mark, makes a missing " +
+      "gateway token; each repair is listed.",
     ],
     args: { argv: rest({ help: "With --node: a command the node should be able to run" }) },
     flags: {
       node: text({ help: "Check on to this node", value: "<node>" }),
-      fix: bool({ help: "Repair what can be repaired safely (file modes)" }),
+      fix: bool({ help: "Repair what can be repaired safely" }),
       ...rpcFlags(2_000),
     },
     examples: [

@@ -15,7 +15,9 @@ import type { Io } from "../io.ts";
 import { styled } from "../output.ts";
 import type { RpcValues } from "../rpc_flags.ts";
 import { nodeList, readAnswer } from "../shapes.ts";
-import { repairModes } from "./fix.ts";
+import { repair } from "./fix.ts";
+import { type NodeEnd, walkNodeEnd } from "./node_end.ts";
+import { NODE_DIAGNOSES, NODE_END_COMMANDS } from "./node_table.ts";
 import { walkToNode } from "./node_way.ts";
 import { refine } from "./refine.ts";
 import { securityNotes } from "../actions/security_notes.ts";
@@ -42,16 +44,30 @@ interface HopReport {
 interface Finding extends Diagnosis {
   readonly code: string;
   readonly message: string;
+  /** Whose way is broken: this command line's, or that of this machine's node. */
+  readonly end: End;
+}
+
+type End = "operator" | "node";
+
+/** How far the walk came. */
+interface Walk {
+  readonly finding: Finding | undefined;
+  /** The last hop that was looked at, when nothing is broken. */
+  readonly reached: Hop;
 }
 
 /** `doctor`. Returns 0 when every hop is fine. */
 export async function examine(values: DoctorValues, io: Io): Promise<number> {
-  const fixed = values.fix ? await repairModes(io) : [];
+  const startMs = performance.now();
+  const fixed = values.fix ? await repair(io) : [];
   const notes: string[] = [];
-  const finding = await walk(values, io, notes);
+  const { finding, reached } = await walk(values, io, notes);
   if (finding?.hop !== "config") notes.push(...await securityNotes(io));
-  const hops = reportHops(finding, values.node !== undefined);
-  io.out.show({ ok: finding === undefined, hops, finding: finding ?? null, notes, fixed }, () => {
+  const hops = reportHops(finding, values.node !== undefined, reached);
+  const tookMs = Math.round(performance.now() - startMs);
+  const ok = finding === undefined;
+  io.out.show({ ok, tookMs, hops, finding: finding ?? null, notes, fixed }, () => {
     for (const path of fixed) io.out.text(styled("good", "fixed    "), ` ${path}`);
     for (const { hop, state, detail } of hops) {
       const style = state === "ok" ? "good" : state === "broken" ? "bad" : "faint";
@@ -60,54 +76,80 @@ export async function examine(values: DoctorValues, io: Io): Promise<number> {
     for (const note of notes) io.out.text(styled("warn", "note       "), ` ${note}`);
     if (!finding) return;
     io.out.text("");
-    io.out.text(styled("strong", "Found  "), ` ${finding.code}: ${finding.message}`);
+    const end = finding.end === "node" ? " (the node's own way)" : "";
+    io.out.text(styled("strong", "Found  "), ` ${finding.code}${end}: ${finding.message}`);
     io.out.text(styled("strong", "Cause  "), ` ${finding.cause}`);
     if (finding.command) io.out.text(styled("strong", "Next   "), ` ${finding.command}`);
   });
   return finding ? 1 : 0;
 }
 
-function reportHops(finding: Finding | undefined, withNode: boolean): HopReport[] {
+function reportHops(finding: Finding | undefined, withNode: boolean, reached: Hop): HopReport[] {
   const end = withNode ? HOPS.length : HOPS.indexOf("pairing") + 1;
-  const last = finding ? HOPS.indexOf(finding.hop) : end;
+  const broken = finding ? HOPS.indexOf(finding.hop) : -1;
+  const passed = finding ? broken : HOPS.indexOf(reached) + 1;
   return HOPS.slice(0, end).map((hop, i) => ({
     hop,
-    state: i < last ? "ok" : i === last ? "broken" : "not reached",
-    ...(i === last && finding ? { detail: finding.cause } : {}),
+    state: i < passed ? "ok" : i === broken ? "broken" : "not reached",
+    ...(i === broken && finding ? { detail: finding.cause } : {}),
   }));
 }
 
-async function walk(
-  values: DoctorValues,
-  io: Io,
-  notes: string[],
-): Promise<Finding | undefined> {
+async function walk(values: DoctorValues, io: Io, notes: string[]): Promise<Walk> {
   let target: CliTarget | undefined;
+  const found = (error: unknown, end: End = "operator"): Walk => ({
+    finding: findingOf(error, { target, io, values, end }),
+    reached: "config",
+  });
+  let nodeEnd: NodeEnd | undefined;
   try {
     await checkStateDir(io);
+    nodeEnd = values.node === undefined
+      ? undefined
+      : await walkNodeEnd(values.node, io, values.timeoutMs);
+  } catch (error) {
+    return found(error, isOpenclawError(error, ...NODE_FILE_CODES) ? "node" : "operator");
+  }
+  if (nodeEnd?.problem) return found(nodeEnd.problem, "node");
+  try {
     target = await targetOf(io, values);
     requireValid(target.loaded);
-    // Long-lived: that way of dialling tells TCP, TLS and upgrade apart.
-    const needs = {
-      scopes: ["operator.read", "operator.write"],
-      wishes: ["operator.pairing"],
-      longLived: true,
-    };
-    return await withGateway(io, values, needs, async (gateway) => {
-      try {
-        notes.push(...await clockNotes(gateway));
-        if (values.node !== undefined) {
-          const argv = values.argv.length > 0 ? values.argv : ["true"];
-          await walkToNode(gateway, { query: values.node, argv }, io);
-        }
-      } catch (error) {
-        return findingOf(error, target, { io, values });
-      }
-    });
+    await walkToGateway(values, io, notes);
+    return { finding: undefined, reached: values.node === undefined ? "pairing" : "run" };
   } catch (error) {
     if (!isOpenclawError(error)) throw error;
-    return findingOf(target ? await refine(error, target, io) : error, target, { io, values });
+    const exact = target && !BEHIND.has(error.code) ? await refine(error, target, io) : error;
+    // A machine that is only a node has no gateway of its own: its node's way is all there is to check here.
+    if (nodeEnd && target?.source === "local" && exact.code === "GATEWAY_NOT_RUNNING") {
+      notes.push(
+        `the node is connected to ${nodeEnd.url}; for the rest, on the gateway: openclaw doctor --node ${
+          quoteWord(values.node ?? "")
+        }`,
+      );
+      return { finding: undefined, reached: "pairing" };
+    }
+    return found(exact);
   }
+}
+
+const NODE_FILE_CODES = ["NODE_FILE_UNREADABLE", "PIN_MALFORMED", "PIN_WITHOUT_TLS"];
+/** Codes of hops behind the gateway: they are exact already. */
+const BEHIND = new Set(Object.keys(NODE_DIAGNOSES));
+
+/** From this command line to the gateway and on. @throws {OpenclawError} of the first broken hop. */
+async function walkToGateway(values: DoctorValues, io: Io, notes: string[]): Promise<void> {
+  // Long-lived: that way of dialling tells TCP, TLS and upgrade apart.
+  const needs = {
+    scopes: ["operator.read", "operator.write"],
+    wishes: ["operator.pairing"],
+    longLived: true,
+  };
+  await withGateway(io, values, needs, async (gateway) => {
+    notes.push(...await clockNotes(gateway));
+    if (values.node === undefined) return;
+    const argv = values.argv.length > 0 ? values.argv : ["true"];
+    await walkToNode(gateway, { query: values.node, argv }, io);
+  });
 }
 
 /** F19: clocks that differ are told, because certificates, logs and expiry dates then seem wrong. */
@@ -142,40 +184,41 @@ async function checkStateDir({ env }: Io): Promise<void> {
 
 const exists = (path: string) => Deno.lstat(path).then(() => true, () => false);
 
-function findingOf(
-  error: unknown,
-  target: CliTarget | undefined,
-  { io, values }: { readonly io: Io; readonly values: DoctorValues },
-): Finding {
+interface FindingFacts {
+  readonly target: CliTarget | undefined;
+  readonly io: Io;
+  readonly values: DoctorValues;
+  readonly end: End;
+}
+
+function findingOf(error: unknown, facts: FindingFacts): Finding {
   if (!isOpenclawError(error)) throw error;
+  const { target, end } = facts;
   const known = DIAGNOSES[error.code] ?? {
-    hop: target ? "credential" as const : "config" as const,
+    hop: target || end === "node" ? "credential" as const : "config" as const,
     cause: error.hint ?? "not listed; the message says more",
   };
-  const command = known.command && fill(known.command, { error, target, io, values });
+  const words = (end === "node" ? NODE_END_COMMANDS[error.code] : undefined) ?? known.command;
+  const command = words && fill(words, error, facts);
   return {
     hop: known.hop,
     cause: known.cause,
     ...(command ? { command } : {}),
     code: error.code,
     message: messageOf(error),
+    end,
   };
 }
 
-interface CommandFacts {
-  readonly error: OpenclawError;
-  readonly target: CliTarget | undefined;
-  readonly io: Io;
-  readonly values: DoctorValues;
-}
-
 /** Puts the facts of this failure into a command. */
-function fill(command: string, { error, target, io, values }: CommandFacts): string {
-  const url = target?.url ?? "wss://gateway.example:18789";
+function fill(command: string, error: OpenclawError, { target, io, values }: FindingFacts): string {
   const { details = {} } = error;
   const { stateDir, gatewayLockFile } = statePaths(io.env);
+  const url = target?.url ?? wssIn(error.message) ?? "wss://gateway.example:18789";
+  const { hostname, port } = new URL(url.replace(/^ws/, "http"));
   const facts: Record<string, unknown> = {
-    host: new URL(url.replace(/^ws/, "http")).hostname,
+    host: hostname,
+    port: port || "18789",
     url,
     "wss-url": url.replace(/^ws:/, "wss:"),
     "http-url": url.replace(/^ws/, "http"),
@@ -190,3 +233,6 @@ function fill(command: string, { error, target, io, values }: CommandFacts): str
   };
   return command.replace(/<([a-zA-Z-]+)>/g, (all, name) => String(facts[name] ?? all));
 }
+
+/** The address in a dial's message. */
+const wssIn = (message: string) => /"(wss?:\/\/[^"\s]+)"/.exec(message)?.[1];

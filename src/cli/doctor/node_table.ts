@@ -22,13 +22,23 @@ export const NODE_DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   },
   NODE_CANNOT_CONNECT: {
     hop: "surface",
-    cause: "the node runs, but cannot connect; its own words are above",
-    command: "openclaw node status   # on the node",
+    cause: "the node of this machine runs, but cannot connect, for a reason of its own",
+    command: "openclaw node status",
   },
-  SCOPE_MISSING: {
+  NODE_NOT_RUNNING: {
     hop: "surface",
-    cause: "this device is not allowed to see nodes",
-    command: "openclaw devices list   # on the gateway: its scopes",
+    cause: "the way from this machine to the gateway is free, but its node does not run",
+    command: "openclaw node run",
+  },
+  NODE_FILE_UNREADABLE: {
+    hop: "config",
+    cause: "node.json cannot be used; it is never overwritten",
+    command: "mv <stateDir>/node.json <stateDir>/node.json.broken",
+  },
+  MISSING_SCOPE: {
+    hop: "pairing",
+    cause: "this device is let in, but not allowed to see nodes",
+    command: "openclaw devices list   # on the gateway: its scopes, and those its proxy grants",
   },
   NODE_AMBIGUOUS: {
     hop: "surface",
@@ -71,4 +81,16 @@ export const NODE_DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     command:
       'openclaw nodes invoke --node <node> --command system.which --params \'{"bins":["sh"]}\'',
   },
+};
+
+/** Commands that differ when the broken way is that of this machine's node, not that of its command line. */
+export const NODE_END_COMMANDS: Readonly<Record<string, string>> = {
+  TLS_UNTRUSTED: "openclaw node run --tls-fingerprint <observed>",
+  TLS_CERTIFICATE_NAME: "openclaw node run --tls-fingerprint <observed>",
+  TLS_REQUIRED: "openclaw node run --host <host> --port <port> --tls-fingerprint <observed>",
+  TLS_NOT_SPOKEN: "openclaw config set gateway.tls.enabled true   # on the gateway",
+  PLAINTEXT_REFUSED: "openclaw node run --host <host> --port <port> --tls-fingerprint <pin>",
+  PIN_MALFORMED: "openclaw gateway fingerprint   # on the gateway",
+  CONNECT_TIMEOUT:
+    "openclaw gateway status   # on the gateway's machine: does it listen for others?",
 };

@@ -2,14 +2,13 @@
  * `doctor --node`: the hops behind the gateway. Each is asked in order; the first that is broken is thrown as a coded
  * error. When the node runs on this machine, what it says about itself is used too.
  */
-import { statePaths } from "../../config/paths.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { type Infer, obj, opt, str } from "../../lib/schema.ts";
-import { type NodeRuntime, readRuntime } from "../../node/runtime_file.ts";
 import type { Gateway } from "../connect.ts";
 import type { Io } from "../io.ts";
 import { deviceList, invokeAnswer, type NodeEntry, readAnswer } from "../shapes.ts";
 import { chooseNode } from "../actions/nodes.ts";
+import { localNode } from "./node_end.ts";
 
 /** Whom to look for, and what it should be able to run. */
 export interface NodeQuestion {
@@ -30,7 +29,7 @@ export async function walkToNode(
       details: { requestId: node.pendingRequestId },
     });
   }
-  if (!node.connected) throw await whyOffline(node, io);
+  if (!node.connected) throw new OpenclawError("NODE_OFFLINE", "The node is not connected");
   if (!node.commands?.includes("system.run")) {
     throw new OpenclawError(
       "NODE_CANNOT_RUN",
@@ -47,9 +46,7 @@ async function findNode(gateway: Gateway, query: string, io: Io): Promise<NodeEn
     return await chooseNode(gateway, query);
   } catch (error) {
     if (isOpenclawError(error, "NODE_UNKNOWN")) throw await whyUnknown(gateway, query, io) ?? error;
-    throw isOpenclawError(error, "FORBIDDEN")
-      ? new OpenclawError("SCOPE_MISSING", error.message, { cause: error })
-      : error;
+    throw error;
   }
 }
 
@@ -76,31 +73,12 @@ async function whyUnknown(
     });
   }
   const runtime = await localNode(query, io);
-  if (!runtime || runtime.state === "connecting") return undefined;
-  const { code, message } = runtime.lastError ?? { code: "", message: "" };
-  return runtime.state === "connected" || runtime.state === "pairing"
-    ? new OpenclawError(
+  // Its own way was walked before: it is connected, only not here.
+  return runtime &&
+    new OpenclawError(
       "NODE_OTHER_GATEWAY",
       `The node runs on this machine and talks to ${runtime.gateway}`,
-    )
-    : new OpenclawError("NODE_CANNOT_CONNECT", `The node says: ${code}: ${message}`);
-}
-
-async function whyOffline({ nodeId }: NodeEntry, io: Io): Promise<OpenclawError> {
-  const runtime = await localNode(nodeId, io);
-  if (!runtime?.lastError || runtime.state === "connected") {
-    return new OpenclawError("NODE_OFFLINE", "The node is not connected");
-  }
-  const { code, message } = runtime.lastError;
-  return new OpenclawError("NODE_CANNOT_CONNECT", `The node says: ${code}: ${message}`);
-}
-
-/** The node host that runs on this state directory, when it is the one asked for. */
-async function localNode(query: string, io: Io): Promise<NodeRuntime | undefined> {
-  const runtime = await readRuntime(statePaths(io.env).runtimeFile);
-  const isIt = runtime?.deviceId.startsWith(query) ||
-    runtime?.displayName.toLowerCase() === query.toLowerCase();
-  return isIt ? runtime : undefined;
+    );
 }
 
 const keep = { unknown: "keep" } as const;

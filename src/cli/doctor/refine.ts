@@ -18,7 +18,15 @@ const NO_ROUTE = /ENETUNREACH|EHOSTUNREACH|unreachable|no route/i;
 
 /** The more exact error; the given one when nothing more is known. */
 export async function refine(error: OpenclawError, target: CliTarget, io: Io) {
-  const found = await exactCode(error, target, io);
+  return withExact(error, await exactCode(error, target, io));
+}
+
+/** As {@linkcode refine}, for a dial that is not this command line's own. */
+export async function refineDial(error: OpenclawError, at: { readonly url: string }) {
+  return withExact(error, await exactDial(error, at));
+}
+
+function withExact(error: OpenclawError, found: Exact | undefined): OpenclawError {
   if (found === undefined) return error;
   const { code, message = error.message, details = {} } = found;
   return new OpenclawError(code, message, {
@@ -41,21 +49,15 @@ async function exactCode(
   switch (error.code) {
     case "CONNECTION_REFUSED":
       return await whyRefused(target);
-    case "CONNECTION_FAILED":
-      return NO_ROUTE.test(error.message) ? { code: "ROUTE_MISSING" } : undefined;
-    case "CONNECTION_LOST":
-    case "NOT_A_GATEWAY":
-    case "CONNECT_TIMEOUT":
-      return await perhapsTls(error, target);
-    case "TLS_UNTRUSTED":
-      return untrusted(error);
     case "TLS_PIN_MISMATCH":
       return await wasPinnedBefore(target) ? { code: "TLS_CERTIFICATE_CHANGED" } : undefined;
-    case "HTTP_REFUSED":
-      return refusedByHttp(error);
     case "AUTH_TOKEN_MISMATCH":
     case "AUTH_PASSWORD_MISMATCH":
       return await wrongSource(error, target, io);
+    case "AUTH_UNAUTHORIZED":
+      return /trusted proxy/.test(error.message)
+        ? { code: "AUTH_IDENTITY_HEADER_REQUIRED" }
+        : undefined;
     case "AUTH_TOKEN_MISSING":
     case "GATEWAY_URL_CREDENTIALS_MISSING":
       return isBlank(target, io) ? { code: "AUTH_TOKEN_EMPTY" } : undefined;
@@ -63,14 +65,40 @@ async function exactCode(
       return error.details?.reason === "scope-upgrade"
         ? { code: "PAIRING_SCOPE_UPGRADE" }
         : undefined;
+    case "DEVICE_AUTH_SIGNATURE_EXPIRED":
+      return { code: "CLOCK_SKEW" };
+    default:
+      return await exactDial(error, target);
+  }
+}
+
+/** What the address alone tells. */
+async function exactDial(
+  error: OpenclawError,
+  at: { readonly url: string },
+): Promise<Exact | undefined> {
+  switch (error.code) {
+    case "CONNECTION_FAILED":
+      return NO_ROUTE.test(error.message) ? { code: "ROUTE_MISSING" } : undefined;
+    case "CONNECTION_LOST":
+    case "NOT_A_GATEWAY":
+    case "CONNECT_TIMEOUT":
+      return await perhapsTls(error, at);
+    case "TLS_UNTRUSTED":
+      return untrusted(error);
+    case "HTTP_REFUSED":
+      return refusedByHttp(error);
     default:
       return undefined;
   }
 }
 
 /** Nothing listens: not started, started elsewhere, or started and stuck. */
-async function whyRefused({ url, paths }: CliTarget): Promise<Exact | undefined> {
+async function whyRefused({ url, paths, source, loaded }: CliTarget): Promise<Exact | undefined> {
   if (!isLoopback(parseEndpoint(url))) return undefined;
+  if (source !== "cli" && loaded.config.gateway.mode === "remote") {
+    return { code: "TUNNEL_NOT_OPEN" };
+  }
   const running = await readRunningGateway(paths);
   if (running) {
     const actual = `${running.tls ? "wss" : "ws"}://127.0.0.1:${running.port}`;
@@ -98,7 +126,10 @@ async function isLocked(path: string): Promise<boolean> {
 }
 
 /** A plaintext client at a TLS port sees the connection end, or nothing at all. */
-async function perhapsTls(error: OpenclawError, { url }: CliTarget): Promise<Exact | undefined> {
+async function perhapsTls(
+  error: OpenclawError,
+  { url }: { readonly url: string },
+): Promise<Exact | undefined> {
   const stage = error.details?.stage;
   const silent = error.code === "CONNECT_TIMEOUT" && stage !== "tcp" && { code: "PORT_SILENT" };
   if (!url.startsWith("ws:") || stage === "tcp") return silent || undefined;
@@ -114,8 +145,14 @@ async function perhapsTls(error: OpenclawError, { url }: CliTarget): Promise<Exa
 
 function untrusted({ details }: OpenclawError): Exact | undefined {
   const reason = String(details?.reason ?? "");
-  if (/EXPIRED|expired|NOT_YET|not yet/.test(reason)) return { code: "TLS_CERTIFICATE_DATES" };
-  return /ALTNAME|altname|does not match/i.test(reason)
+  // The dates are read here: the runtime only says that it does not trust the certificate.
+  const { notBeforeMs, notAfterMs } = details ?? {};
+  // Of tomorrow: certificates are made with a day to spare, so the clock that reads this one is behind.
+  if (typeof notBeforeMs === "number" && notBeforeMs > Date.now()) return { code: "CLOCK_SKEW" };
+  if (typeof notAfterMs === "number" && notAfterMs < Date.now()) {
+    return { code: "TLS_CERTIFICATE_DATES" };
+  }
+  return /altname|not.?valid.?for|does not match/i.test(reason)
     ? { code: "TLS_CERTIFICATE_NAME" }
     : undefined;
 }

@@ -71,6 +71,12 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "no gateway runs on this state directory, and nothing listens at the address",
     command: "openclaw gateway run",
   },
+  TUNNEL_NOT_OPEN: {
+    hop: "tcp",
+    cause:
+      "the remote gateway is configured at a loopback address, which a tunnel must serve, and none is open",
+    command: "openclaw tunnel run --via <user>@<gateway host>",
+  },
   GATEWAY_OTHER_PORT: {
     hop: "tcp",
     cause: "wrong port: the gateway of this state directory listens at another address",
@@ -111,7 +117,7 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   TLS_CERTIFICATE_DATES: {
     hop: "tls",
     cause:
-      "the certificate has expired or is not valid yet (or this clock is wrong), and no fingerprint is pinned",
+      "the certificate has expired (or this machine's clock is ahead), and no fingerprint is pinned",
     command: "openclaw gateway cert renew   # on the gateway",
   },
   TLS_CERTIFICATE_NAME: {
@@ -247,9 +253,9 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "too many failed attempts; the gateway waits before it listens to this address again",
     command: "openclaw doctor --timeout 30s",
   },
-  DEVICE_AUTH_SIGNATURE_EXPIRED: {
+  CLOCK_SKEW: {
     hop: "credential",
-    cause: "this machine's clock and the gateway's differ by more than two minutes",
+    cause: "this machine's clock and the gateway's differ too much for what they show each other",
     command: "date -u   # on both machines",
   },
   AUTH_IDENTITY_HEADER_REQUIRED: {

@@ -186,14 +186,17 @@ export async function loadServerAuth(
   return { auth, makeToken, missing, tokenConfigured };
 }
 
-interface MadeToken {
+/** A token that was made. */
+export interface MadeToken {
   readonly token: Secret;
   readonly where: "saved" | "this run only";
   readonly problem?: string;
 }
 
 /** 48 hex digits, saved to the configuration; kept for this run when the file cannot be written. */
-async function makeToken({ paths, env }: ServerFacts): Promise<MadeToken> {
+export async function makeToken(
+  { paths, env }: Pick<ServerFacts, "paths" | "env">,
+): Promise<MadeToken> {
   const token = new Secret(toHex(crypto.getRandomValues(new Uint8Array(24))));
   const found: { token?: SecretInput | undefined } = {};
   const guard = ({ config }: LoadedConfig) => {

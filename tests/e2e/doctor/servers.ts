@@ -46,13 +46,17 @@ export const httpAnswer = (status: string, headers = ""): FaultyServer =>
     closeQuietly(conn);
   });
 
-/** A WebSocket server that says `greeting`, or nothing. */
-export function webSocketServer(greeting?: string): FaultyServer {
+/** A WebSocket server that says `greeting`, or nothing, and answers what it is told. */
+export function webSocketServer(
+  greeting?: string,
+  answer?: (text: string) => string,
+): FaultyServer {
   const sockets = new Set<WebSocket>();
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const { socket, response } = Deno.upgradeWebSocket(request);
     sockets.add(socket);
     if (greeting !== undefined) socket.onopen = () => socket.send(greeting);
+    if (answer) socket.onmessage = ({ data }) => socket.send(answer(String(data)));
     return response;
   });
   return {
@@ -128,3 +132,32 @@ function closeQuietly(conn: Deno.TcpConn): void {
     // It is closed already.
   }
 }
+
+/** Takes a connection and ends it without a word. */
+export const closesAtOnce = (): FaultyServer =>
+  tcpServer(async (conn) => {
+    await conn.read(new Uint8Array(1));
+    closeQuietly(conn);
+  });
+
+/** Greets like a gateway and refuses every connect with one code. */
+export function fakeGateway(code: string, message: string): FaultyServer {
+  const challenge = {
+    type: "event",
+    event: "connect.challenge",
+    payload: { nonce: crypto.randomUUID(), ts: Date.now() },
+  };
+  return webSocketServer(JSON.stringify(challenge), (text) => {
+    const { id } = JSON.parse(text);
+    const error = { code: "INVALID_REQUEST", message, details: { code } };
+    return JSON.stringify({ type: "res", id, ok: false, error });
+  });
+}
+
+/** Answers a TLS hello with a fatal alert (handshake_failure). */
+export const tlsAlert = (): FaultyServer =>
+  tcpServer(async (conn) => {
+    await conn.read(new Uint8Array(4096));
+    await conn.write(new Uint8Array([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28]));
+    closeQuietly(conn);
+  });
