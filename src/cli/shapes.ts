@@ -98,6 +98,7 @@ const approvalEntry = obj({
   request: opt(any()),
   createdAtMs: time,
   expiresAtMs: time,
+  requester: opt(nullable(obj({ name: str(), deviceId: word }, keep))),
 }, keep);
 
 /** `device.pair.list`. Source: gateway-protocol.md 8.5. */

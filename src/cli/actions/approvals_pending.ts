@@ -40,6 +40,11 @@ function showEntry(entry: ApprovalEntry, spaced: boolean, io: Io): void {
     `Command  ${request.command ?? ""}`,
     ...(request.cwd ? [`Cwd      ${request.cwd}`] : []),
     ...(where ? [`Host     ${where}`] : []),
+    ...(entry.requester ? [`From     ${requesterText(entry.requester)}`] : []),
     `Decide   openclaw approvals resolve ${entry.id} allow-once`,
   ]);
+}
+
+function requesterText({ name, deviceId }: NonNullable<ApprovalEntry["requester"]>): string {
+  return deviceId ? `${name} (${deviceId})` : name;
 }

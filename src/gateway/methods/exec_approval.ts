@@ -104,7 +104,13 @@ const listMethod = method("exec.approval.list", {
     createdAtMs: approval.createdAtMs,
     expiresAtMs: approval.expiresAtMs,
     approvalKind: "exec",
+    requester: shownRequester(approval),
   })));
+
+/** Who asks, as this gateway knows it: the proven device, and the name it goes by. */
+function shownRequester({ requester: { name, deviceId } }: OpenApproval) {
+  return { name, ...(deviceId === undefined ? {} : { deviceId }) };
+}
 
 const resolve = method("exec.approval.resolve", {
   scope: "operator.approvals",
