@@ -5,6 +5,7 @@
 import { join } from "@std/path";
 import { statePaths } from "../../src/config/paths.ts";
 import { type RunningGateway, startGateway } from "../../src/gateway/server.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { type DeviceKey, deviceKeyOfSeed } from "../../src/identity/device_key.ts";
 import { authPayload } from "../../src/protocol/auth_payload.ts";
 
@@ -24,8 +25,23 @@ export interface World extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
+/** The real clock, with a wall clock that can be stepped (F19, F21). */
+export class SteppedClock implements Clock {
+  #offsetMs = 0;
+  readonly monotonic = systemClock.monotonic;
+  readonly after = systemClock.after;
+
+  now(): number {
+    return systemClock.now() + this.#offsetMs;
+  }
+
+  step(byMs: number): void {
+    this.#offsetMs += byMs;
+  }
+}
+
 /** Starts a gateway on a free port. `settings` is the `gateway` object of the configuration. */
-export async function openWorld(settings: Settings = {}): Promise<World> {
+export async function openWorld(settings: Settings = {}, clock?: Clock): Promise<World> {
   const stateDir = await Deno.makeTempDir({ prefix: "openclaw-test-" });
   await Deno.chmod(stateDir, 0o700);
   const config = { gateway: { auth: { mode: "token", token: TOKEN }, ...settings } };
@@ -34,7 +50,8 @@ export async function openWorld(settings: Settings = {}): Promise<World> {
   });
   const env = { HOME: stateDir, OPENCLAW_STATE_DIR: stateDir, PATH: Deno.env.get("PATH") ?? "" };
   const paths = statePaths(env);
-  const start = () => startGateway({ paths, env, flags: { port: 0 } });
+  const start = () =>
+    startGateway({ paths, env, flags: { port: 0 }, ...(clock === undefined ? {} : { clock }) });
   let gateway = await start();
   const peers: ScriptedPeer[] = [];
   return {

@@ -38,14 +38,13 @@ const rename = method(
     summary: "Name a node",
     params: obj({ nodeId: id(), displayName: str({ min: 1, max: 256 }) }),
   },
-  ({ nodeId, displayName }, { services }) =>
-    renameNode(services.pairing.context, nodeId, displayName),
+  (params, { services, principal }) => renameNode(services.pairing.context, principal, params),
 );
 
 const pairList = method("node.pair.list", {
   scope: "operator.pairing",
   summary: "Command surfaces that wait, and approved nodes",
-}, (_params, { services }) => listSurfaces(services.pairing.context));
+}, (_params, { services, principal }) => listSurfaces(services.pairing.context, principal));
 
 const pairApprove = method("node.pair.approve", {
   scope: "operator.pairing",
@@ -75,8 +74,8 @@ const pairReject = method("node.pair.reject", {
   scope: "operator.pairing",
   summary: "Refuse the commands a node asks for",
   params: requestParams,
-}, async ({ requestId }, { services }) => {
-  const rejected = await rejectSurface(services.pairing.context, requestId);
+}, async ({ requestId }, { services, principal }) => {
+  const rejected = await rejectSurface(services.pairing.context, principal, requestId);
   services.invoker.surfaceChanged(rejected.nodeId);
   return rejected;
 });

@@ -12,8 +12,9 @@ import type { AnsweredRequest, PairingRequest } from "../../store/pairing_reques
 import type { Change } from "../../store/store.ts";
 import type { EventName } from "../peers/events.ts";
 import type { NodePolicy } from "../nodes/policy.ts";
+import type { Principal } from "../peers/principal.ts";
 import type { AdmissionRequest } from "./desk.ts";
-import type { PairingSwitches } from "./rules.ts";
+import { mayTouch, type PairingSwitches } from "./rules.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** How long answered ids are remembered, and how many. */
@@ -106,11 +107,15 @@ export function remember(context: PairingContext, tx: Change, answered: Answered
  */
 export function deadRequest(
   context: PairingContext,
+  principal: Principal,
   requestId: string,
   list: string,
 ): OpenclawError {
   const answered = context.store.answered.get(requestId) ?? expiredNow(context, requestId);
-  if (answered === undefined) return refusal("INVALID_REQUEST", "unknown requestId");
+  // Someone else's request looks unknown to a device that may only manage itself.
+  if (answered === undefined || !mayTouch(principal, answered.deviceId)) {
+    return refusal("INVALID_REQUEST", "unknown requestId");
+  }
   const details = {
     code: `REQUEST_${answered.outcome.toUpperCase()}`,
     requestId,

@@ -53,7 +53,7 @@ export async function listDevices(
 
 function requestFor(context: PairingContext, principal: Principal, requestId: string) {
   const request = waitingRequest(context, requestId);
-  if (request === undefined) throw deadRequest(context, requestId, LIST);
+  if (request === undefined) throw deadRequest(context, principal, requestId, LIST);
   // Someone else's request looks unknown to a device that may only manage itself.
   if (!mayTouch(principal, request.deviceId)) throw refusal("INVALID_REQUEST", "unknown requestId");
   return request;

@@ -15,7 +15,7 @@ import type { Change } from "../../store/store.ts";
 import { filterDeclared } from "../nodes/policy.ts";
 import { deadRequest, type PairingContext, remember } from "./context.ts";
 import type { AdmissionRequest, DeclaredSurface, EffectiveSurface } from "./desk.ts";
-import { refuseSurfaceApprove } from "./rules.ts";
+import { mayTouch, refuseSurfaceApprove } from "./rules.ts";
 import type { Principal } from "../peers/principal.ts";
 import { compareSurface, sameSurface, surfaceChanges, tidySurface } from "../nodes/surface.ts";
 
@@ -172,13 +172,12 @@ function seenFields(
 }
 
 /** The device whose surface waits under this id. */
-function waitingSurface(context: PairingContext, requestId: string) {
+function waitingSurface(context: PairingContext, principal: Principal, requestId: string) {
   for (const record of context.store.devices.values()) {
-    if (record.pendingSurface?.requestId === requestId) {
-      return { record, pending: record.pendingSurface };
-    }
+    if (record.pendingSurface?.requestId !== requestId) continue;
+    if (mayTouch(principal, record.deviceId)) return { record, pending: record.pendingSurface };
   }
-  throw deadRequest(context, requestId, "`openclaw nodes pending`");
+  throw deadRequest(context, principal, requestId, "`openclaw nodes pending`");
 }
 
 /** `node.pair.approve`. Settles when durable; the caller then tells the live session. */
@@ -187,7 +186,7 @@ export async function approveSurface(
   principal: Principal,
   requestId: string,
 ) {
-  const { record, pending } = waitingSurface(context, requestId);
+  const { record, pending } = waitingSurface(context, principal, requestId);
   const refused = refuseSurfaceApprove(principal, requiredApproveScopes(pending.commands));
   if (refused !== undefined) throw refused; // I06
   const nowMs = context.clock.now();
@@ -228,8 +227,12 @@ function answered(
 }
 
 /** `node.pair.reject`. The node stays connected with what was approved before. */
-export async function rejectSurface(context: PairingContext, requestId: string) {
-  const { record } = waitingSurface(context, requestId);
+export async function rejectSurface(
+  context: PairingContext,
+  principal: Principal,
+  requestId: string,
+) {
+  const { record } = waitingSurface(context, principal, requestId);
   const { pendingSurface: _answered, ...rest } = record;
   await context.store.commit((tx) => {
     tx.put(context.store.devices, record.deviceId, rest);
@@ -240,9 +243,15 @@ export async function rejectSurface(context: PairingContext, requestId: string) 
 }
 
 /** `node.rename`: needs an approved surface. */
-export async function renameNode(context: PairingContext, nodeId: string, displayName: string) {
+export async function renameNode(
+  context: PairingContext,
+  principal: Principal,
+  { nodeId, displayName }: { readonly nodeId: string; readonly displayName: string },
+) {
   const record = context.store.devices.get(nodeId);
-  if (record?.surface === undefined) throw refusal("INVALID_REQUEST", "unknown nodeId");
+  if (record?.surface === undefined || !mayTouch(principal, nodeId)) {
+    throw refusal("INVALID_REQUEST", "unknown nodeId");
+  }
   await context.store.commit((tx) =>
     tx.put(context.store.devices, nodeId, { ...record, nodeName: displayName })
   );
@@ -251,10 +260,11 @@ export async function renameNode(context: PairingContext, nodeId: string, displa
 }
 
 /** `node.pair.list`. */
-export function listSurfaces(context: PairingContext) {
+export function listSurfaces(context: PairingContext, principal: Principal) {
   const pending = [];
   const paired = [];
   for (const record of context.store.devices.values()) {
+    if (!mayTouch(principal, record.deviceId)) continue;
     if (record.pendingSurface !== undefined) {
       pending.push(pendingRow(record.deviceId, record.pendingSurface));
     }

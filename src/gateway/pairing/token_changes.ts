@@ -43,8 +43,10 @@ export async function rotateToken(
   const denied = "device token rotation denied";
   const { record, grant } = grantFor(context, principal, asked, denied);
   const scopes = asked.role === "operator" ? asked.scopes ?? grant.scopes : [];
+  // I04: a device whose token was narrowed must not widen it again by itself.
+  const own = principal.deviceId === record.deviceId && coversAll(grant.scopes, scopes);
   const allowed = coversAll(record.approvedScopes, scopes) &&
-    mayOperateToken(principal, record, scopes);
+    (own || principal.owner || coversAll(principal.scopes, scopes));
   if (!allowed || (asked.role !== "operator" && (asked.scopes ?? []).length > 0)) {
     throw refusal("INVALID_REQUEST", denied);
   }

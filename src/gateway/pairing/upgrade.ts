@@ -49,6 +49,10 @@ export async function requestUpgrade(
     }
     tx.put(store.requests, made.requestId, made);
   });
+  if (old !== undefined) {
+    const { requestId, deviceId } = old;
+    emit("device.pair.resolved", { requestId, deviceId, decision: "rejected", ts: nowMs });
+  }
   emit("device.pair.requested", requestEvent(made));
   emit("device.pair.changed", {});
   return { requestId: made.requestId, status: "pending" };
@@ -116,7 +120,7 @@ function outcome(context: PairingContext, principal: Principal, requestId: strin
   const answered = context.store.answered.get(requestId);
   const foreign = isSelfService(principal) && answered?.deviceId !== principal.deviceId;
   if (answered === undefined || foreign) {
-    throw deadRequest(context, requestId, "`openclaw devices list`");
+    throw deadRequest(context, principal, requestId, "`openclaw devices list`");
   }
   return answered.outcome;
 }

@@ -18,6 +18,8 @@ import { Pairing } from "../pairing/pairing.ts";
 import type { PairingContext } from "../pairing/context.ts";
 import { allowedSurface, effectiveSurface } from "../pairing/surfaces.ts";
 import type { Peer } from "../peers/peer.ts";
+import { mayTouch } from "../pairing/rules.ts";
+import type { Principal } from "../peers/principal.ts";
 import type { Registry } from "../peers/registry.ts";
 import { Tokens } from "../pairing/tokens.ts";
 import type { VouchSettings } from "../vouch/rules.ts";
@@ -63,7 +65,7 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
     log,
     answered,
     emit: (name, payload) => {
-      events.broadcast(name, payload);
+      events.broadcast(name, payload, { only: ({ principal }) => mayHear(principal, payload) });
       if (name !== "device.pair.resolved") return;
       const { requestId } = payload as { readonly requestId: string };
       for (const listener of [...answered]) listener(requestId);
@@ -119,6 +121,13 @@ function tellTwins(
     addresses: addresses.join(" "),
   });
   for (const peer of twins) events.send(peer, "node.identity.duplicate", { nodeId, addresses });
+}
+
+/** A device that may only manage itself hears of itself only, as in `device.pair.list`. */
+function mayHear(principal: Principal, payload: unknown): boolean {
+  const { deviceId, nodeId } = payload as { readonly deviceId?: string; readonly nodeId?: string };
+  const subject = deviceId ?? nodeId;
+  return subject === undefined || mayTouch(principal, subject);
 }
 
 function isInRanges(address: string, ranges: readonly string[]): boolean {
