@@ -92,6 +92,11 @@ Deno.test("nodes run on a paired node", linux, async (t) => {
     assertStringIncludes(done.stderr, 'The node has no program "unmae"');
   });
 
+  await t.step("status on the node's machine shows its connection", async () => {
+    const done = await run(["status"], { env: pair.home.env("node") });
+    assertMatch(done.stdout, /Node here +│ connected · wss:/);
+  });
+
   await t.step("an allowlist entry set through the gateway is enough", async () => {
     const added = await pair.cli(
       ["approvals", "allowlist", "add", "--node", "build-1", "/usr/bin/uname"],

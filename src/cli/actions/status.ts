@@ -7,6 +7,7 @@ import { loadConfig } from "../../config/file/load.ts";
 import { explainCredentials } from "../../config/credentials/target.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { secretOf } from "../../lib/secret.ts";
+import { type NodeRuntime, readRuntime } from "../../node/runtime_file.ts";
 import { arch, hostName, osRelease, platformName } from "../../platform/os.ts";
 import { OWN_VERSION } from "../../protocol/versions.ts";
 import { type CliTarget, targetOf, withGateway } from "../connect.ts";
@@ -50,13 +51,15 @@ export async function showStatus(values: StatusValues, io: Io): Promise<void> {
     release: osRelease(),
     label: osLabel(),
   };
-  const { configFile, stateDir } = statePaths(io.env);
+  const { configFile, stateDir, runtimeFile } = statePaths(io.env);
+  const node = await readRuntime(runtimeFile);
   const document = {
     runtimeVersion: OWN_VERSION,
     os,
     gateway,
     gatewayService: { ...gatewayService, runtimeShort: gatewayService.runtime.status },
     nodeService: { ...nodeService, runtimeShort: nodeService.runtime.status },
+    node: node ?? null,
     nodes: nodes ?? null,
     credentials,
     secretDiagnostics: [],
@@ -71,6 +74,7 @@ export async function showStatus(values: StatusValues, io: Io): Promise<void> {
       ["Gateway", gatewayText(gateway)],
       ["Gateway service", serviceText(gatewayService)],
       ["Node service", serviceText(nodeService)],
+      ...(node ? [["Node here", nodeText(node)]] : []),
       ["Nodes", nodes ?? "unknown"],
       ...credentials.map((line) => ["Credentials", line]),
       ...security.map((note) => ["Security", note]),
@@ -88,6 +92,10 @@ function gatewayText(gateway: GatewayFacts): string {
       (gateway.error ?? "unknown").replace(/^Gateway not reachable at \S+: /, "")
     })`;
   return `${gateway.mode} · ${gateway.url ?? "no url"} (${gateway.urlSource ?? "-"}) · ${reach}`;
+}
+
+function nodeText({ gateway, state, requestId }: NodeRuntime): string {
+  return `${state} · ${gateway}` + (requestId ? ` · request ${requestId}` : "");
 }
 
 interface Look {
