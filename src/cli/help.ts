@@ -45,7 +45,14 @@ function flagRow(key: string, flag: Flag<unknown>): Row {
 }
 
 function defaultText(flag: Flag<unknown>): string {
-  return flag.kind === "duration" ? `${flag.default}ms` : String(flag.default);
+  return flag.kind === "duration" ? durationText(Number(flag.default)) : String(flag.default);
+}
+
+/** The largest unit that says it without a fraction: `24h`, `10s`, `1500ms`. */
+function durationText(ms: number): string {
+  const units: [name: string, ms: number][] = [["h", 3_600_000], ["m", 60_000], ["s", 1_000]];
+  const unit = units.find(([, size]) => ms > 0 && ms % size === 0);
+  return unit ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`;
 }
 
 function section(title: string, rows: readonly Row[]): string[] {

@@ -44,7 +44,6 @@ export function rpcFlags(defaultTimeoutMs = 10_000): {
     timeoutMs: duration({
       name: "timeout",
       help: "Longest wait for connecting and the answer",
-      value: "<ms>",
       default: defaultTimeoutMs,
     }),
   };

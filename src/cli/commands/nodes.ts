@@ -37,12 +37,10 @@ export const NODE_LIST_COMMANDS = [
       commandTimeoutMs: duration({
         name: "command-timeout",
         help: "Stop the command after this time",
-        value: "<ms>",
       }),
       invokeTimeoutMs: duration({
         name: "invoke-timeout",
         help: "Give up waiting after this time",
-        value: "<ms>",
         default: 86_400_000,
       }),
       wait: bool({ help: "Without a terminal: wait until somebody else decides the approval" }),
@@ -172,7 +170,6 @@ export const NODE_LIST_COMMANDS = [
       invokeTimeoutMs: duration({
         name: "invoke-timeout",
         help: "How long the node may take",
-        value: "<ms>",
         default: 15_000,
       }),
       idempotencyKey: text({ help: "Key that makes a repeat harmless", value: "<key>" }),
