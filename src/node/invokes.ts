@@ -8,6 +8,7 @@ import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger } from "../lib/log.ts";
 import { quoted } from "../lib/text.ts";
 import type { InvokeContext, LiveChannel, NodeCommand, NodeServices } from "./commands/define.ts";
+import type { NodePolicyConfig } from "./policy_config.ts";
 
 /** Ids remembered to drop a request that is delivered twice. */
 const REMEMBERED_IDS = 4096;
@@ -158,10 +159,15 @@ export class Invokes {
     const known = this.#byName.get(command);
     if (!known) throw new OpenclawError("UNAVAILABLE", "command not supported");
     if (this.#draining) throw new OpenclawError("NODE_STOPPING", "node is stopping");
-    await this.#refuseBusy(command);
+    const { services } = this.#options;
+    let config: Promise<NodePolicyConfig> | undefined;
+    // Read once per invoke: what is checked first holds to its end.
+    const policyConfig = () => config ??= services.policyConfig();
+    if (command === COUNTED_COMMAND) this.#refuseBusy(invoke.id, (await policyConfig()).maxRuns);
     const timeoutMs = facts["timeoutMs"];
     const context: InvokeContext = {
-      ...this.#options.services,
+      ...services,
+      policyConfig,
       invokeId: invoke.id,
       timeoutMs: typeof timeoutMs === "number" && timeoutMs > 0 ? timeoutMs : undefined,
       signal: abort.signal,
@@ -175,11 +181,14 @@ export class Invokes {
     return await known.run(paramsOf(facts), context);
   }
 
-  async #refuseBusy(command: string): Promise<void> {
-    if (command !== COUNTED_COMMAND) return;
-    const limit = (await this.#options.services.policyConfig()).maxRuns;
-    const running = [...this.#active.values()].filter((one) => one.command === command).length;
-    if (running <= limit) return;
+  /** Counts only what came before: those that wait for the settings must not stand in each other's way. */
+  #refuseBusy(id: string, limit: number): void {
+    let count = 0;
+    for (const [other, { command }] of this.#active) {
+      if (command === COUNTED_COMMAND) count++;
+      if (other === id) break;
+    }
+    if (count <= limit) return;
     throw new OpenclawError("NODE_BUSY", `node is busy: ${limit} commands are running, its limit`);
   }
 

@@ -11,6 +11,8 @@ export const OUTPUT_CAP_BYTES = 200_000;
 const EVENT_TAIL_CHARS = 20_000;
 const TRUNCATED = "... (truncated)";
 
+let createHash: typeof import("node:crypto").createHash | undefined;
+
 /** Collects output in the order it came. */
 export class RunOutput {
   readonly #parts = { out: [] as Uint8Array[], err: [] as Uint8Array[] };
@@ -23,7 +25,7 @@ export class RunOutput {
   static async create(options: { digest: boolean }): Promise<RunOutput> {
     const output = new RunOutput();
     if (options.digest) {
-      const { createHash } = await import("node:crypto");
+      createHash ??= (await import("node:crypto")).createHash;
       output.#hash = createHash("sha256");
     }
     return output;
