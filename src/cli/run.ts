@@ -46,12 +46,20 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
       out.lines(helpLines(parsed.command, TREE));
       return EXIT.ok;
     }
-    const io = { out, prompt: world.prompt, env: withGlobals(world.env, parsed.globals) };
+    const env = await withSecrets(withGlobals(world.env, parsed.globals));
+    const io = { out, prompt: world.prompt, env };
     const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
     return (await run(parsed.values as Parameters<typeof run>[0], io)) ?? EXIT.ok;
   } catch (error) {
     return report(error, out, world.env);
   }
+}
+
+/** An installed service finds its secrets in a file; everything else loads nothing for this. */
+async function withSecrets(env: Env): Promise<Env> {
+  if (!env.OPENCLAW_SERVICE_KIND) return env;
+  const { withServiceSecrets } = await import("../config/service_env.ts");
+  return await withServiceSecrets(env);
 }
 
 function report(error: unknown, out: Output, env: Env): number {

@@ -23,7 +23,7 @@ export function systemBinDirs(
   platform: "linux" | "macos" | "windows",
   env: Readonly<Record<string, string>>,
 ): string[] {
-  if (platform === "windows") return [join(env["SystemRoot"] ?? "C:\\Windows", "System32")];
+  if (platform === "windows") return [join(env["SYSTEMROOT"] ?? "C:\\Windows", "System32")];
   return ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 }
 
@@ -42,7 +42,7 @@ const TOOL_VARIABLES = [
   "XDG_RUNTIME_DIR",
   "XDG_CONFIG_HOME",
   "DBUS_SESSION_BUS_ADDRESS",
-  "SystemRoot",
+  "SYSTEMROOT",
   "TEMP",
   "TMP",
   "USERPROFILE",

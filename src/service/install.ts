@@ -3,6 +3,7 @@
  * Source: remote-access.md 4.1. Secrets never stand in a unit, an agent or a script.
  */
 import { join } from "@std/path";
+import { quoteServiceValue } from "../config/service_env.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { ensureDir, writeAtomic } from "../platform/files.ts";
@@ -130,10 +131,5 @@ function environmentValue(name: string, secret: Secret): string {
       `Cannot store ${name} for a service: it holds a control character`,
     );
   }
-  return `"${
-    value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("$", "\\$").replaceAll(
-      "`",
-      "\\`",
-    )
-  }"`;
+  return quoteServiceValue(value);
 }

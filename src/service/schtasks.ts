@@ -1,15 +1,17 @@
 /**
  * Drives `schtasks.exe` for tasks that start when the user logs on, without administrator rights or a visible window.
- * The script is made in `schtasks_render.ts`. Source: remote-access.md 4.4. Not run on Windows yet: tested with a
+ * The script is made in `schtasks_render.ts`, the task in `schtasks_xml.ts`. Source: remote-access.md 4.4. Not run on Windows yet: tested with a
  * stand-in `schtasks.exe` that records its calls.
  */
 import { join } from "@std/path";
 import { OpenclawError } from "../lib/errors.ts";
+import { showableWithin } from "../lib/text.ts";
 import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
 import { findTool, mustRunTool, runTool, type ServiceHost } from "./host.ts";
 import type { Availability, ServiceManager, ServiceStatus } from "./manager.ts";
 import type { ServiceNames, ServicePlan } from "./plan.ts";
-import { createTaskArgs, readTaskState, renderTaskScript } from "./schtasks_render.ts";
+import { programLine, readTaskState, renderTaskScript } from "./schtasks_render.ts";
+import { renderTaskXml, taskXmlBytes } from "./schtasks_xml.ts";
 
 const TOOL = "schtasks.exe";
 
@@ -26,7 +28,7 @@ export function schtasksManager(host: ServiceHost, stateDir: string): ServiceMan
     async install(plan: ServicePlan, names: ServiceNames) {
       await ensureDir(stateDir);
       await writeAtomic(scriptOf(names), renderTaskScript(plan));
-      await register(host, names, scriptOf(names));
+      await register(host, { names, script: scriptOf(names), description: plan.description });
       await mustRunTool(host, TOOL, task("/Run", names));
       return [];
     },
@@ -56,22 +58,39 @@ async function available(host: ServiceHost): Promise<Availability> {
   return { ok: false, reason: `${TOOL} is not installed`, hints: [] };
 }
 
-/** Registers for the user by name; some domains refuse that, so a second try lets Windows choose the account. */
-async function register(host: ServiceHost, names: ServiceNames, script: string): Promise<void> {
+interface Registration {
+  readonly names: ServiceNames;
+  readonly script: string;
+  readonly description: string;
+}
+
+/** Registers for the user with the domain; some set-ups know the bare name only. */
+async function register(host: ServiceHost, wish: Registration): Promise<void> {
   const domain = host.env["USERDOMAIN"];
-  const user = domain ? `${domain}\\${host.userName}` : undefined;
-  if (user) {
-    const named = await runTool(host, TOOL, createTaskArgs(names.windowsTask, script, user));
-    if (named.exitCode === 0) return;
+  const users = [...(domain ? [`${domain}\\${host.userName}`] : []), host.userName];
+  const file = wish.script.replace(/(\.cmd)?$/i, ".task.xml");
+  let said = "";
+  try {
+    for (const user of users) {
+      const definition = renderTaskXml({
+        ...wish,
+        name: wish.names.windowsTask,
+        user,
+        systemRoot: host.env["SystemRoot"] ?? "C:\\Windows",
+      });
+      await writeAtomic(file, taskXmlBytes(definition));
+      const args = ["/Create", "/F", "/TN", wish.names.windowsTask, "/XML", file];
+      const result = await runTool(host, TOOL, args);
+      if (result.exitCode === 0) return;
+      said = result.stderr.trim() || result.stdout.trim() || `exit code ${result.exitCode}`;
+    }
+  } finally {
+    await Deno.remove(file).catch(() => {/* not even written */});
   }
-  const result = await runTool(host, TOOL, createTaskArgs(names.windowsTask, script));
-  if (result.exitCode === 0) return;
   throw new OpenclawError(
     "SERVICE_ACTION_FAILED",
-    `Cannot register the scheduled task "${names.windowsTask}": ${
-      result.stderr.trim() || `exit code ${result.exitCode}`
-    }`,
-    { hint: `Put a shortcut to "${script}" into the Startup folder: shell:startup` },
+    `Cannot register the scheduled task "${wish.names.windowsTask}": ${showableWithin(said, 400)}`,
+    { hint: `Put a shortcut to "${wish.script}" into the Startup folder: shell:startup` },
   );
 }
 
@@ -97,13 +116,11 @@ async function status(
     };
   }
   const file = await readOwned(script, { maxBytes: 256 * 1024 });
-  const lines = file
-    ? new TextDecoder().decode(file.bytes).split("\r\n").filter((l) => l !== "")
-    : [];
+  const line = file && programLine(new TextDecoder().decode(file.bytes));
   return {
     installed: true,
     loaded: true,
-    command: file ? { programArguments: [lines.at(-1) ?? ""], sourcePath: script } : null,
+    command: line ? { programArguments: [line], sourcePath: script } : null,
     runtime: { status: readTaskState(listing.stdout) },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The script a Windows scheduled task runs, and the arguments that register it. Pure; `schtasks.ts` runs them.
+ * The script a Windows scheduled task runs, and what the task's listing says. Pure; the task is `schtasks_xml.ts`.
  * Source: remote-access.md 4.4.
  */
 import { OpenclawError } from "../lib/errors.ts";
@@ -24,6 +24,15 @@ export function batchWord(word: string): string {
   return /^[A-Za-z0-9_.\\/:=,@+-]+$/.test(text) ? text : `"${text}"`;
 }
 
+/** Comes after the program's line. Exit 78 is a configuration refusal: a task that ended well is not started again. */
+const AFTER_PROGRAM = ["if %ERRORLEVEL%==78 exit /b 0", "exit /b %ERRORLEVEL%"];
+
+/** The program's line of a script; `undefined` when it is none of ours. */
+export function programLine(script: string): string | undefined {
+  const lines = script.split("\r\n");
+  return lines[lines.indexOf(AFTER_PROGRAM[0] ?? "") - 1];
+}
+
 /** The `.cmd` script with CRLF line ends. */
 export function renderTaskScript(plan: ServicePlan): string {
   checkPlan(plan);
@@ -35,6 +44,7 @@ export function renderTaskScript(plan: ServicePlan): string {
       .filter(([name]) => name.toUpperCase() !== "PATH")
       .map(([name, value]) => `set "${name}=${bare(value)}"`),
     plan.program.map(batchWord).join(" "),
+    ...AFTER_PROGRAM,
     "",
   ].join("\r\n");
 }
@@ -42,23 +52,6 @@ export function renderTaskScript(plan: ServicePlan): string {
 function bare(value: string): string {
   const word = batchWord(value);
   return word.startsWith('"') ? word.slice(1, -1) : word;
-}
-
-/** Arguments of `schtasks.exe` that register the task for the logged-on user, without a visible window. */
-export function createTaskArgs(taskName: string, scriptPath: string, user?: string): string[] {
-  return [
-    "/Create",
-    "/F",
-    "/SC",
-    "ONLOGON",
-    "/RL",
-    "LIMITED",
-    "/TN",
-    taskName,
-    "/TR",
-    `"${scriptPath}"`,
-    ...(user ? ["/RU", user, "/NP", "/IT"] : []),
-  ];
 }
 
 /** What `schtasks /Query /V /FO LIST` says about a task, whatever its language says around the number. */

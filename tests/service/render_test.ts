@@ -4,7 +4,7 @@ import { renderLaunchAgent } from "../../src/service/launchd_render.ts";
 import { serviceNames, type ServicePlan } from "../../src/service/plan.ts";
 import {
   batchWord,
-  createTaskArgs,
+  programLine,
   readTaskState,
   renderTaskScript,
 } from "../../src/service/schtasks_render.ts";
@@ -119,11 +119,12 @@ Deno.test("N39: a unit name from the environment is a name or refused", () => {
   );
 });
 
-Deno.test("schtasks arguments hold the script path in quotes", () => {
-  assertEquals(createTaskArgs("OpenClaw Node", "C:\\a b\\node.cmd").slice(-2), [
-    "/TR",
-    '"C:\\a b\\node.cmd"',
-  ]);
+Deno.test("programLine() finds the program in a task script", () => {
+  assertEquals(
+    programLine(renderTaskScript(plan)),
+    "/usr/local/bin/openclaw node run --host gw.example --port 18789 --tls",
+  );
+  assertEquals(programLine("@echo off\r\nsomething else\r\n"), undefined);
 });
 
 const states: [listing: string, state: string][] = [
