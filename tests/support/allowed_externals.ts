@@ -5,6 +5,7 @@
 /** What may be imported from outside, each with what it is for. A new one is a decision: say why in the commit. */
 export const ALLOWED_EXTERNALS: Readonly<Record<string, string>> = {
   "npm:deno-std": "@std: paths, colours, JSON with comments; bundling leaves 25 KB of it",
+  "npm:uqr": "the QR code of a setup code; loaded when one is asked for",
   "npm:ws": "WebSocket server, and client over an already checked TLS socket",
   "node:buffer": "what ws and node:crypto hand over",
   "node:child_process": "a program with its own argv[0]; only in platform/",

@@ -95,6 +95,7 @@ async function paramsOf(values: JoinCodeValues, gateway: Gateway, io: Io): Promi
   return {
     bootstrapProfile: values.operator ? "operator" : "node",
     ttlMs: values.ttlMs,
+    includeQr: false,
     ...(values.joinUrl ? { joinUrl: true } : {}),
     uses: values.uses,
     ...(values.name === undefined ? {} : { name: values.name }),

@@ -96,17 +96,25 @@ const setupCode = method("device.pair.setupCode", {
   };
   const made = await services.joins.make(grant);
   const base = address.url.replace(/^ws(s?):/, "http$1:");
+  const qr = params.includeQr === false ? undefined : await qrOf(made.setupCode);
   return {
     setupId: made.setupId,
     expiresAtMs: made.expiresAtMs,
     setupCode: made.setupCode,
     ...(made.urlCode === undefined ? {} : { joinUrl: `${base}/j/${made.urlCode}` }),
+    ...(qr === undefined ? {} : { qrDataUrl: qr }),
     gatewayUrl: address.url,
     auth: services.authMode(),
     urlSource: address.source,
     access: profile,
   };
 });
+
+/** The library behind it is loaded with the first picture. */
+async function qrOf(setupCode: string): Promise<string | undefined> {
+  const { qrDataUrl } = await import("../pairing/qr_image.ts");
+  return await qrDataUrl(setupCode);
+}
 
 const setupStatus = method("device.pair.setupStatus", {
   scope: "operator.admin",
