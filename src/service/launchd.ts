@@ -3,6 +3,7 @@
  * Source: remote-access.md 4.3. Not run on a Mac yet: tested with a stand-in `launchctl` that records its calls.
  */
 import { join } from "@std/path";
+import { OpenclawError } from "../lib/errors.ts";
 import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
 import { findTool, mustRunTool, runTool, type ServiceHost } from "./host.ts";
 import { renderLaunchAgent } from "./launchd_render.ts";
@@ -28,6 +29,7 @@ export function launchdManager(host: ServiceHost): ServiceManager {
       await ensureDir(join(pathOf(names), ".."), 0o755);
       await ensureDir(plan.logsDir);
       await writeAtomic(pathOf(names), renderLaunchAgent(plan, names));
+      await checkWritten(pathOf(names), plan);
       await bootout(names);
       await bootstrap(names);
       return await removeLeftover(host, names, domain);
@@ -85,11 +87,7 @@ async function status(host: ServiceHost, path: string, target: string): Promise<
       runtime: { status: "unknown", missingUnit: true },
     };
   }
-  const text = new TextDecoder().decode(file.bytes);
-  const program = /<key>ProgramArguments<\/key>\s*<array>([\s\S]*?)<\/array>/.exec(text)?.[1] ?? "";
-  const programArguments = [...program.matchAll(/<string>([\s\S]*?)<\/string>/g)].map((m) =>
-    plain(m[1] ?? "")
-  );
+  const programArguments = programOf(new TextDecoder().decode(file.bytes));
   const printed = await runTool(host, "launchctl", ["print", target]);
   const loaded = printed.exitCode === 0;
   const pid = Number(/^\s*pid = (\d+)/m.exec(printed.stdout)?.[1]);
@@ -99,6 +97,22 @@ async function status(host: ServiceHost, path: string, target: string): Promise<
     command: { programArguments, sourcePath: path },
     runtime: pid > 0 ? { status: "running", pid } : { status: loaded ? "stopped" : "unknown" },
   };
+}
+
+/** Reads the agent back: what launchd would start is what was meant, or nothing is left of it (N39). */
+async function checkWritten(path: string, plan: ServicePlan): Promise<void> {
+  const program = programOf(await Deno.readTextFile(path));
+  if (JSON.stringify(program) === JSON.stringify(plan.program)) return;
+  await Deno.remove(path);
+  throw new OpenclawError(
+    "UNIT_MISMATCH",
+    `Removed ${path} again: read back, it does not say what was meant`,
+  );
+}
+
+function programOf(plist: string): string[] {
+  const list = /<key>ProgramArguments<\/key>\s*<array>([\s\S]*?)<\/array>/.exec(plist)?.[1] ?? "";
+  return [...list.matchAll(/<string>([\s\S]*?)<\/string>/g)].map((m) => plain(m[1] ?? ""));
 }
 
 function plain(xml: string): string {
