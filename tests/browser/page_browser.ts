@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { commandText } from "../../src/approvals/words.ts";
 import { admittedNode, nodeOptions, openWorld, TOKEN } from "../gateway/world.ts";
 import { Chromium } from "../support/chromium.ts";
-import { approveBrowser, giveToken, liveTab, pageOf, reviewer, state } from "./page_scene.ts";
+import { approveBrowser, giveToken, liveTab, pageOf, reviewer, shot, state } from "./page_scene.ts";
 
 Deno.test("a first visit: wrong token, right token, approval, live; a reload needs no token", async () => {
   await using world = await openWorld();
@@ -147,8 +147,6 @@ Deno.test("a click that lands right after the list moved answers nothing", async
   await tab.until(`document.body.innerText.includes("The list moved just now")`);
   const { pending } = await operator.call("device.pair.list");
   assertEquals(pending.length, 2);
-  const guardedUntil = await tab.value("performance.now() + 450");
-  await tab.until(`performance.now() > ${guardedUntil}`);
   await tab.press(/^Approve: first/);
   await tab.until(`document.querySelectorAll("#requests li").length === 1`);
 });
@@ -174,9 +172,3 @@ Deno.test("at 360 pixels nothing is wider than the screen, in both colour scheme
   assert(controls.length >= 6);
   for (const { name } of controls) assert(name.value.trim() !== "");
 });
-
-/** Keeps a picture when `OPENCLAW_TEST_SHOTS` names a folder. */
-async function shot(tab: { screenshot(path: string): Promise<void> }, name: string) {
-  const folder = Deno.env.get("OPENCLAW_TEST_SHOTS");
-  if (folder) await tab.screenshot(`${folder}/${name}.png`);
-}

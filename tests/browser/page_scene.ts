@@ -51,3 +51,9 @@ export async function liveTab(
   await approveBrowser(tab, operator);
   return tab;
 }
+
+/** Keeps a picture when `OPENCLAW_TEST_SHOTS` names a folder: somebody should look at the page now and then. */
+export async function shot(tab: Tab, name: string): Promise<void> {
+  const folder = Deno.env.get("OPENCLAW_TEST_SHOTS");
+  if (folder) await tab.screenshot(`${folder}/${name}.png`);
+}

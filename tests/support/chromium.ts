@@ -8,6 +8,8 @@ import { eventually } from "../e2e/program.ts";
 const PROGRAM = Deno.env.get("OPENCLAW_TEST_CHROMIUM") ?? "/usr/bin/chromium";
 const START_MS = 20_000;
 const CALL_MS = 10_000;
+/** The page takes no click on what has just moved: nobody could have read it. */
+const LOOK_MS = 450;
 
 const FLAGS = [
   "--headless",
@@ -242,11 +244,12 @@ export class Tab {
     return this.value("document.body.innerText");
   }
 
-  /** Clicks the button whose label for screen readers matches. */
+  /** Clicks the button whose label for screen readers matches, after having looked at it for as long as a person does. */
   async press(label: RegExp): Promise<void> {
     const find = `[...document.querySelectorAll("button")].find((b) => ` +
       `${label}.test(b.getAttribute("aria-label") ?? b.textContent) && !b.disabled)`;
     await this.until(find);
+    await this.value(`new Promise((resolve) => setTimeout(resolve, ${LOOK_MS}))`);
     const { x, y } = await this.value(`(() => {
       const button = ${find};
       button.scrollIntoView({ block: "center" });

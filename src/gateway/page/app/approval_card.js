@@ -2,7 +2,7 @@
  * How a command that waits for a decision looks. Everything a requester or a node said goes through `text.js`.
  */
 import { card, listed } from "./card.js";
-import { el, facts } from "./dom.js";
+import { el, facts, moved } from "./dom.js";
 import { showable, shownKey, shownName } from "./text.js";
 
 /** @typedef {import("./card.js").Desk} Desk */
@@ -23,8 +23,11 @@ export function approvalCard(approval, desk) {
   const { id, request, requester } = approval;
   const offered = Object.keys(DECISIONS).filter((d) => request.allowedDecisions?.includes(d));
   const node = request.nodeId ? desk.nodeName(request.nodeId) : undefined;
-  const why = el("span", {}, "asking the node…");
-  void explain(request, desk).then((text) => why.textContent = text);
+  const why = el("code", {}, "asking the node…");
+  void explain(request, desk).then((text) => {
+    why.textContent = text;
+    moved();
+  });
   const always = offered.includes("allow-always")
     ? el("p", {}, "“Always” means exactly these arguments in this directory.")
     : undefined;

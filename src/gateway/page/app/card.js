@@ -1,7 +1,7 @@
 /**
  * What all cards are made of: a title, a body, buttons that answer, times that go on.
  */
-import { el, movedJustNow } from "./dom.js";
+import { el, moved, movedJustNow } from "./dom.js";
 import { duration, showable, shownName } from "./text.js";
 
 /**
@@ -64,6 +64,7 @@ async function answer(desk, { problem, buttons, run, said }) {
     desk.announce(said);
   } catch (error) {
     problem.textContent = showable(/** @type {Error} */ (error).message);
+    moved();
     for (const button of buttons) button.disabled = false;
   }
   desk.refresh();

@@ -32,10 +32,10 @@ export function byId(id) {
 
 /**
  * A list of facts; empty ones are left out.
- * @param {readonly (readonly [term: string, value: Node | string | undefined])[]} rows
+ * @param {readonly (readonly [term: string, value: Node | string | null | undefined])[]} rows
  */
 export function facts(rows) {
-  const shown = rows.filter(([, value]) => value !== undefined && value !== "");
+  const shown = rows.filter(([, value]) => value);
   return el(
     "dl",
     {},
@@ -45,6 +45,11 @@ export function facts(rows) {
 
 /** When something moved last; see {@linkcode movedJustNow}. */
 let movedAtMs = -Infinity;
+
+/** Something grew, came or went: what is under the pointer now may be something else than a moment ago. */
+export function moved() {
+  movedAtMs = performance.now();
+}
 
 /**
  * Whether the list moved under the pointer a moment ago: a click that was meant for another card must not answer this
@@ -76,16 +81,19 @@ export function syncList(list, items, keyOf, make) {
     if (card?.dataset.version === version) continue;
     const fresh = make(item);
     Object.assign(fresh.dataset, { key, version });
-    movedAtMs = performance.now();
+    if (hasButtons(fresh)) moved();
     if (card === undefined) list.append(fresh);
     else replace(card, fresh);
   }
   for (const gone of old.values()) {
-    movedAtMs = performance.now();
+    if (hasButtons(gone)) moved();
     if (gone.contains(document.activeElement)) headingOf(list)?.focus();
     gone.remove();
   }
 }
+
+/** @param {HTMLElement} card */
+const hasButtons = (card) => card.querySelector("button") !== null;
 
 /**
  * @param {HTMLElement} card
