@@ -13,6 +13,7 @@ import {
   PRODUCT_SECRET,
   SHELL_WRAPPER_KEEPS,
 } from "./env_names.ts";
+import type { ExecPlatform } from "./facts.ts";
 
 /** What became of a caller's overrides. */
 export interface EnvVerdict {
@@ -86,17 +87,21 @@ export interface ChildEnvFacts {
   readonly pass?: readonly string[];
   /** Names that a SecretRef of the configuration reads; never passed on. */
   readonly secretNames?: readonly string[];
+  /** Windows takes names that differ in case for one variable; then an override replaces the inherited one. */
+  readonly platform?: ExecPlatform;
 }
 
 /** The exact environment of a child. Deterministic order: inherited, then overrides, then the marker. */
 export function childEnv(
-  { base, accepted, pass = [], secretNames = [] }: ChildEnvFacts,
+  { base, accepted, pass = [], secretNames = [], platform }: ChildEnvFacts,
 ): Record<string, string> {
   const passed = new Set(pass.map((name) => name.toUpperCase()));
   const secrets = new Set(secretNames.map((name) => name.toUpperCase()));
+  const replaced = new Set(Object.keys(accepted).map((name) => name.toUpperCase()));
   const out: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(base)) {
     const upper = name.toUpperCase();
+    if (platform === "windows" && replaced.has(upper)) continue;
     if (secrets.has(upper) || PRODUCT_SECRET.test(upper)) continue;
     if (isBlockedInherited(name) && !passed.has(upper)) continue;
     out[name] = value;

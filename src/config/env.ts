@@ -1,5 +1,5 @@
 /**
- * The environment, read once and typed. `main` hands in a plain record (`Deno.env.toObject()`); nothing else in
+ * The environment, read once and typed. `main` hands in a plain record (`ownEnvironment()`); nothing else in
  * the project reads variables. Only `OPENCLAW_*` and the variables of terminals and homes are looked at.
  */
 import { join } from "@std/path";

@@ -2,8 +2,10 @@
  * This machine as facts for the pure judgement in `approvals/`: files, folders, PATH, hashes.
  * Reads only; nothing is cached beyond one request, so a judgement sees what execution will see.
  */
-import { dirname, join } from "@std/path";
+import { dirname } from "@std/path";
 import type { ExecFacts, FileFact } from "../approvals/facts.ts";
+import { hasSlash } from "../approvals/reading/paths.ts";
+import { resolveExecutable } from "../approvals/reading/resolve.ts";
 import { sha256Hex } from "../lib/bytes.ts";
 import { DEFAULT_PATH, homeDir, platformName } from "../platform/os.ts";
 import { userId } from "../platform/user.ts";
@@ -50,23 +52,18 @@ export class Machine {
     };
   }
 
+  /** Endings of PATHEXT that Windows starts by itself; what an association would open is no program. */
   #pathExt(): string[] {
-    return (this.env["PATHEXT"] || ".EXE;.CMD;.BAT;.COM").split(";").filter((ext) => ext !== "");
+    const named = (this.env["PATHEXT"] ?? "").split(";").filter((ext) =>
+      /^\.(?:exe|com|cmd|bat)$/i.test(ext)
+    );
+    return named.length > 0 ? named : [".EXE", ".CMD", ".BAT", ".COM"];
   }
 
   /** Absolute path of a program name on PATH: a regular executable file. Source: node-host.md 4. */
   which(name: string): string | undefined {
-    if (name === "" || /[/\\]/.test(name)) return undefined;
-    const facts = this.facts();
-    const endings = facts.pathExt && !/\.[^.]+$/.test(name) ? facts.pathExt : [""];
-    for (const dir of facts.pathDirs) {
-      for (const ending of endings) {
-        const path = join(dir, name + ending);
-        const found = facts.file(path);
-        if (found?.kind === "file" && found.executable) return path;
-      }
-    }
-    return undefined;
+    if (hasSlash(name, this.platform)) return undefined;
+    return resolveExecutable(name, this.#cwd, this.facts())?.path;
   }
 }
 

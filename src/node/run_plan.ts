@@ -87,6 +87,7 @@ function jobOf({ plan, execution, bound, policyConfig, timeoutMs, context }: Run
     accepted: plan.env.accepted,
     pass: policyConfig.passEnv,
     secretNames: policyConfig.secretNames,
+    platform: machine.platform,
   });
   const limits = [timeoutMs, context.timeoutMs].filter((ms) => ms !== undefined && ms > 0);
   return {

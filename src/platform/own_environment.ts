@@ -1,10 +1,23 @@
 /**
- * Removes secrets from this process's initial environment, where the kernel shows them to every process of the same user
- * (and with that to commands a node runs) as long as the process lives. Decision 20.
+ * The environment this process got: how it is read, and how secrets are removed from where the kernel shows them to every
+ * process of the same user (and with that to commands a node runs) as long as the process lives. Decision 20.
  */
 
 /** Fields of /proc/self/stat after the name. Source: proc_pid_stat(5), field 50. */
 const ENV_START_FIELD = 50;
+
+/** The environment of this process. On Windows all names are upper-case: `Path` and `PATH` are one variable there. */
+export function ownEnvironment(): Record<string, string> {
+  const env = Deno.env.toObject();
+  return Deno.build.os === "windows" ? upperCaseNames(env) : env;
+}
+
+/** The record under upper-case names. */
+export function upperCaseNames(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]),
+  );
+}
 
 /**
  * Overwrites the values of `names` in the memory that `/proc/<pid>/environ` shows and removes them from the environment.

@@ -166,3 +166,13 @@ Deno.test("makePlan() reduces the environment of a shell, also behind a wrapper"
     assertEquals({ ...plan.env.accepted }, { TERM: "x" });
   }
 });
+
+Deno.test("E08: on Windows an override replaces the inherited variable of another case", () => {
+  const facts = { base: { FOO: "theirs", BAR: "b" }, accepted: { Foo: "ours" } };
+  assertEquals({ ...childEnv({ ...facts, platform: "windows" }) }, {
+    BAR: "b",
+    Foo: "ours",
+    OPENCLAW_CLI: "1",
+  });
+  assertEquals({ ...childEnv(facts) }, { FOO: "theirs", BAR: "b", Foo: "ours", OPENCLAW_CLI: "1" });
+});

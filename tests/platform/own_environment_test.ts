@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { ownEnvironment, upperCaseNames } from "../../src/platform/own_environment.ts";
 
 Deno.test("E11: a secret of the own environment is gone from what other processes can read", {
   ignore: Deno.build.os !== "linux",
@@ -26,4 +27,14 @@ Deno.test("E11: a secret of the own environment is gone from what other processe
   assertEquals(said.trim(), "[[],null]");
   assertEquals(environ.includes("very-secret"), false);
   assertStringIncludes(environ, "KEPT=yes");
+});
+
+Deno.test("variables of Windows are found whatever their case", () => {
+  assertEquals(upperCaseNames({ Path: "C:\\bin", SystemRoot: "C:\\Windows" }), {
+    PATH: "C:\\bin",
+    SYSTEMROOT: "C:\\Windows",
+  });
+  const own = ownEnvironment();
+  const names = Deno.build.os === "windows" ? Object.keys(own) : [];
+  assertEquals(names.filter((name) => name !== name.toUpperCase()), []);
 });
