@@ -369,6 +369,32 @@ Deno.test("N43: a peer that does not read shows in bufferedBytes and is cut by t
     other.close();
   }));
 
+Deno.test("N43: a peer that pings without reading the answers is cut, and an honest ping is answered", () =>
+  withEcho({}, async (echo) => {
+    const flood = await RawPeer.upgraded(echo.port);
+    const socket = echo.accepted[0]?.socket;
+    assert(socket);
+    const pings = new Uint8Array(512 * 131);
+    const ping = frameBytes({ opcode: 9, payload: new Uint8Array(125).fill(65) });
+    for (let n = 0; n < 512; n++) pings.set(ping, n * ping.length);
+    let most = 0;
+    const flooding = (async () => {
+      for (let n = 0; n < 600; n++) { // 40 MB of pings
+        await flood.write(pings);
+        most = Math.max(most, socket.bufferedBytes);
+      }
+    })().catch(() => {}); // it is cut while it writes
+    assertEquals((await within(10_000, echo.accepted[0]!.closed)).code, 1006);
+    await flooding;
+    assert(most < 1024 * 1024, `${most} bytes of answers waited for a peer that does not read`);
+    const other = await RawPeer.upgraded(echo.port);
+    await other.write(frameBytes({ opcode: 9, payload: new TextEncoder().encode("you?") }));
+    const answer = await within(2_000, other.frame());
+    assertEquals([answer?.opcode, new TextDecoder().decode(answer?.payload)], [10, "you?"]);
+    flood.close();
+    other.close();
+  }));
+
 Deno.test("onDrain() tells when a slow reader has caught up, and pause() stops reading", async () => {
   let drained!: () => void;
   const drain = new Promise<void>((resolve) => drained = resolve);
