@@ -76,7 +76,7 @@ async function register(host: ServiceHost, wish: Registration): Promise<void> {
         ...wish,
         name: wish.names.windowsTask,
         user,
-        systemRoot: host.env["SystemRoot"] ?? "C:\\Windows",
+        systemRoot: host.env["SYSTEMROOT"] ?? "C:\\Windows",
       });
       await writeAtomic(file, taskXmlBytes(definition));
       const args = ["/Create", "/F", "/TN", wish.names.windowsTask, "/XML", file];

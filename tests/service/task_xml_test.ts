@@ -125,7 +125,7 @@ async function scene(script: string) {
     { mode: 0o755 },
   );
   const host: ServiceHost = {
-    env: { USERDOMAIN: "LAB", SystemRoot: "C:\\Windows", PATH: "/usr/bin:/bin" },
+    env: { USERDOMAIN: "LAB", SYSTEMROOT: "C:\\Windows", PATH: "/usr/bin:/bin" },
     home: dir,
     uid: undefined,
     userName: "me",

@@ -92,7 +92,7 @@ export class SshVoucher {
       configFile: readEnv(env).sshConfig,
       timeoutMs: settings.timeoutMs ?? VOUCH_TIMEOUT_MS,
     }, {
-      path: await findSsh(platformName(), env["SystemRoot"]),
+      path: await findSsh(platformName(), env["SYSTEMROOT"]),
       env: sshEnvironment(env),
       signal: this.#stop.signal,
     });
