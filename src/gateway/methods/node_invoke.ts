@@ -4,6 +4,7 @@
  */
 import { wait } from "../../lib/clock.ts";
 import { any, bool, int, nullable, obj, opt, str } from "../../lib/schema.ts";
+import { changesProfiles } from "../../protocol/browser_proxy.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { invokeNeedsAdmin } from "../../protocol/node_commands.ts";
 import { safeRun } from "../approvals/run.ts";
@@ -52,6 +53,13 @@ function checkCall(params: InvokeParams, { services, principal }: MethodContext)
     throw refusal(
       "INVALID_REQUEST",
       "node.invoke does not allow system.execApprovals.*; use exec.approvals.node.*",
+      { details: { command } },
+    );
+  }
+  if (command.startsWith("browser.proxy") && changesProfiles(params.params)) {
+    throw refusal(
+      "INVALID_REQUEST",
+      "node.invoke cannot mutate persistent browser profiles via browser.proxy",
       { details: { command } },
     );
   }
