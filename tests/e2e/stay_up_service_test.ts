@@ -10,6 +10,18 @@ function runtimePid(outcome: Outcome): number {
   return service.runtime.pid;
 }
 
+/** How often systemd has started the gateway's unit again. */
+function restarts(dir: string): string {
+  const { stdout } = new Deno.Command("/usr/bin/systemctl", {
+    args: ["--user", "show", "openclaw-gateway.service", "-p", "NRestarts"],
+    env: { HOME: dir, XDG_RUNTIME_DIR: dir },
+    clearEnv: true,
+    stdin: "null",
+    stderr: "null",
+  }).outputSync();
+  return new TextDecoder().decode(stdout);
+}
+
 Deno.test("gateway and node as systemd services", async (t) => {
   await using home = await serviceHome();
   const systemd = await realSystemd(home.path);
@@ -123,17 +135,44 @@ Deno.test("gateway and node as systemd services", async (t) => {
       );
     });
 
+    await t.step("F30: a held port is told to a person at once, with its holder", async () => {
+      using _held = Deno.listen({ hostname: "127.0.0.1", port });
+      const direct = await cli(["gateway", "run", "--port", String(port)]);
+      assertMatch(direct.stderr, new RegExp(`process ${Deno.pid} `));
+      assertEquals(direct.code, 1);
+    });
+
     await t.step(
-      "F30: a port that is held ends the gateway with a name, not with a storm",
+      "F30: a service waits for a held port, then ends and is not started again",
       async () => {
-        using held = Deno.listen({ hostname: "127.0.0.1", port });
-        const direct = await cli(["gateway", "run", "--port", String(port)]);
-        assertMatch(direct.stderr, new RegExp(`${port}`));
-        assertMatch(direct.stderr, new RegExp(`process ${Deno.pid} `));
-        assertEquals((held.addr as Deno.NetAddr).port, port);
-        assert([1, 78].includes(direct.code), `exit code ${direct.code}`);
+        const status = async () =>
+          JSON.parse((await cli(["gateway", "status", "--no-probe", "--json"])).stdout).service;
+        {
+          using _held = Deno.listen({ hostname: "127.0.0.1", port });
+          await must(["gateway", "install", "--port", String(port)]);
+          await eventually(
+            "it gave up",
+            async () => /last exit 78/.test((await status()).runtime.detail ?? ""),
+            30_000,
+          );
+          assertStringIncludes((await status()).runtime.detail, "not started again");
+          assertMatch(restarts(home.path), /NRestarts=0/);
+        }
+        await must(["gateway", "restart"]);
+        await eventually("it answers", async () => (await cli(["health"])).code === 0, 20_000);
+        await must(["gateway", "uninstall"]);
       },
     );
+
+    await t.step("F30: a port that becomes free in time is taken", async () => {
+      const held = Deno.listen({ hostname: "127.0.0.1", port });
+      await must(["gateway", "install", "--port", String(port)]);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      held.close();
+      await eventually("it answers", async () => (await cli(["health"])).code === 0, 20_000);
+      assertMatch(restarts(home.path), /NRestarts=0/);
+      await must(["gateway", "uninstall"]);
+    });
   } finally {
     await cli(["node", "uninstall"]).catch(() => {});
     await cli(["gateway", "uninstall"]).catch(() => {});
