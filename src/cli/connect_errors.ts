@@ -7,6 +7,7 @@ import { credentialConflict, type Target } from "../config/credentials/target.ts
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import type { CliTarget } from "./cli_target.ts";
 import type { Io } from "./io.ts";
+import { lineOverTls } from "./same_line.ts";
 
 /** The block every connection error ends with. Source: cli.md 1. */
 function contextOf(target: Target): string[] {
@@ -27,13 +28,28 @@ export async function connectFailure(error: unknown, target: CliTarget, io: Io):
       /^AUTH_(TOKEN|PASSWORD)_MISMATCH$/.test(error.code)
     ? await credentialConflict({ env: io.env, loaded: target.loaded }, kind)
     : undefined;
+  const overTls = error.code === "PLAINTEXT_REFUSED" ? await overTlsHint(target, io) : undefined;
   const drift = refusedCredential(error, { role: "operator", tokenSource, passwordSource });
   return new OpenclawError(error.code, failureText(error, target), {
     cause: error,
     exitCode: error.exitCode,
     retryable: error.retryable,
     details: { ...error.details, context: contextOf(target) },
-    hint: conflict ?? drift ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
+    hint: overTls ?? conflict ?? drift ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
+  });
+}
+
+/** Decision 33: the same line over TLS with the fingerprint that host shows, when it shows one. */
+async function overTlsHint({ url, source }: Target, { words }: Io): Promise<string | undefined> {
+  const { tlsInstead } = await import("../net/tls_instead.ts");
+  return await tlsInstead(url, (secureUrl, fingerprint) => {
+    if (source === "cli") return lineOverTls(words, { url: secureUrl, fingerprint });
+    if (source === "env") {
+      return `export OPENCLAW_GATEWAY_URL=${secureUrl}; ${lineOverTls(words, { fingerprint })}`;
+    }
+    const set = (key: string, value: string) =>
+      `openclaw config set gateway.remote.${key} ${value}`;
+    return `${set("url", secureUrl)} && ${set("tlsFingerprint", fingerprint)}`;
   });
 }
 

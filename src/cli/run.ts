@@ -47,7 +47,7 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
       return EXIT.ok;
     }
     const env = await withSecrets(withGlobals(world.env, parsed.globals));
-    const io = { out, prompt: world.prompt, env };
+    const io = { out, prompt: world.prompt, env, words: argv };
     const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
     return (await run(parsed.values as Parameters<typeof run>[0], io)) ?? EXIT.ok;
   } catch (error) {

@@ -15,9 +15,10 @@ import { nodeCredentials } from "../config/credentials/target.ts";
 import type { DeviceKey } from "../identity/device_key.ts";
 import type { TokenStore } from "../identity/token_store.ts";
 import type { Clock } from "../lib/clock.ts";
-import { isOpenclawError } from "../lib/errors.ts";
+import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
+import { tlsInstead } from "../net/tls_instead.ts";
 import { deviceFamily, platformName } from "../platform/os.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import { NODE_COMMANDS } from "./commands/mod.ts";
@@ -86,11 +87,28 @@ export class Connector {
       memory: this.#memory,
       clock,
     });
-    return await session.catch((error) =>
-      Promise.reject(
-        withRepair(error, { role: "node", tokenSource, passwordSource, droppedToken }),
-      )
+    return await session.catch(async (error) => {
+      if (isOpenclawError(error, "PLAINTEXT_REFUSED")) throw await this.#overTls(error);
+      throw withRepair(error, { role: "node", tokenSource, passwordSource, droppedToken });
+    });
+  }
+
+  /** Decision 33: the same line over TLS with the fingerprint that host shows, when it shows one. */
+  async #overTls(error: OpenclawError): Promise<OpenclawError> {
+    const { host, port, url } = this.#facts.settings;
+    const hint = await tlsInstead(
+      url,
+      (_url, pin) =>
+        `openclaw node run --host ${host} --port ${port} --tls --tls-fingerprint ${pin}`,
     );
+    if (hint === undefined) return error;
+    const { code, message, details, exitCode } = error;
+    return new OpenclawError(code, message, {
+      cause: error,
+      hint,
+      exitCode,
+      details: { ...details },
+    });
   }
 
   /** Read anew for every attempt, so that a changed token is picked up (decision 31). */

@@ -126,7 +126,7 @@ function ioWith(prompt: Prompt) {
     errIsTerminal: false,
     columns: 100,
   }, { json: false, colour: false });
-  return { io: { out, prompt, env: {} }, written };
+  return { io: { out, prompt, env: {}, words: [] }, written };
 }
 
 function answering(key: string) {
