@@ -68,43 +68,41 @@ Deno.test("waiting, superseded and approved: one line a minute, live within 2 s,
   });
 });
 
-Deno.test(
-  "I12: revoke while a command runs closes within 1 s, kills within 2 s, and says why",
-  linux,
-  async () => {
-    await using pair = await Pair.make();
-    await pair.policy("full", "off");
-    const mark = `84${Deno.pid}`;
-    await using running = start(
-      ["nodes", "run", "--node", "build-1", "--", "sh", "-c", `echo up; exec sleep ${mark}`],
-      { env: pair.home.env("gateway") },
-    );
-    await running.until(/up/);
-    const asleep = () => processesWith(`sleep ${mark}`).filter((pid) => pid !== running.pid);
-    const child = () =>
-      asleep().some((pid) =>
-        Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith(`sleep\0${mark}`)
+for (const [verb, ...ending] of [["revoke", "--role", "node"], ["remove"]] as const) {
+  Deno.test(
+    `I12: ${verb} while a command runs closes within 1 s, kills within 2 s, and says why`,
+    linux,
+    async () => {
+      await using pair = await Pair.make();
+      await pair.policy("full", "off");
+      const mark = `84${Deno.pid}`;
+      await using running = start(
+        ["nodes", "run", "--node", "build-1", "--", "sh", "-c", `echo up; exec sleep ${mark}`],
+        { env: pair.home.env("gateway") },
       );
-    await eventually("the command sleeps", child);
-    const list = JSON.parse((await pair.cli(["nodes", "status", "--json"])).stdout);
-    const done = await pair.cli(
-      ["devices", "revoke", "--device", list.nodes[0].nodeId, "--role", "node"],
-    );
-    const revokedMs = performance.now();
-    assertEquals(done.code, 0, done.stderr);
-    await pair.node.until(/gateway closed \(4001\)/, 1_000);
-    await eventually("the command ended", () => {
-      try {
-        return !child();
-      } catch {
-        return false; // it ends while we look
-      }
-    }, 2_000);
-    assert(performance.now() - revokedMs < 2_000);
-    assertEquals((await running.status).code, 255, running.said);
-    assertMatch(running.said, /disconnected/i);
-  },
-);
+      await running.until(/up/);
+      const asleep = () =>
+        processesWith(`sleep ${mark}`).some((pid) => {
+          try {
+            return Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith(`sleep\0${mark}`);
+          } catch {
+            return false; // it ends while we look
+          }
+        });
+      await eventually("the command sleeps", asleep);
+      const { nodes } = JSON.parse((await pair.cli(["nodes", "status", "--json"])).stdout);
+      const device = verb === "revoke" ? ["--device", nodes[0].nodeId] : [nodes[0].nodeId];
+      const done = await pair.cli(["devices", verb, ...device, ...ending]);
+      const endedMs = performance.now();
+      assertEquals(done.code, 0, done.stderr);
+      await pair.node.until(/gateway closed \(4001\)/, 1_000);
+      await eventually("the command ended", () => !asleep(), 2_000);
+      assert(performance.now() - endedMs < 2_000);
+      assertEquals((await running.status).code, 255, running.said);
+      assertMatch(running.said, /disconnected/i);
+    },
+  );
+}
 
 Deno.test("token drift: the CLI and the node name the refused credential, its source and the repair", async (t) => {
   await using pair = await Pair.make();
