@@ -206,7 +206,7 @@ function runtimeOf(show: string): ServiceStatus["runtime"] {
   if (value("ActiveState") === "") return { status: "unknown" };
   const exit = value("ExecMainStatus");
   const refused = exit === "78"
-    ? ": its configuration was refused (exit 78), so it is not started again"
+    ? ": its configuration was refused or its port is held (see its log), so it is not started again"
     : "";
   return {
     status: "stopped",
