@@ -15,7 +15,7 @@ const NONE = { version: 1, defaults: {}, agents: {} };
 
 function replay(name: string, check: (played: NodePlayed) => void): void {
   Deno.test({
-    name: `replay to our node: ${name}`,
+    name: `F35: replay to our node: ${name}`,
     // The recorded nodes ran on Linux: their platform is in what they signed.
     ignore: Deno.build.os !== "linux",
     fn: async () => {
