@@ -1,15 +1,18 @@
 /**
- * Puts a changed configuration into force while the gateway runs: most of it is read anew at each use, the way in is
- * changed here. Source: gateway-protocol.md 4.6, 11.2.
+ * Puts a changed configuration into force while the gateway runs: most of it is read anew at each use; the way in and
+ * the addresses are changed here. Attack stopped: an edit that would open a network address without auth.
+ * Source: gateway-protocol.md 4.6, 11.2; config-and-credentials.md 2, 8.
  */
 import { changeEffect } from "../config/file/edit.ts";
 import type { Env } from "../config/env.ts";
 import { differences } from "../config/text/json_value.ts";
-import { issueText } from "../config/file/load.ts";
-import { loadServerAuth, type ServerFlags } from "../config/server/server_plan.ts";
+import { issueText, type LoadedConfig } from "../config/file/load.ts";
+import { checkServerAuth } from "../config/server/server_auth.ts";
+import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server/server_plan.ts";
 import { watchConfig } from "../config/file/watch.ts";
 import { messageOf } from "../lib/errors.ts";
 import { type AuthState, endSharedSessions, policyOf, type Whois } from "./auth/state.ts";
+import type { Listening } from "./listening/listening.ts";
 import { announceConfigChanges } from "./methods/config.ts";
 import type { GatewayServices } from "./services/services.ts";
 
@@ -17,13 +20,16 @@ import type { GatewayServices } from "./services/services.ts";
 export interface ReloadOptions {
   readonly services: GatewayServices;
   readonly auth: AuthState;
+  readonly listening: Listening;
   readonly env: Env;
   readonly flags: ServerFlags;
   readonly whois: Whois | undefined;
+  /** Mode `restart`: stops this gateway and starts it again; without it a person has to. */
+  readonly restart?: (() => void) | undefined;
 }
 
 /** Time for the answer that caused the change to leave before its session ends. */
-const END_SESSIONS_AFTER_MS = 50;
+const LEAVE_MS = 50;
 
 /** Watches the file and applies changes; the returned function stops. */
 export function watchForChanges(options: ReloadOptions): () => Promise<void> {
@@ -31,17 +37,26 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
   const { config, log, clock } = services;
   let cancelEnd = () => {};
   const unsubscribe = config.onChange(async (now, before) => {
-    const { hot, restart } = changeEffect(differences(before.parsed, now.parsed));
+    const { mode } = before.config.gateway.reload;
+    const { hot, restart } = changeEffect(differences(before.parsed, now.parsed), mode);
     log.info("configuration reloaded", { applied: hot.join(" ") });
     if (restart.length > 0) {
       log.warn("restart the gateway to apply the rest", { keys: restart.join(" ") });
     }
-    if (!await changeAuth(options)) return;
+    if (!await applyPlan(options, now, mode === "hybrid")) return;
     cancelEnd();
-    cancelEnd = clock.after(END_SESSIONS_AFTER_MS, () => {
+    cancelEnd = clock.after(LEAVE_MS, () => {
       log.warn("gateway auth changed", { sessionsEnded: endSharedSessions(services.registry) });
     });
   });
+  let cancelRestart = () => {};
+  config.onRestart = async (next) => {
+    if (!await canStart(options, next)) return;
+    if (!options.restart) return log.warn("restart the gateway to apply the changes");
+    log.info("gateway restarts for a changed configuration");
+    cancelRestart();
+    cancelRestart = clock.after(LEAVE_MS, options.restart);
+  };
   const endAnnouncing = announceConfigChanges(services);
   const { mode, debounceMs } = config.current.config.gateway.reload;
   const watch = mode === "off" ? undefined : watchConfig({
@@ -54,6 +69,7 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
     unsubscribe();
     endAnnouncing();
     cancelEnd();
+    cancelRestart();
     await watch?.close();
   };
 }
@@ -68,19 +84,71 @@ async function reload({ services: { config, log } }: ReloadOptions): Promise<voi
   }
 }
 
-/** Returns whether mode or secret changed. A configuration that would lock everybody out keeps the old one. */
-async function changeAuth(options: ReloadOptions): Promise<boolean> {
-  const { services, env, flags, auth, whois } = options;
+/** The plan a start would make of this configuration; no token is made behind the back of a running gateway. */
+function planOf({ env, flags, services }: ReloadOptions, loaded: LoadedConfig) {
+  return loadServerPlan({ env, flags, paths: services.paths, loaded, makeTokens: false });
+}
+
+async function canStart(options: ReloadOptions, next: LoadedConfig): Promise<boolean> {
   try {
-    const found = await loadServerAuth({ env, flags, loaded: services.config.current });
-    const { mode, token, password } = found.auth;
-    if ((mode === "token" && !token) || (mode === "password" && !password)) {
-      services.log.warn("gateway auth not changed: no secret is configured", { mode });
-      return false;
-    }
-    return await auth.change(policyOf(found.auth, whois));
+    await planOf(options, next);
+    return true;
   } catch (error) {
-    services.log.warn("gateway auth not changed", { problem: messageOf(error) });
+    options.services.log.warn("not restarted: the gateway would not start", {
+      problem: messageOf(error),
+    });
     return false;
   }
+}
+
+/**
+ * Changes the way in and the addresses. Returns whether mode or secret changed. A configuration that a start would
+ * refuse keeps both as they are.
+ */
+async function applyPlan(
+  options: ReloadOptions,
+  loaded: LoadedConfig,
+  mayMove: boolean,
+): Promise<boolean> {
+  const { listening, services: { log } } = options;
+  try {
+    const plan = await planOf(options, loaded);
+    if (!mayMove) return await changeAuth(options, plan);
+    // Never without auth in between: towards the network the stricter auth comes first, away from it last.
+    if (plan.bind.loopbackOnly) {
+      await move(options, plan);
+      return await changeAuth(options, plan);
+    }
+    const changed = await changeAuth(options, plan);
+    await move(options, plan);
+    return changed;
+  } catch (error) {
+    log.warn("gateway auth and addresses not changed", {
+      problem: messageOf(error),
+      listening: listening.listeners.urls.join(" "),
+    });
+    return false;
+  }
+}
+
+async function move({ listening, services }: ReloadOptions, plan: ServerPlan): Promise<void> {
+  if (!await listening.change(plan)) return;
+  const { facts, log } = services;
+  for (const warning of plan.warnings) log.warn(warning);
+  log.info("gateway listening", {
+    urls: facts.urls.join(" "),
+    ...(facts.fingerprint === undefined ? {} : { fingerprint: facts.fingerprint }),
+  });
+}
+
+/** @throws {OpenclawError} when the new auth does not suffice for the addresses in use. */
+async function changeAuth(
+  { listening, auth, whois }: ReloadOptions,
+  { auth: next, tailscaleMode }: ServerPlan,
+): Promise<boolean> {
+  const { bind, port } = listening.plan;
+  const tokenConfigured = next.token !== undefined;
+  checkServerAuth({ auth: next, bind, port, tailscaleMode, tokenConfigured });
+  listening.adopt({ auth: next });
+  return await auth.change(policyOf(next, whois));
 }

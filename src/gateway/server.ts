@@ -15,7 +15,6 @@ import { ensureDir, type FileLock } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import type { AuthPolicy } from "./auth/auth.ts";
 import { AuthState, policyOf, type Whois } from "./auth/state.ts";
-import { CertificateKeeper } from "./services/certificate_keeper.ts";
 import { ConfigHolder } from "./services/config_holder.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Door } from "./door.ts";
@@ -23,7 +22,7 @@ import { EventHub } from "./peers/events.ts";
 import { lockGateway } from "./services/gateway_lock.ts";
 import { HealthMonitor } from "./services/health.ts";
 import { HelloBuilder } from "./hello.ts";
-import { openListeners } from "./listeners.ts";
+import { openListening } from "./listening/listening.ts";
 import { LogFile } from "./services/log_file.ts";
 import { METHODS } from "./methods/mod.ts";
 import type { OriginPolicy } from "./auth/origin.ts";
@@ -31,6 +30,7 @@ import { Presence } from "./peers/presence.ts";
 import { Registry } from "./peers/registry.ts";
 import { watchForChanges } from "./reload.ts";
 import { selfPresence } from "./self.ts";
+import { factChanges } from "./services/fact_changes.ts";
 import type { GatewayFacts, GatewayServices } from "./services/services.ts";
 import { type GatewayParts, stopGateway, type StopOptions } from "./stop.ts";
 import { openGatewayState } from "./services/state.ts";
@@ -49,6 +49,8 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Answers for Tailscale Serve identities; without it they are not accepted. */
   readonly whois?: Whois;
+  /** `gateway.reload.mode` `restart`: the file changed and could be started with. */
+  readonly onRestartWanted?: () => void;
 }
 
 /** A running gateway. */
@@ -59,9 +61,12 @@ export interface RunningGateway {
   readonly port: number;
   /** SHA-256 of the certificate, 64 hex digits; absent without TLS. */
   readonly fingerprint: string | undefined;
+  /** How it runs now. */
   readonly plan: ServerPlan;
-  /** The configuration it started with. */
+  /** The configuration in force. */
   readonly config: LoadedConfig;
+  /** Calls `listener` when address, certificate or configuration changed; the returned function ends that. */
+  onChange(listener: () => void): () => void;
   /** Sockets that have not authenticated. */
   readonly unauthenticated: () => number;
   /** Drains and stops; a second call cuts the drain short (F29). Resolves when everything is closed. */
@@ -130,20 +135,20 @@ async function compose(
     return degraded === undefined ? [] : [`store: ${degraded}`];
   });
   const base = { ...core, ...state, clock, log, paths, facts };
-  const certificates = tls && new CertificateKeeper(tls, { ...base, place: plan.tls });
   const services: GatewayServices = {
     ...base,
     env,
     health,
     logs: logFile,
     identity,
-    certificates,
+    changes: factChanges(),
+    certificates: undefined,
     authMode: () => auth.policy.mode,
   };
   const parts = await openDoor({ services, plan, tls, auth, logFile, lock, log, options });
-  cleanups.push(() => parts.listeners.close());
+  cleanups.push(() => parts.listening.listeners.close());
   announce(log, plan, tls, facts);
-  return running(parts, plan, config.current);
+  return running(parts);
 }
 
 /** All values, or the first error once every one has ended, so that cleaning up finds what was opened. */
@@ -220,28 +225,24 @@ async function openDoor(parts: DoorParts): Promise<GatewayParts> {
     auth: (): AuthPolicy => auth.policy,
     origins: (): OriginPolicy => originPolicy(services.config.current),
   });
-  const listeners = await openListeners({ plan, tls: parts.tls, door, services });
-  Object.assign(services.facts, {
-    port: listeners.port,
-    url: listeners.urls[0],
-    urls: listeners.urls,
-  });
-  await services.certificates?.start((material) => listeners.setTls(material));
+  const listening = await openListening({ plan, tls: parts.tls, door, services });
   door.currentPhase = "ready";
   return {
     services,
     door,
     dispatcher,
-    listeners,
+    listening,
     logFile: parts.logFile,
     lock: parts.lock,
     endSweeps: startSweeps(services),
     endReload: watchForChanges({
       services,
       auth,
+      listening,
       env: options.env,
       flags: options.flags ?? {},
       whois: options.whois,
+      restart: options.onRestartWanted,
     }),
   };
 }
@@ -266,19 +267,33 @@ function announce(
   });
 }
 
-function running(parts: GatewayParts, plan: ServerPlan, config: LoadedConfig): RunningGateway {
-  const { facts } = parts.services;
+function running(parts: GatewayParts): RunningGateway {
+  const { services: { facts, config, changes }, listening } = parts;
   const stop = stopGateway(parts);
   return {
-    url: facts.url,
-    urls: facts.urls,
-    port: facts.port,
+    get url() {
+      return facts.url;
+    },
+    get urls() {
+      return facts.urls;
+    },
+    get port() {
+      return facts.port;
+    },
     get fingerprint() {
       return facts.fingerprint;
     },
-    plan,
-    config,
-    unauthenticated: () => parts.listeners.unauthenticated,
+    get plan() {
+      return listening.plan;
+    },
+    get config() {
+      return config.current;
+    },
+    onChange(listener) {
+      const ends = [changes.on(listener), config.onChange(listener)];
+      return () => ends.forEach((end) => end());
+    },
+    unauthenticated: () => listening.listeners.unauthenticated,
     stop,
   };
 }

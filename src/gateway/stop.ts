@@ -7,7 +7,7 @@ import { CLOSE } from "../protocol/close_codes.ts";
 import type { FileLock } from "../platform/files.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { Door } from "./door.ts";
-import type { Listeners } from "./listeners.ts";
+import type { Listening } from "./listening/listening.ts";
 import type { LogFile } from "./services/log_file.ts";
 import type { GatewayServices } from "./services/services.ts";
 
@@ -16,7 +16,7 @@ export interface GatewayParts {
   readonly services: GatewayServices;
   readonly door: Door;
   readonly dispatcher: Dispatcher;
-  readonly listeners: Listeners;
+  readonly listening: Listening;
   readonly logFile: LogFile;
   readonly lock: FileLock;
   readonly endSweeps: () => void;
@@ -55,7 +55,7 @@ async function stop(
   { drainMs = DRAIN_MS, restart = false }: StopOptions,
   hurried: Promise<void>,
 ): Promise<void> {
-  const { services, door, dispatcher, listeners } = parts;
+  const { services, door, dispatcher, listening: { listeners } } = parts;
   const { log, invoker, clock } = services;
   door.currentPhase = "stopping";
   dispatcher.draining = true;
@@ -84,8 +84,8 @@ async function stop(
   parts.lock.close();
 }
 
-async function sayGoodbye({ services: { registry }, listeners }: GatewayParts, clock: Clock) {
-  listeners.stopAccepting();
+async function sayGoodbye({ services: { registry }, listening }: GatewayParts, clock: Clock) {
+  listening.listeners.stopAccepting();
   const peers = [...registry.peers()];
   for (const peer of peers) peer.close(CLOSE.serviceRestart, "service restart");
   if (peers.length > 0) await wait(GOODBYE_MS, undefined, clock);

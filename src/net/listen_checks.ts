@@ -7,11 +7,12 @@ import type { TlsMaterial } from "./listen_options.ts";
  * Options of a TLS server; checked here, because the runtime looks at certificate and key only when a peer comes.
  * @throws when they cannot be read or do not belong together.
  */
-export function tlsOptions({ certPem, keyPem }: TlsMaterial) {
+export function tlsOptions({ certPem, keyPem, caPem }: TlsMaterial) {
   if (!new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))) {
     throw new Error("the key does not belong to the certificate");
   }
-  return { cert: certPem, key: keyPem, minVersion: "TLSv1.3" as const };
+  const minVersion = "TLSv1.3" as const;
+  return { cert: certPem, key: keyPem, minVersion, ...(caPem === undefined ? {} : { ca: caPem }) };
 }
 
 /** Runs `make`; what it throws becomes `TLS_UNUSABLE`. */

@@ -15,6 +15,8 @@ import type { PeerInfo, ServerSocket } from "./socket.ts";
 export interface TlsMaterial {
   readonly certPem: string;
   readonly keyPem: string;
+  /** Certificate authorities, PEM; peers are not asked for certificates. */
+  readonly caPem?: string;
 }
 
 /** An HTTP answer instead of an upgrade. */

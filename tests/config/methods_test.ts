@@ -94,11 +94,11 @@ Deno.test("config.patch of a foreign key needs no revision; a restart is announc
     const done: Answer = await session.call("config.patch", { raw: "{session: {idle: 5}}" });
     assertEquals(done.changedPaths, ["session.idle"]);
     const port: Answer = await session.call("config.patch", {
-      raw: "{gateway: {port: 18999}}",
+      raw: "{gateway: {controlUi: {basePath: '/x'}}}",
       baseHash: done.hash,
     });
     assertEquals(port.sentinel.payload.stats.requiresRestart, true);
-    assertStringIncludes(port.sentinel.payload.message, "gateway.port");
+    assertStringIncludes(port.sentinel.payload.message, "gateway.controlUi.basePath");
   });
 });
 
@@ -243,13 +243,13 @@ Deno.test("a reload says which changes need a restart", async () => {
     await write(
       CONFIG.replace(
         "trustedProxies: []",
-        "port: 19999, tls: {enabled: true}, trustedProxies: ['10.0.0.1']",
+        "controlUi: {basePath: '/x'}, trustedProxies: ['10.0.0.1']",
       ),
     );
     await session.event("config.changed");
     const lines = await log();
     assertStringIncludes(lines, "restart the gateway to apply the rest");
-    assertStringIncludes(lines, "gateway.port gateway.tls.enabled");
+    assertStringIncludes(lines, '"keys":"gateway.controlUi.basePath"');
     assert(!lines.includes(TOKEN));
   });
 });

@@ -18,7 +18,7 @@ import { EditError, removeFromText, setInText } from "../text/json5_edit.ts";
 import { differences } from "../text/json_value.ts";
 import { issueText, judgeText, loadConfig, type LoadedConfig } from "./load.ts";
 import type { StatePaths } from "../paths.ts";
-import { keyAt, schemaAt } from "../schema/schema.ts";
+import { type Config, keyAt, schemaAt } from "../schema/schema.ts";
 import { REDACTED } from "../schema/secret_input.ts";
 
 /** Which configuration. */
@@ -66,14 +66,29 @@ export interface ChangeEffect {
   readonly restart: readonly string[];
 }
 
+/** `gateway.reload.mode`. */
+export type ReloadMode = Config["gateway"]["reload"]["mode"];
+
+/** What a running gateway applies in each mode; a key of another kind waits for a restart. */
+const APPLIED: Readonly<Record<ReloadMode, readonly string[]>> = {
+  hybrid: ["hot", "listen"],
+  hot: ["hot"],
+  // The gateway restarts itself.
+  restart: [],
+  off: [],
+};
+
 /** Sorts changed paths by `reload` of their keys; keys a gateway does not use are left out. */
-export function changeEffect(paths: readonly ConfigPath[]): ChangeEffect {
-  const of = (kind: "hot" | "restart") =>
-    paths.filter((path) => {
-      const key = keyAt(path);
-      return key !== undefined && (key.facts.reload ?? "hot") === kind;
-    }).map(renderConfigPath);
-  return { hot: of("hot"), restart: of("restart") };
+export function changeEffect(paths: readonly ConfigPath[], mode: ReloadMode): ChangeEffect {
+  const hot: string[] = [];
+  const restart: string[] = [];
+  for (const path of paths) {
+    const key = keyAt(path);
+    const kind = key && (key.facts.reload ?? "hot");
+    if (kind === undefined || kind === "none") continue;
+    (APPLIED[mode].includes(kind) ? hot : restart).push(renderConfigPath(path));
+  }
+  return { hot, restart };
 }
 
 /**
@@ -97,7 +112,7 @@ export async function editConfig(
     const after = await judgeText(configFile, text, place.env);
     refuseNewProblems(before, after);
     const changedPaths = differences(before.parsed, after.parsed);
-    const outcome = { before, after, changedPaths, effect: changeEffect(changedPaths) };
+    const outcome = { before, after, changedPaths, effect: effectOf(before, changedPaths) };
     options.review?.(outcome);
     if (options.dryRun !== true && text !== before.raw) await write(place, before, text);
     return outcome;
@@ -108,6 +123,10 @@ export async function editConfig(
   return await withFileLock(await lockPath(configFile), edit, {
     waitMs: options.waitMs ?? 10_000,
   });
+}
+
+function effectOf({ config }: LoadedConfig, paths: readonly ConfigPath[]): ChangeEffect {
+  return changeEffect(paths, config.gateway.reload.mode);
 }
 
 /** Two names of one file (a link and its target) must share one lock. */

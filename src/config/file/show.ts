@@ -89,7 +89,9 @@ function hintsOf(node: ConfigNode, path: string) {
   if (node.kind !== "key") return {};
   const { summary, secret, reload } = node.facts;
   const hint: KeyHint = { help: summary, sensitive: secret === true };
-  return { reloadKind: reload ?? "hot" as const, hint, hintPath: path };
+  // What only moves sockets is applied while the gateway runs, as the wire knows it.
+  const reloadKind = reload === "listen" ? "hot" as const : reload ?? "hot" as const;
+  return { reloadKind, hint, hintPath: path };
 }
 
 function childrenOf(node: ConfigNode, path: string): Record<string, unknown>[] {

@@ -195,12 +195,12 @@ export const configSchema = section({
     mdns: section({
       mode: keyOr(oneOf("off", "minimal", "full"), "minimal", {
         summary: "What is announced on the local network",
-        reload: "restart",
+        reload: "listen",
       }),
     }),
     wideArea: section({
-      enabled: key(bool(), { summary: "Use wide-area DNS-SD", only: "v3", reload: "restart" }),
-      domain: key(str(), { summary: "Domain of wide-area DNS-SD", reload: "restart" }),
+      enabled: key(bool(), { summary: "Use wide-area DNS-SD", only: "v3", reload: "listen" }),
+      domain: key(str(), { summary: "Domain of wide-area DNS-SD", reload: "listen" }),
     }),
   }),
   secrets,

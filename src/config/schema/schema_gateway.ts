@@ -2,11 +2,23 @@
  * The keys of `gateway`: one line each with type, default, summary and how a change applies.
  * Source: config-and-credentials.md 2.
  */
-import { bool, int, list, num, obj, oneOf, opt, type Schema, str, union } from "../../lib/schema.ts";
+import {
+  bool,
+  int,
+  list,
+  num,
+  obj,
+  oneOf,
+  opt,
+  type Schema,
+  str,
+  union,
+} from "../../lib/schema.ts";
 import { filledStr, key, type KeyFacts, keyOr, secretKey, section } from "./schema_kit.ts";
 
 type Rest = Omit<KeyFacts, "summary">;
 const restart: Rest = { reload: "restart" };
+const listen: Rest = { reload: "listen" };
 const client: Rest = { reload: "none" };
 const texts = (): Schema<string[]> => list(str());
 const port = () => int({ min: 1, max: 65535 });
@@ -35,14 +47,14 @@ const auth = section({
 }, ["identityScopes"]);
 
 const tls = section({
-  enabled: keyOr(bool(), false, { summary: "Speak TLS (wss)", ...restart }),
+  enabled: keyOr(bool(), false, { summary: "Speak TLS (wss)", ...listen }),
   autoGenerate: keyOr(bool(), true, {
     summary: "Make a certificate when none is there",
-    ...restart,
+    ...listen,
   }),
-  certPath: key(filledStr(), { summary: "Certificate file, PEM", ...restart }),
-  keyPath: key(filledStr(), { summary: "Private key file, PEM", ...restart }),
-  caPath: key(filledStr(), { summary: "File of certificate authorities, PEM", ...restart }),
+  certPath: key(filledStr(), { summary: "Certificate file, PEM", ...listen }),
+  keyPath: key(filledStr(), { summary: "Private key file, PEM", ...listen }),
+  caPath: key(filledStr(), { summary: "File of certificate authorities, PEM", ...listen }),
 });
 
 const remote = section({
@@ -134,12 +146,12 @@ export const gatewaySection = section({
     summary: "remote = this host uses a gateway elsewhere; unset = local",
     ...restart,
   }),
-  port: keyOr(port(), 18789, { summary: "Port of the gateway", ...restart }),
+  port: keyOr(port(), 18789, { summary: "Port of the gateway", ...listen }),
   bind: key(oneOf("loopback", "lan", "tailnet", "custom", "auto"), {
     summary: "Which addresses to listen on; default loopback",
-    ...restart,
+    ...listen,
   }),
-  customBindHost: key(str(), { summary: "IPv4 address for bind custom", ...restart }),
+  customBindHost: key(str(), { summary: "IPv4 address for bind custom", ...listen }),
   auth,
   trustedProxies: keyOr(texts(), [], { summary: "Addresses and networks of reverse proxies" }),
   allowRealIpFallback: keyOr(bool(), false, {
@@ -151,12 +163,12 @@ export const gatewaySection = section({
   tailscale: section({
     mode: keyOr(oneOf("off", "serve", "funnel"), "off", {
       summary: "Publish the gateway by Tailscale",
-      ...restart,
+      ...listen,
     }),
     resetOnExit: keyOr(bool(), false, {
       summary: "Undo the publishing on exit",
       only: "v3",
-      ...restart,
+      ...listen,
     }),
   }, ["preserveFunnel"]),
   controlUi,
@@ -175,7 +187,7 @@ export const gatewaySection = section({
   handshakeTimeoutMs: keyOr(int({ min: 1 }), 15_000, {
     summary: "Longest handshake, milliseconds",
     only: "v3",
-    ...restart,
+    ...listen,
   }),
   http: section({
     securityHeaders: section({

@@ -11,7 +11,7 @@ import { parseSecretInput, type SecretInput } from "./secret_input.ts";
 export interface KeyFacts {
   readonly summary: string;
   /** How a running gateway takes a change: at once, after a restart, or not its business. Default `hot`. */
-  readonly reload?: "hot" | "restart" | "none";
+  readonly reload?: "hot" | "listen" | "restart" | "none";
   /** Set when not every release of the reference knows the key; `ours` = none does. */
   readonly only?: "v3" | "v4" | "ours";
   /** Values that protocol 4 releases of the reference refuse. */

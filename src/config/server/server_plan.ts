@@ -45,6 +45,8 @@ export interface ServerFacts {
   readonly loaded: LoadedConfig;
   /** Default: this machine. */
   readonly host?: HostFacts;
+  /** Make and save a token when none is configured; on a reload it is a refusal instead. Default true. */
+  readonly makeTokens?: boolean;
 }
 
 /** How a gateway runs. */
@@ -96,7 +98,7 @@ export async function loadServerPlan(facts: ServerFacts): Promise<ServerPlan> {
   });
   const { port, portSource } = decidePort(flags, settings, facts.loaded);
   const found = await loadServerAuth(facts);
-  const made = found.makeToken ? await makeToken(facts) : undefined;
+  const made = found.makeToken && facts.makeTokens !== false ? await makeToken(facts) : undefined;
   const auth = made
     ? { ...found.auth, token: made.token, secretSource: "gateway.auth.token" }
     : found.auth;

@@ -46,6 +46,8 @@ export interface CertificateKeeperOptions {
   readonly store: { readonly devices: { values(): Iterable<DeviceRecord> } };
   readonly clock: Clock;
   readonly log: Logger;
+  /** Called after another certificate took force. */
+  readonly onChange?: () => void;
 }
 
 /** One certificate in words. */
@@ -211,6 +213,7 @@ export class CertificateKeeper {
     log.warn("certificate changed", { before: this.#tls.fingerprint, now: tls.fingerprint });
     this.#tls = tls;
     facts.fingerprint = tls.fingerprint;
+    this.#options.onChange?.();
   }
 
   async #warn(): Promise<void> {

@@ -12,6 +12,9 @@ export class ConfigHolder {
   #current: LoadedConfig;
   readonly #load: () => Promise<LoadedConfig>;
   readonly #listeners = new Set<ConfigListener>();
+  #onRestart: (next: LoadedConfig) => void | Promise<void> = () => {};
+  /** The reload under way: two edits in a row take force one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(initial: LoadedConfig, load: () => Promise<LoadedConfig>) {
     this.#current = initial;
@@ -23,14 +26,31 @@ export class ConfigHolder {
     return this.#current;
   }
 
-  /** Reads the file again; a file with issues is returned but does not take force. */
-  async reload(): Promise<LoadedConfig> {
+  /**
+   * Reads the file again; a file with issues is returned but does not take force, nor does any with
+   * `gateway.reload.mode` `off` or `restart`.
+   */
+  reload(): Promise<LoadedConfig> {
+    const turn = this.#turn.then(() => this.#reload());
+    this.#turn = turn.catch(() => {/* told to whoever asked */});
+    return turn;
+  }
+
+  async #reload(): Promise<LoadedConfig> {
     const next = await this.#load();
     if (next.issues.length > 0 || next.hash === this.#current.hash) return next;
+    const { mode } = this.#current.config.gateway.reload;
+    if (mode === "restart") await this.#onRestart(next);
+    if (mode === "restart" || mode === "off") return next;
     const before = this.#current;
     this.#current = next;
     for (const listener of this.#listeners) await listener(next, before);
     return next;
+  }
+
+  /** In mode `restart` a changed file goes to `listener` and takes force with the next start. */
+  set onRestart(listener: (next: LoadedConfig) => void | Promise<void>) {
+    this.#onRestart = listener;
   }
 
   /** Calls `listener` after each change; the returned function ends that. */

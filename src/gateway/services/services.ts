@@ -6,6 +6,7 @@ import type { StatePaths } from "../../config/paths.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { CertificateKeeper } from "./certificate_keeper.ts";
+import type { FactChanges } from "./fact_changes.ts";
 import type { ConfigHolder } from "./config_holder.ts";
 import type { EventHub } from "../peers/events.ts";
 import type { HealthMonitor } from "./health.ts";
@@ -21,18 +22,18 @@ export interface GatewayIdentity {
   readonly publicKey: string;
 }
 
-/** Facts of this run; only the certificate may change. */
+/** Facts of this run; where it listens and its certificate may change while it runs. */
 export interface GatewayFacts {
   readonly bootId: string;
   /** Monotonic clock at start. */
   readonly startedAtMs: number;
   readonly host: string;
   readonly pid: number;
-  readonly port: number;
+  port: number;
   /** `ws://…` or `wss://…` of the first listener; empty until it stands. */
-  readonly url: string;
+  url: string;
   /** All of them. */
-  readonly urls: readonly string[];
+  urls: readonly string[];
   /** SHA-256 of the certificate in force, 64 hex digits; absent without TLS. */
   fingerprint: string | undefined;
 }
@@ -52,8 +53,9 @@ export interface GatewayServices extends GatewayState {
   readonly logs: LogFile;
   readonly identity: GatewayIdentity;
   readonly facts: GatewayFacts;
+  readonly changes: FactChanges;
   /** Absent without TLS. */
-  readonly certificates: CertificateKeeper | undefined;
+  certificates: CertificateKeeper | undefined;
   /** Auth mode in force: `token`, `password`, `trusted-proxy` or `none`. */
   readonly authMode: () => string;
 }

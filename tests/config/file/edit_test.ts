@@ -1,10 +1,11 @@
 /** Changing the file: judged before written, under a lock, old version kept, comments kept. */
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import {
   changeEffect,
   editConfig,
   parseConfigValue,
+  type ReloadMode,
   setConfigValue,
 } from "../../../src/config/file/edit.ts";
 import { parseConfigPath, renderConfigPath } from "../../../src/config/text/config_path.ts";
@@ -239,7 +240,7 @@ Deno.test(
   },
 );
 
-Deno.test("changeEffect() sorts changes into hot and restart", () => {
+Deno.test("changeEffect() sorts changes by what each gateway.reload.mode applies while it runs", () => {
   const paths = [
     "gateway.port",
     "gateway.auth.token",
@@ -247,11 +248,15 @@ Deno.test("changeEffect() sorts changes into hot and restart", () => {
     "gateway.remote.url",
     "channels.x",
     "gateway.tls.enabled",
+    "gateway.controlUi.basePath",
   ];
-  assertEquals(changeEffect(paths.map(parseConfigPath)), {
-    hot: ["gateway.auth.token", "gateway.nodes.denyCommands"],
-    restart: ["gateway.port", "gateway.tls.enabled"],
-  });
+  const effect = (mode: ReloadMode) => {
+    const { hot, restart } = changeEffect(paths.map(parseConfigPath), mode);
+    return `${hot.length} ${restart.join(" ")}`;
+  };
+  assertEquals(effect("hybrid"), "4 gateway.controlUi.basePath");
+  assertEquals(effect("hot"), "2 gateway.port gateway.tls.enabled gateway.controlUi.basePath");
+  for (const mode of ["restart", "off"] as const) assertMatch(effect(mode), /^0 gateway\.port /);
 });
 
 Deno.test("parseConfigValue() reads JSON5, else the text; strict only JSON", async () => {
