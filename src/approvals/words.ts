@@ -57,8 +57,13 @@ export function checkRawCommand(
   };
 }
 
-/** A word quoted so that a POSIX shell reads it back unchanged; plain words stay as they are. For display only. */
+/**
+ * A word quoted so that a POSIX shell reads it back unchanged; plain words stay as they are. For display only. What a
+ * person on Windows pastes (paths, patterns) gets double quotes, which cmd.exe and PowerShell read alike.
+ */
 export function quoteWord(word: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) && !word.startsWith("=")) return word;
+  const everywhere = /^[\w@+=:,./\\ ()~*?-]+$/.test(word) && !/\\(?:\\|$)/.test(word);
+  if (everywhere && /^=|\\/.test(word)) return `"${word}"`;
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
