@@ -64,7 +64,8 @@ export function refusedCredential(
     return `the stored device token was refused and dropped; ${joinAgain(facts)}`;
   }
   if (sent === "join line") {
-    return `the secret of the join line was refused: used up, expired or revoked; ${
+    const other = facts.role === "operator" ? "a node (no --operator)" : "a person (--operator)";
+    return `the secret of the join line was refused: used up, expired, revoked, or made for ${other}; ${
       joinAgain(facts)
     }`;
   }

@@ -82,8 +82,16 @@ const cases: [
     "AUTH_BOOTSTRAP_TOKEN_INVALID",
     { bootstrapToken: "s" },
     NODE,
-    "the secret of the join line was refused",
+    "the secret of the join line was refused: used up, expired, revoked, or made for a person",
     "repair it: openclaw connect <line> ",
+  ],
+  [
+    "join line of a person",
+    "AUTH_BOOTSTRAP_TOKEN_INVALID",
+    { bootstrapToken: "s" },
+    OPERATOR,
+    "the secret of the join line was refused: used up, expired, revoked, or made for a node",
+    "repair it: openclaw connect --operator <line> ",
   ],
   [
     "nothing left after a dropped token",

@@ -56,6 +56,11 @@ Deno.test("a join line for a person gives commands of that account the gateway",
     env: home.env("person"),
   });
   assertEquals(joined.code, 0, joined.stderr);
+  const used = await run(["connect", "--operator", made.stdout.trim()], {
+    env: home.env("thief"),
+  });
+  assertEquals(used.code, 1);
+  assertStringIncludes(used.stderr, "repair it: openclaw connect --operator <line>");
   const status = await run(["nodes", "status"], { env: home.env("person") });
   assertEquals(status.code, 0, status.stderr);
   const devices = await run(["devices", "list"], { env: home.env("person") });

@@ -2,6 +2,7 @@
  * `connect` and `node run --pair`: a new machine uses the line that `devices join-code` made.
  */
 import { verificationCode } from "../../identity/verification_code.ts";
+import { withRepair } from "../../client/refused_credential.ts";
 import { openSession } from "../../client/session.ts";
 import { type ConfigChange, editConfig } from "../../config/file/edit.ts";
 import { statePaths } from "../../config/paths.ts";
@@ -125,6 +126,12 @@ async function joinAsOperator({ way, secret, key }: PersonJoin, io: Io): Promise
     });
     session.close();
     scopes = session.hello.auth.scopes;
+  } catch (error) {
+    throw withRepair(error, {
+      role: "operator",
+      tokenSource: undefined,
+      passwordSource: undefined,
+    });
   } finally {
     await open.close();
   }
