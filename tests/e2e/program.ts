@@ -5,6 +5,7 @@
 import { assert } from "@std/assert";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
+const recordFrames = new URL("../support/record_frames.ts", import.meta.url).pathname;
 const decoder = new TextDecoder();
 
 /** The command line of this program: the sources, or the executable named by `OPENCLAW_BIN`. */
@@ -12,7 +13,12 @@ export function command(args: readonly string[]): { file: string; args: string[]
   const binary = Deno.env.get("OPENCLAW_BIN");
   return binary
     ? { file: binary, args: [...args] }
-    : { file: Deno.execPath(), args: ["run", "-A", "--no-check", main, ...args] };
+    : { file: Deno.execPath(), args: ["run", "-A", "--no-check", ...recorder(), main, ...args] };
+}
+
+/** With `OPENCLAW_TEST_RECORD` set, every process writes down the frames it sends. */
+function recorder(): string[] {
+  return Deno.env.has("OPENCLAW_TEST_RECORD") ? ["--preload", recordFrames] : [];
 }
 
 /** A temporary home: the only place the programs of one test know. */
@@ -25,7 +31,7 @@ export class TempHome implements AsyncDisposable {
 
   /** An environment with its own state directory and nothing of the caller's setup. */
   env(state: string, more: Record<string, string> = {}): Record<string, string> {
-    const kept = ["PATH", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR"];
+    const kept = ["PATH", "DENO_DIR", "XDG_CACHE_HOME", "TMPDIR", "OPENCLAW_TEST_RECORD"];
     const own = kept.flatMap((name) => {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value] as const];

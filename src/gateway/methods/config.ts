@@ -254,7 +254,7 @@ export const configMethods: readonly MethodDefinition[] = [
   method("config.schema.lookup", {
     scope: "operator.read",
     summary: "Schema of one configuration key",
-    params: obj({ path: str({ max: 500 }) }),
+    params: obj({ path: str({ min: 1, max: 500 }) }),
   }, ({ path }) => {
     const found = lookupSchema(path);
     if (!found) throw invalid("config schema path not found");

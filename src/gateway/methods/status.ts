@@ -101,6 +101,8 @@ function systemInfo({ services }: MethodContext) {
     arch: arch(),
     osLabel: `${deviceFamily()} ${system.release}`,
     ...system,
+    // The field is the reference's; what runs us is said in its value.
+    nodeVersion: `deno ${Deno.version.deno}`,
     port: facts.port,
     pid: facts.pid,
     processInstanceId: facts.bootId,
@@ -207,7 +209,7 @@ export const statusMethods: readonly MethodDefinition[] = [
     {
       scope: "operator.read",
       summary: "Tools of agents; this gateway has none",
-      params: obj({ agentId: opt(str({ max: 256 })), includePlugins: opt(bool()) }),
+      params: obj({ agentId: opt(str({ min: 1, max: 256 })), includePlugins: opt(bool()) }),
     },
     ({ agentId }) => ({ agentId: agentId ?? "main", profiles: [], groups: [] }),
   ),
