@@ -6,7 +6,7 @@ import type { ItemSpec, JobEnd, JobSpec, StageSpec } from "../../../src/node/run
 
 export const runnerCommand: SelfCommand = {
   file: Deno.execPath(),
-  args: ["run", "-A", "--no-check", new URL("runner_main.ts", import.meta.url).pathname],
+  args: ["run", "-A", "--no-check", import.meta.resolve("./runner_main.ts")],
 };
 
 export function newLink(more: { idleMs?: number; env?: Record<string, string> } = {}): RunnerLink {
