@@ -10,6 +10,7 @@ import { groupExists, signalGroup, signalOne } from "./process_group.ts";
 import type { Program, ProgramEnd, ProgramOptions, StartedProgram } from "./program.ts";
 import { type Budget, collect, drain, emptyStream, feed, pulled } from "./program_output.ts";
 import type { Spawner } from "./spawn/posix_spawn.ts";
+import { formGroup, noJobReason, releaseGroup, taskkill } from "./windows/group.ts";
 
 export type { Program, ProgramEnd, ProgramOptions } from "./program.ts";
 
@@ -129,8 +130,11 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
   const { pid } = parts;
   const group = options.group ?? false;
   children.add(pid);
+  const inJob = group && Deno.build.os === "windows";
+  if (inJob) formGroup(pid);
   const ended = parts.ended.then((end) => {
     children.delete(pid);
+    if (inJob) releaseGroup(pid);
     return end;
   });
   const running = () => children.has(pid);
@@ -152,7 +156,7 @@ interface StopFacts {
 }
 
 async function stopWith(facts: StopFacts): Promise<boolean> {
-  if (Deno.build.os === "windows") return await taskkill(facts.pid);
+  if (Deno.build.os === "windows") return await endNow(facts);
   if (!facts.signal("SIGTERM")) return false;
   const endMs = systemClock.monotonic() + facts.graceMs;
   // The leader may obey while a child of it ignores TERM, so the group is watched, not the process.
@@ -167,16 +171,13 @@ async function stopWith(facts: StopFacts): Promise<boolean> {
   return false;
 }
 
-/** Windows has no groups; `taskkill /T` walks the tree. */
-async function taskkill(pid: number): Promise<boolean> {
-  const system = Deno.env.get("SystemRoot") ?? "C:\\Windows";
-  const command = new Deno.Command(`${system}\\System32\\taskkill.exe`, {
-    args: ["/T", "/F", "/PID", String(pid)],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  });
-  return (await command.output()).success;
+/** Windows has no TERM: what runs is ended at once. */
+async function endNow({ pid, group, alive, signal }: StopFacts): Promise<boolean> {
+  if (!alive()) return false;
+  const reason = group ? noJobReason(pid) : undefined;
+  if (reason === undefined) return signal("SIGKILL");
+  console.error(`program ${pid} is ended with taskkill, which misses orphans: ${reason}`);
+  return await taskkill(pid);
 }
 
 /** Options of {@linkcode runProgram}. */

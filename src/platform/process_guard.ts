@@ -4,6 +4,7 @@
  * the finding of processes that left their group.
  */
 import { O_CLOEXEC, openCLibrary } from "./spawn/c_library.ts";
+import { openKernel32 } from "./windows/kernel32.ts";
 
 // Source: prctl(2), fcntl(2), wait(2).
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -37,6 +38,8 @@ function inheritedDescriptors(): number[] {
 
 /** Call once at the start of a process that starts programs for others; it keeps the C library open. */
 export function guardDescendants(): DescendantGuard {
+  // Every program gets a job object there, whose library is opened once this way.
+  if (Deno.build.os === "windows") openKernel32();
   const library = openCLibrary();
   if (typeof library === "string") return { adopts: false, reap: () => {} };
   const { symbols } = library;
