@@ -62,7 +62,7 @@ async function stop(
   log.info("gateway stopping", { callsRunning: invoker.pending, drainMs });
   services.events.broadcast("shutdown", {
     reason: restart ? "gateway restarting" : "gateway stopping",
-    restartExpectedMs: restart ? 1500 : null,
+    ...(restart ? { restartExpectedMs: 1500 } : {}),
   });
   // F29: a second signal fails what still runs, which ends the drain.
   hurried.then(() => invoker.stop());
