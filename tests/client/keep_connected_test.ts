@@ -7,6 +7,8 @@ import {
 import type { Session } from "../../src/client/session.ts";
 import { openSession } from "../../src/client/session.ts";
 import { type ErrorFacts, OpenclawError } from "../../src/lib/errors.ts";
+import { limitRepeats } from "../../src/lib/log.ts";
+import { describeProblem } from "../../src/node/node_log.ts";
 import type { CloseInfo } from "../../src/net/socket.ts";
 import { within } from "../net/raw.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -68,6 +70,47 @@ class Run {
 Deno.test("F15: an absent gateway is tried for ever at growing waits", async () => {
   const run = new Run([failing("CONNECTION_REFUSED")]);
   assertEquals(await run.waits(8), [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  await run.end();
+});
+
+Deno.test("F15: a gateway away for 8 h: at most one line a minute, back within 30 s of its return", async () => {
+  const AWAY_MS = 8 * 3_600_000;
+  const lines: string[] = [];
+  const { session, end } = endable();
+  let isBack = false;
+  let backMs: number | undefined;
+  const run: Run = new Run([], {
+    open: () =>
+      isBack
+        ? Promise.resolve(session)
+        : Promise.reject(failing("CONNECTION_REFUSED", { retryable: true })),
+    onSession: () => void (backMs = run.clock.monotonic()),
+    onProblem: (problem) => {
+      run.problems.push(problem);
+      const report = describeProblem(problem);
+      if (report) said(report.message);
+    },
+    random: Math.random,
+  });
+  const said = limitRepeats((text) => lines.push(text), 60_000, run.clock);
+  const seen = () => run.problems.length;
+  while (run.clock.monotonic() < AWAY_MS) {
+    const before = seen();
+    run.clock.advance(run.problems.at(-1)?.waitMs ?? 0);
+    await settle();
+    assert(seen() - before <= 1, "no bursts");
+  }
+  assert(lines.length >= 1 && lines.length <= AWAY_MS / 60_000 + 5, `${lines.length} lines`);
+  assert(run.problems.every(({ waitMs }) => waitMs !== undefined && waitMs <= 40_000));
+  isBack = true;
+  const returnedMs = run.clock.monotonic();
+  while (backMs === undefined && run.clock.monotonic() < returnedMs + 60_000) {
+    run.clock.advance(1_000);
+    await settle();
+  }
+  const tookMs = (backMs ?? Infinity) - returnedMs;
+  assert(tookMs <= 30_000, `back only after ${tookMs} ms`);
+  end({ code: 1000, reason: "" });
   await run.end();
 });
 
