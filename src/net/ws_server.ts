@@ -14,9 +14,9 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { freeDescriptors } from "../platform/descriptors.ts";
 import { MAX_PREAUTH_FRAME_BYTES } from "../protocol/limits.ts";
-import { plainAddress } from "./address.ts";
+import { AcceptWatch } from "./accepting/accept_watch.ts";
+import { planDescriptors, Transports } from "./accepting/transports.ts";
 import { peerInfo } from "./peer_info.ts";
 import { listenError, tlsOptions, usable } from "./listen_checks.ts";
 import {
@@ -65,7 +65,7 @@ class ServerWsSocket extends WsSocket implements ServerSocket {
   markAuthenticated(): void {
     this.#server.known(this);
     const transport = this.ws._socket;
-    if (transport) this.#server.freeRaw(transport);
+    if (transport) this.#server.transports.known(transport);
   }
 
   protected override onEnded(): void {
@@ -78,69 +78,86 @@ class WsListener implements Listener {
   readonly #options: ListenOptions;
   readonly #limits: ListenLimits;
   readonly #clock: Clock;
-  readonly #http: HttpServer | HttpsServer;
+  /** Another one after the system stopped accepting for this one. */
+  #http: HttpServer | HttpsServer;
+  #tls: TlsMaterial | undefined;
+  readonly #backlog: number;
   readonly #ws = new WebSocketServer(SERVER_OPTIONS);
   readonly #sockets = new Set<ServerWsSocket>();
   readonly #waiting = new Set<ServerWsSocket>();
   readonly #slots: Slots;
-  /** Transports of any stage before authentication, by `address port`. */
-  readonly #raw = new Map<string, Socket>();
-  readonly #rawSlots: Slots;
-  /** Open transports, and how many there may be. */
-  #open = 0;
-  readonly #maxOpen: number;
+  readonly transports: Transports;
+  #watch: AcceptWatch | undefined;
+  #stopped = false;
   #cancelSweep: (() => void) | undefined;
 
-  constructor(options: ListenOptions, maxOpen: number) {
+  constructor(options: ListenOptions, backlog: number) {
     this.#options = options;
-    this.#maxOpen = maxOpen;
+    this.#backlog = backlog;
+    this.#tls = options.tls;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#clock = options.clock ?? systemClock;
     this.#slots = new Slots(this.#limits);
-    this.#rawSlots = new Slots({
-      perAddress: this.#limits.rawPerAddress,
-      total: this.#limits.rawTotal,
-    });
+    this.transports = new Transports(this.#limits);
     this.#http = this.#create();
-    this.#http.headersTimeout = this.#limits.headerTimeoutMs;
-    this.#http.requestTimeout = this.#limits.requestTimeoutMs;
-    this.#http.on("connection", (socket: Socket) => this.#accepted(socket));
-    this.#http.on(
+  }
+
+  #create(): HttpServer | HttpsServer {
+    const { onRequest } = this.#options;
+    const tls = this.#tls;
+    // A short interval, because node looks for late headers only this often.
+    const connectionsCheckingInterval = Math.min(1_000, this.#limits.headerTimeoutMs / 4);
+    const shared = { noDelay: true, keepAliveTimeout: 5_000, connectionsCheckingInterval };
+    const secure = { ...shared, handshakeTimeout: this.#limits.tlsTimeoutMs };
+    const http = tls
+      ? usable(() => createHttps({ ...secure, ...tlsOptions(tls) }, onRequest))
+      : createHttp(shared, onRequest);
+    http.headersTimeout = this.#limits.headerTimeoutMs;
+    http.requestTimeout = this.#limits.requestTimeoutMs;
+    http.on("connection", (socket: Socket) => this.#accepted(socket));
+    http.on(
       "upgrade",
       (request: IncomingMessage, socket: Duplex, head: Buffer) =>
         this.#upgrade(request, socket as Socket, head),
     );
-    this.#http.on("clientError", (_error: Error, socket: Duplex) => {
+    http.on("clientError", (_error: Error, socket: Duplex) => {
       // A TLS hello on a plain port gets an answer it can tell from a lost connection.
-      if (this.#options.tls) socket.destroy();
+      if (tls) socket.destroy();
       else refuse(socket, NOT_HTTP);
+    });
+    return http;
+  }
+
+  async listen(): Promise<void> {
+    await this.#bind(this.#options.port);
+    const host = reachable(this.#options.host);
+    this.#watch = new AcceptWatch({
+      clock: this.#clock,
+      address: { host, port: this.port },
+      revive: () => this.#revive(),
     });
   }
 
-  #create(): HttpServer | HttpsServer {
-    const { tls, onRequest } = this.#options;
-    // A short interval, because node looks for late headers only this often.
-    const connectionsCheckingInterval = Math.min(1_000, this.#limits.headerTimeoutMs / 4);
-    const shared = { noDelay: true, keepAliveTimeout: 5_000, connectionsCheckingInterval };
-    if (!tls) return createHttp(shared, onRequest);
-    return usable(() =>
-      createHttps(
-        { ...shared, ...tlsOptions(tls), handshakeTimeout: this.#limits.tlsTimeoutMs },
-        onRequest,
-      )
-    );
+  /** Listens anew at the same place. Who is not known yet has to come again: his deadlines belong to the old server. */
+  async #revive(): Promise<void> {
+    this.#http.close();
+    this.transports.destroy();
+    this.#http = this.#create();
+    await this.#bind(this.port);
+    if (this.#stopped) this.#http.close();
   }
 
-  listen(): Promise<void> {
-    const { host, port } = this.#options;
+  #bind(port: number): Promise<void> {
+    const { host } = this.#options;
+    const http = this.#http;
     return new Promise((resolve, reject) => {
       const failed = (error: Error) => reject(listenError(error, host, port));
-      this.#http.once("error", failed);
-      this.#http.listen({ host, port }, () => {
-        this.#http.removeListener("error", failed);
-        // From here on an error is a failed accept; the listener goes on.
-        this.#http.on("error", () => {});
-        this.port = (this.#http.address() as { port: number }).port;
+      http.once("error", failed);
+      http.listen({ host, port, backlog: this.#backlog }, () => {
+        http.removeListener("error", failed);
+        // From here on an error is a failed accept; the watch has the last word.
+        http.on("error", () => {});
+        this.port = (http.address() as { port: number }).port;
         resolve();
       });
     });
@@ -151,35 +168,8 @@ class WsListener implements Listener {
   }
 
   #accepted(socket: Socket): void {
-    const address = plainAddress(socket.remoteAddress ?? "");
-    // F36: newcomers are refused while there are descriptors left to refuse them with.
-    if (this.#open >= this.#maxOpen || !this.#rawSlots.take(address)) return void socket.destroy();
-    this.#open++;
-    const key = rawKey(address, socket.remotePort);
-    this.#raw.set(key, socket);
-    (socket as Keyed)[RAW_KEY] = key;
-    socket.once("close", this.#rawClosed);
-  }
-
-  /** One listener for all sockets. The key is kept on the socket, because a closed one has no address any more. */
-  readonly #rawClosed = (() => {
-    const free = (key: string) => {
-      this.#open--;
-      this.#freeRawKey(key);
-    };
-    return function (this: Keyed): void {
-      free(this[RAW_KEY] ?? "");
-    };
-  })();
-
-  /** The transport belongs to somebody known. */
-  freeRaw(transport: Socket): void {
-    const key = rawKey(plainAddress(transport.remoteAddress ?? ""), transport.remotePort);
-    this.#freeRawKey(key);
-  }
-
-  #freeRawKey(key: string): void {
-    if (this.#raw.delete(key)) this.#rawSlots.free(key.slice(0, key.indexOf(" ")));
+    this.#watch?.accepted();
+    if (this.transports.accept(socket) === "full") this.#watch?.suspect();
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -242,9 +232,16 @@ class WsListener implements Listener {
   setTls(tls: TlsMaterial): void {
     const server = this.#http as HttpsServer;
     usable(() => server.setSecureContext(tlsOptions(tls)));
+    this.#tls = tls;
+  }
+
+  #stopWatch(): void {
+    this.#stopped = true;
+    this.#watch?.stop();
   }
 
   stopAccepting(): void {
+    this.#stopWatch();
     if (this.#http.listening) this.#http.close();
   }
 
@@ -252,13 +249,14 @@ class WsListener implements Listener {
     return new Promise((resolve) => {
       this.#cancelSweep?.();
       this.#cancelSweep = undefined;
+      this.#stopWatch();
       const done = () => {
-        for (const socket of this.#raw.values()) socket.destroy();
+        this.transports.destroy();
         resolve();
       };
       if (this.#http.listening) this.#http.close(done);
       for (const socket of this.#sockets) socket.terminate();
-      for (const socket of this.#raw.values()) socket.destroy();
+      this.transports.destroy();
       this.#http.closeAllConnections();
       if (!this.#http.listening) done();
     });
@@ -273,11 +271,9 @@ const SERVER_OPTIONS = {
   maxPayload: MAX_PREAUTH_FRAME_BYTES,
 };
 
-const RAW_KEY = Symbol("raw");
-type Keyed = Socket & { [RAW_KEY]?: string };
-
-function rawKey(address: string, port: number | undefined): string {
-  return `${address} ${port}`;
+/** Where a listener is reached from its own machine. */
+function reachable(host: string): string {
+  return host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
 }
 
 function destroyThis(this: Socket): void {
@@ -286,9 +282,7 @@ function destroyThis(this: Socket): void {
 
 /** Starts listening. @throws {OpenclawError} `PORT_IN_USE`, `LISTEN_FAILED`, `TLS_UNUSABLE`. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const free = await freeDescriptors() ?? Infinity;
-  // A quarter, at most 64, stays for files and outgoing connections.
-  const listener = new WsListener(options, Math.floor(free - Math.min(64, free / 4)));
+  const listener = new WsListener(options, await planDescriptors());
   await listener.listen();
   return listener;
 }

@@ -5,6 +5,7 @@
  */
 import { systemClock } from "../lib/clock.ts";
 import { messageOf } from "../lib/errors.ts";
+import { platformName } from "../platform/os.ts";
 import { groupExists, signalGroup, signalOne } from "../platform/process_group.ts";
 import { isOwnProgram, startThrough } from "../platform/process.ts";
 import { type DescendantGuard, guardDescendants } from "../platform/process_guard.ts";
@@ -37,7 +38,7 @@ export async function runRunner(): Promise<number> {
   const spawner = openSpawner();
   if (typeof spawner !== "string") startThrough(spawner);
   // Elsewhere than on Linux the slower way is the only one.
-  else if (Deno.build.os === "linux") logLine(`programs start more slowly: ${spawner}`);
+  else if (platformName() === "linux") logLine(`programs start more slowly: ${spawner}`);
   try {
     for await (const frame of readFrames(Deno.stdin.readable)) runner.take(frame);
   } finally {
