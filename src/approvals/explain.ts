@@ -14,6 +14,7 @@ import {
 } from "./matching/match.ts";
 import { fileNameOf } from "./reading/paths.ts";
 import { patternKind } from "./matching/pattern.ts";
+import { nearMisses } from "./near_misses.ts";
 import type { Plan } from "./plan.ts";
 import type { Decision, EffectivePolicy, ScopedEntry } from "./policy.ts";
 import type { Segment } from "./reading/segments.ts";
@@ -49,6 +50,8 @@ export interface Explanation {
   readonly environment: readonly string[];
   readonly policy: string;
   readonly rule?: string;
+  /** Rules that almost counted: grants for somebody else, another directory, other arguments. */
+  readonly nearMisses?: readonly string[];
   readonly fix?: Fix;
 }
 
@@ -68,6 +71,7 @@ const MAX_SHOWN_BYTES = 2000;
 export function explain({ plan, facts, coverage, exact, decision }: ExplainFacts): Explanation {
   const unread = plan.hardRefusal ?? plan.refusal;
   const fix = decision === "run" ? undefined : fixFor(plan, facts.policy, coverage, decision);
+  const near = decision === "run" ? [] : nearMisses(plan, facts, coverage);
   return {
     decision,
     command: showableWithin(plan.commandText, MAX_SHOWN_BYTES),
@@ -79,6 +83,7 @@ export function explain({ plan, facts, coverage, exact, decision }: ExplainFacts
     environment: environmentLines(plan),
     policy: policyLine(facts.policy),
     ...(exact ? { rule: exact.rule } : {}),
+    ...(near.length > 0 ? { nearMisses: near.map(showable) } : {}),
     ...(fix ? { fix } : {}),
   };
 }
@@ -244,6 +249,7 @@ export function explanationText(explanation: Explanation): string {
     if (segment.hint !== undefined) lines.push(`    hint: ${segment.hint}`);
   });
   if (rule !== undefined) lines.push(`exact rule: ${rule}`);
+  lines.push(...(explanation.nearMisses ?? []).map((line) => `almost: ${line}`));
   lines.push(...environment.map((line) => `environment: ${line}`), `policy: ${policy}`);
   if (fix) lines.push(...fix.text.split("\n").map((line) => `fix: ${showable(line)}`));
   return lines.join("\n");

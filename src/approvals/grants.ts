@@ -77,14 +77,40 @@ export function isLive(grant: Grant, nowMs: number): boolean {
     nowMs >= grant.createdAtMs - 60_000;
 }
 
-function limitsFit(
+type Limits = Pick<GrantQuestion, "cwd" | "agentId" | "requester" | "nowMs">;
+
+/** The limit that keeps a grant from counting; `undefined` when all fit. */
+function limitMiss(grant: Grant, asked: Limits): string | undefined {
+  const { agentId, requester, directory } = grant;
+  if (!isLive(grant, asked.nowMs)) return "is over";
+  if (agentId !== undefined && agentId !== asked.agentId) return `is for agent "${agentId}" only`;
+  if (requester !== undefined && requester !== asked.requester) {
+    const who = asked.requester === undefined ? "nobody is named" : `"${asked.requester}" asks`;
+    return `is for the requester "${requester}" only, and ${who} here`;
+  }
+  if (directory !== undefined && !isBelow(asked.cwd, directory)) {
+    return `is for the directory "${directory}" only`;
+  }
+  return undefined;
+}
+
+function limitsFit(grant: Grant, asked: Limits): boolean {
+  return limitMiss(grant, asked) === undefined;
+}
+
+/** Why a grant that names this command does not cover it; `undefined` when it covers it or names another. */
+export function grantMiss(
   grant: Grant,
-  asked: Pick<GrantQuestion, "cwd" | "agentId" | "requester" | "nowMs">,
-): boolean {
-  return isLive(grant, asked.nowMs) &&
-    (grant.agentId === undefined || grant.agentId === asked.agentId) &&
-    (grant.requester === undefined || grant.requester === asked.requester) &&
-    (grant.directory === undefined || isBelow(asked.cwd, grant.directory));
+  asked: GrantQuestion & { readonly digest: string },
+  facts: Pick<ExecFacts, "platform" | "home" | "homeReal">,
+): string | undefined {
+  if (grant.pattern === `=argv:${asked.digest}`) return limitMiss(grant, asked);
+  if (patternKind(grant.pattern) !== "path") return undefined;
+  if (!pathPatternMatches(grant.pattern, asked.paths, facts)) return undefined;
+  return limitMiss(grant, asked) ??
+    (argumentsFit(grant.args, asked.args)
+      ? undefined
+      : `only with the arguments "${grant.args?.join(" ")}"`);
 }
 
 function isBelow(path: string, directory: string): boolean {
