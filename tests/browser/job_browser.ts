@@ -2,7 +2,7 @@
  * The device page on a real gateway with a real node and real command lines, as the README tells it: everything a person
  * does in the browser, from the first visit to an approved command, and a gateway that goes away and comes back.
  */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort, run, type Running, start, TempHome } from "../e2e/program.ts";
 import { Chromium, type Tab } from "../support/chromium.ts";
 import { giveToken, shot, state } from "./page_scene.ts";
@@ -37,7 +37,8 @@ Deno.test("the page does the main job: browser approved, node approved by keyboa
   const port = freePort();
   const startGateway = () => start(["gateway", "run", "--tls", "--port", String(port)], { env });
   let gateway: Running = startGateway();
-  await using ending = { [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() };
+  await using ending = new AsyncDisposableStack();
+  ending.defer(async () => void await gateway.end("SIGKILL"));
   await gateway.until(/ready/);
   const cli = (...args: string[]) => run(args, { env });
   const token = (await cli("config", "get", "gateway.auth.token", "--reveal")).stdout.trim();
@@ -67,6 +68,7 @@ Deno.test("the page does the main job: browser approved, node approved by keyboa
       await tab.until(
         `document.querySelector("#nodes .on") && !document.querySelector("#requests li")`,
       );
+      assertEquals(await tab.value("document.activeElement.id"), "requests-title");
       const { stdout } = await cli("nodes", "status");
       assertMatch(stdout, /build-1/);
     },
@@ -132,5 +134,4 @@ Deno.test("the page does the main job: browser approved, node approved by keyboa
       await other.until(state("pairing"));
     },
   );
-  assert(ending);
 });

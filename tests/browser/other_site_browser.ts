@@ -89,3 +89,13 @@ Deno.test("without https the page says why it cannot work, and what can be done"
   assertStringIncludes(text, "This page needs https");
   assertStringIncludes(text, `ssh -N -L 18789:127.0.0.1:${world.gateway.port} gw.example`);
 });
+
+Deno.test("a host name that a shell could take for a command gets no line to paste", async () => {
+  await using world = await openWorld();
+  await using browser = await Chromium.start();
+  for (const host of ["gw;touch$IFS.example", "gw'x.example", "-oproxycommand=x.example"]) {
+    const tab = await browser.open(`http://${host}:${world.gateway.port}/`);
+    await tab.until(state("stopped"));
+    assertEquals(await tab.value(`document.getElementById("stopped-command").hidden`), true, host);
+  }
+});

@@ -6,6 +6,7 @@ import { approvalCard } from "./approval_card.js";
 import { tick } from "./card.js";
 import { deviceCard, nodeCard, nodeFacts, surfaceCard } from "./device_cards.js";
 import { byId, syncList } from "./dom.js";
+import { Refused } from "./session.js";
 
 /** Events after which the lists are fetched. */
 const CHANGES = /^(presence|node\.presence|device\.pair\.|node\.pair\.|exec\.approval\.)/;
@@ -58,19 +59,18 @@ export class Board {
         await this.#show();
       }
     } catch {
-      // The session ended meanwhile (main.js says so), or one answer was refused: the next look tries again.
+      // The session ended meanwhile; main.js says so.
     } finally {
       this.#fetching = false;
     }
   }
 
   async #show() {
-    const session = this.#session;
     const [devices, surfaces, nodes, approvals] = await Promise.all([
-      session.call("device.pair.list"),
-      session.call("node.pair.list"),
-      session.call("node.list"),
-      session.call("exec.approval.list"),
+      this.#list("requests", "device.pair.list", { pending: [] }),
+      this.#list("requests", "node.pair.list", { pending: [] }),
+      this.#list("nodes", "node.list", { nodes: [] }),
+      this.#list("approvals", "exec.approval.list", []),
     ]);
     /** @type {any[]} */
     const rows = nodes.nodes;
@@ -91,6 +91,25 @@ export class Board {
     const waiting = approvals.length + requests.length;
     document.title = waiting > 0 ? `(${waiting}) openclaw` : "openclaw";
     this.#tick();
+  }
+
+  /**
+   * A list, or `none` when this session may not see it (a proxy can narrow its rights): its part is hidden then.
+   * @param {string} place
+   * @param {string} method
+   * @param {any} none
+   */
+  async #list(place, method, none) {
+    const section = byId(place).parentElement;
+    try {
+      const answer = await this.#session.call(method);
+      if (section) section.hidden = false;
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (section) section.hidden = true;
+      return none;
+    }
   }
 
   /** @returns {import("./card.js").Desk} */

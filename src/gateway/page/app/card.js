@@ -25,6 +25,8 @@ import { duration, showable, shownName } from "./text.js";
  */
 export function card(desk, title, body, actions) {
   const problem = el("p", { class: "problem", role: "alert" });
+  // Busy, not disabled: a disabled button would lose the focus of the keyboard.
+  const row = el("div", { class: "actions" });
   const buttons = actions.map(([label, style, run, said]) => {
     const button = el("button", {
       type: "button",
@@ -32,16 +34,17 @@ export function card(desk, title, body, actions) {
       "aria-label": `${label}: ${title}`,
     }, label);
     button.addEventListener("click", async ({ detail }) => {
+      if (row.ariaBusy === "true") return;
       if (detail > 0 && movedJustNow()) {
         problem.textContent =
           "The list moved just now, so nothing was sent. Look again, then click.";
         return;
       }
-      await answer(desk, { problem, buttons, run, said: `${said}: ${title}` });
+      await answer(desk, { problem, row, run, said: `${said}: ${title}` });
     });
-    return /** @type {HTMLButtonElement} */ (button);
+    return button;
   });
-  const row = buttons.length > 0 ? el("div", { class: "actions" }, ...buttons) : undefined;
+  row.append(...buttons);
   return el(
     "li",
     {},
@@ -54,18 +57,18 @@ export function card(desk, title, body, actions) {
 
 /**
  * @param {Desk} desk
- * @param {{ problem: HTMLElement, buttons: HTMLButtonElement[], run: () => Promise<unknown>, said: string }} answer
+ * @param {{ problem: HTMLElement, row: HTMLElement, run: () => Promise<unknown>, said: string }} answer
  */
-async function answer(desk, { problem, buttons, run, said }) {
+async function answer(desk, { problem, row, run, said }) {
   problem.textContent = "";
-  for (const button of buttons) button.disabled = true;
+  row.ariaBusy = "true";
   try {
     await run();
     desk.announce(said);
   } catch (error) {
     problem.textContent = showable(/** @type {Error} */ (error).message);
     moved();
-    for (const button of buttons) button.disabled = false;
+    row.ariaBusy = "false";
   }
   desk.refresh();
 }

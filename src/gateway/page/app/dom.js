@@ -39,7 +39,7 @@ export function facts(rows) {
   return el(
     "dl",
     {},
-    ...shown.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]),
+    ...shown.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value ?? "")]),
   );
 }
 

@@ -69,7 +69,7 @@ async function askSecret(problem) {
 
 /**
  * Says why nothing more happens by itself.
- * @param {{ title: string, text: string, command?: string }} why
+ * @param {{ title: string, text: string, command?: string | undefined }} why
  */
 async function stop({ title, text, command }) {
   byId("stopped-title").textContent = title;
@@ -102,6 +102,15 @@ async function waitForApproval({ details }) {
   await clicked("pairing-again");
 }
 
+/**
+ * A command line with this page's own address in it, unless the address holds what a shell could take for more than a
+ * name: a host's name is chosen by whoever owns it, and the line is made to be pasted.
+ * @param {string} command
+ */
+function pasteable(command) {
+  return /^[a-z0-9.[\]:][a-z0-9.:[\]-]*$/.test(location.host) ? command : undefined;
+}
+
 /** @param {Refused} refused */
 async function afterRefusal(refused) {
   switch (refused.code) {
@@ -119,7 +128,8 @@ async function afterRefusal(refused) {
       );
     case "AUTH_DEVICE_TOKEN_MISMATCH":
     case "AUTH_SCOPE_MISMATCH":
-      return await dropDeviceToken();
+      await dropDeviceToken();
+      return await wait(300);
     case "PAIRING_REQUIRED":
       return await waitForApproval(refused);
     case "CONTROL_UI_ORIGIN_NOT_ALLOWED":
@@ -127,7 +137,9 @@ async function afterRefusal(refused) {
         title: "This address is not allowed",
         text:
           "The gateway answers pages on its own machine and on private addresses only. To allow this one:",
-        command: `openclaw config set gateway.controlUi.allowedOrigins '["${location.origin}"]'`,
+        command: pasteable(
+          `openclaw config set gateway.controlUi.allowedOrigins '["${location.origin}"]'`,
+        ),
       });
     case "UNAVAILABLE":
       show("away", "The gateway is starting or stopping");
@@ -136,6 +148,9 @@ async function afterRefusal(refused) {
       return await stop({ title: "The gateway refused", text: showable(refused.message) });
   }
 }
+
+/** The session in force. @type {Session | undefined} */
+let live;
 
 /** The shared secret first: it is what the person just gave. */
 async function credentials() {
@@ -155,9 +170,11 @@ async function liveOnce(key) {
     sessionStorage.removeItem(SECRET);
   }
   askedId = undefined;
+  live = session;
   show("live", `Connected to gateway ${showable(server?.version)}`);
   const board = new Board(session);
   await session.ended;
+  live = undefined;
   board.stop();
 }
 
@@ -187,8 +204,12 @@ async function ownKey() {
     await stop({
       title: "This page needs https",
       text:
-        "Browsers keep keys only for pages of the own machine or over https. Run the gateway with TLS, or forward its port:",
-      command: `ssh -N -L 18789:127.0.0.1:${location.port || "80"} ${location.hostname}`,
+        "Browsers keep keys only for pages of the own machine or over https. Run the gateway with TLS, or forward its port and open http://127.0.0.1:18789/ here:",
+      command: pasteable(
+        `ssh -N -L 18789:127.0.0.1:${location.port || "80"} ${
+          location.hostname.replace(/^\[|\]$/g, "")
+        }`,
+      ),
     });
   }
   for (;;) {
@@ -204,13 +225,14 @@ async function ownKey() {
   }
 }
 
+takeFragment();
+const key = await ownKey();
 byId("forget").addEventListener("click", async () => {
   sessionStorage.removeItem(SECRET);
+  // The gateway forgets it too, when it can be told; else `openclaw devices remove` does that.
+  await live?.call("device.pair.remove", { deviceId: key.deviceId }).catch(() => {});
   await forgetAll();
   location.reload();
 });
-
-takeFragment();
-const key = await ownKey();
 byId("own-key").textContent = byId("pairing-key").textContent = shownKey(key.deviceId);
 await stayConnected(key);
