@@ -9,6 +9,7 @@ import type { AuthPolicy } from "./auth/auth.ts";
 import type { GatewayPhase } from "./handshake/gate.ts";
 import type { JoinDesk } from "./pairing/join_desk.ts";
 import type { ToolAnswer } from "./http_tools.ts";
+import { scanJson } from "../protocol/json_scan.ts";
 import { decideOrigin, isLocalHost, type OriginPolicy } from "./auth/origin.ts";
 import {
   isRead,
@@ -264,7 +265,8 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     offset += part.length;
   }
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const text = new TextDecoder().decode(bytes);
+    return scanJson(text) === undefined ? JSON.parse(text) : undefined; // N16, N17
   } catch {
     return undefined; // not JSON: answered with 400
   }
