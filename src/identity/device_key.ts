@@ -3,7 +3,7 @@
  * `protocol/auth_payload.ts`. Source: gateway-protocol.md 3.1, node-host.md 1 (file form of the seeds).
  */
 import { dirname } from "@std/path";
-import { fromBase64, sha256Hex, toBase64, toBase64Url, utf8 } from "../lib/bytes.ts";
+import { fromBase64, sha256Hex, toBase64, toBase64Url, toHex, utf8 } from "../lib/bytes.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { check, int, obj, oneOf, opt, problemText, str } from "../lib/schema.ts";
@@ -55,7 +55,33 @@ export function normalizePublicKey(text: string): string | undefined {
   const isPem = text.includes("-----BEGIN");
   const bytes = isPem ? derOfPem(text, "PUBLIC KEY") : fromBase64(text.trim());
   const raw = isPem && bytes ? withoutPrefix(bytes, PUBLIC_PREFIX) : bytes;
-  return raw?.length === 32 ? toBase64Url(raw) : undefined;
+  return raw?.length === 32 && isOwnable(raw) ? toBase64Url(raw) : undefined;
+}
+
+/** 2^255 - 19, little end first. */
+const FIELD_PRIME = Uint8Array.of(0xed, ...new Array(30).fill(0xff), 0x7f);
+/** y of the points of order 1, 2, 4 and 8 (the two of order 8 apart from the sign of x), hex, little end first. */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+]);
+
+/**
+ * Whether a key can belong to one holder only: a point of small order verifies signatures that anybody can make, and a
+ * spelling beyond the field prime is a second id for the same key.
+ */
+function isOwnable(raw: Uint8Array): boolean {
+  const y = raw.slice();
+  y[31] = (y[31] ?? 0) & 0x7f;
+  if (SMALL_ORDER.has(toHex(y))) return false;
+  for (let i = 31; i >= 0; i--) {
+    const difference = (y[i] ?? 0) - (FIELD_PRIME[i] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
 }
 
 function withoutPrefix(bytes: Uint8Array<ArrayBuffer>, prefix: Uint8Array) {

@@ -48,9 +48,14 @@ export class ApprovalBook {
     return this.#approvals.get(id);
   }
 
-  /** Whether this id was ever used, as far as the history goes. */
-  knows(id: string): boolean {
-    return this.#approvals.has(id) || this.#store.approvals.has(id);
+  /**
+   * Whether an id can be given to a new request. Not one that was used, and not the beginning of another: people answer by
+   * the first characters, and must not be led to a different command.
+   */
+  isFree(id: string): boolean {
+    if (this.#approvals.has(id) || this.#store.approvals.has(id)) return false;
+    for (const other of this.#approvals.keys()) if (other.startsWith(id)) return false;
+    return true;
   }
 
   values(): IterableIterator<OpenApproval> {

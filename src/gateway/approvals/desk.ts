@@ -68,7 +68,7 @@ export class ExecApprovals implements ApprovalDesk {
   async ask(peer: Peer, params: ApprovalParams): Promise<Asked> {
     const { clock, events } = this.#options;
     const approval = await readApproval(params, peer, clock.now());
-    if (this.#book.knows(approval.id)) {
+    if (!this.#book.isFree(approval.id)) {
       throw refusal(
         "INVALID_REQUEST",
         peer.principal.protocol === 3

@@ -16,6 +16,11 @@ import { principalName } from "../peers/principal.ts";
 /** A15: a longer text could not be read by a person; no approval is offered for it. */
 export const MAX_COMMAND_BYTES = 64 * 1024;
 
+/** A plan with more than this beside its command is refused: open requests are kept, and shown to everybody. */
+const MAX_PLAN_CHARS = 256 * 1024;
+/** Ids are shown, typed and part of a path: visible ASCII only. */
+const APPROVAL_ID = /^[\x21-\x7e]{1,256}$/;
+
 const REVIEW_CAPS = ["approvals", "exec-approvals"];
 
 /** Whether this connection can decide approvals at all. */
@@ -127,7 +132,8 @@ function nodePlan(params: ApprovalParams) {
     throw refusal("INVALID_REQUEST", "systemRunPlan is required for host=node");
   }
   const plan = checkSystemRunPlan(params.systemRunPlan);
-  if (plan === undefined) throw refusal("INVALID_REQUEST", "systemRunPlan invalid");
+  const fits = plan !== undefined && JSON.stringify(plan).length <= MAX_PLAN_CHARS;
+  if (!fits) throw refusal("INVALID_REQUEST", "systemRunPlan invalid");
   return plan;
 }
 
@@ -137,6 +143,7 @@ function readId(value: unknown): string {
   if (id.startsWith("plugin:")) {
     throw refusal("INVALID_REQUEST", "approval ids starting with plugin: are reserved");
   }
+  if (!APPROVAL_ID.test(id)) throw refusal("INVALID_REQUEST", "approval id must be visible ASCII");
   return id;
 }
 

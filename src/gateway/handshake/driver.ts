@@ -7,7 +7,7 @@ import { Secret } from "../../lib/secret.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import { errorText, eventText, type ReadRequest, readRequest } from "../../protocol/frames.ts";
 import { scanJson } from "../../protocol/json_scan.ts";
-import { MAX_EARLY_FRAMES } from "../../protocol/limits.ts";
+import { MAX_EARLY_FRAMES, MAX_PREAUTH_FRAME_BYTES } from "../../protocol/limits.ts";
 import { actorOf, checkSecret } from "../auth/auth.ts";
 import type { Connection, HandshakeHandler } from "../peers/connection.ts";
 import type { Gate } from "./gate.ts";
@@ -24,6 +24,9 @@ import type {
 import type { PeerFacts } from "../peers/peer_facts.ts";
 import { duplicateIdentity, REFUSALS } from "./refusals.ts";
 import type { ThrottlePurpose } from "../auth/throttle.ts";
+
+/** Characters of all frames a client may send ahead of its hello-ok. */
+const MAX_EARLY_CHARS = 2 * MAX_PREAUTH_FRAME_BYTES;
 
 type Effect<K extends HandshakeEffect["do"]> = Extract<HandshakeEffect, { do: K }>;
 
@@ -56,12 +59,20 @@ export class HandshakeDriver implements HandshakeHandler {
   onText(text: string): void {
     if (this.#state.kind === "waiting") {
       this.#step({ kind: "frame", read: readFrame(text) });
-    } else if (this.#early.length < MAX_EARLY_FRAMES) {
+    } else if (this.#state.kind === "over") {
+      // Refused, and the answer is held back: whatever comes now is nobody's.
+    } else if (this.#early.length < MAX_EARLY_FRAMES && this.#takesEarly(text)) {
       this.#early.push(text);
     } else {
       this.#step({ kind: "closed" });
       this.#connection.close(CLOSE.policy, "too many pending handshake frames");
     }
+  }
+
+  /** Many unknown sockets at once must not each hold fifteen full frames. */
+  #takesEarly(text: string): boolean {
+    return this.#early.reduce((sum, early) => sum + early.length, text.length) <=
+      MAX_EARLY_CHARS;
   }
 
   onClose(): void {

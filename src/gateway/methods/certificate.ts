@@ -32,8 +32,8 @@ const heard = method("node.cert.heard", {
   role: "node",
   summary: "A node has kept the next pin",
   params: obj({ fingerprint: str({ max: 128 }) }),
-}, ({ fingerprint }, { services, principal }) => {
-  keeperOf(services).heard(principal.deviceId ?? "", fingerprint);
+}, async ({ fingerprint }, { services, principal }) => {
+  await keeperOf(services).heard(principal.deviceId ?? "", fingerprint);
   return { ok: true };
 });
 

@@ -145,7 +145,7 @@ function openRow(approval: OpenApproval) {
       ...approval,
       allowedDecisions: approval.view.allowedDecisions,
     }),
-    urlPath: `/approve/${approval.id}`,
+    urlPath: `/approve/${encodeURIComponent(approval.id)}`,
     createdAtMs: approval.createdAtMs,
     expiresAtMs: approval.expiresAtMs,
     ...(resolution === undefined ? {} : endOf({
@@ -162,7 +162,7 @@ function recordRow(record: ApprovalRecord) {
     id: record.id,
     status: record.status,
     presentation: presentation(record),
-    urlPath: `/approve/${record.id}`,
+    urlPath: `/approve/${encodeURIComponent(record.id)}`,
     createdAtMs: record.createdAtMs,
     expiresAtMs: record.expiresAtMs,
     ...endOf(record),

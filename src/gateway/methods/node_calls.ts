@@ -9,6 +9,13 @@ import { pairingChanged } from "../nodes/policy.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
 const MAX_PUBLISHED = 512;
+/** Published lists are part of `node.list`; one node must not make everybody's answer huge. */
+const MAX_PUBLISHED_CHARS = 256 * 1024;
+
+function requireModest(name: string, list: readonly unknown[]): void {
+  if (JSON.stringify(list).length <= MAX_PUBLISHED_CHARS) return;
+  throw refusal("INVALID_REQUEST", `${name} is longer than ${MAX_PUBLISHED_CHARS} characters`);
+}
 
 /** The node's id; a node connection always has one. */
 function nodeIdOf({ principal }: MethodContext): string {
@@ -137,6 +144,7 @@ const skills = method("node.skills.update", {
   summary: "Skills a node publishes",
   params: obj({ skills: list(any(), { max: MAX_PUBLISHED }) }, { unknown: "drop" }),
 }, ({ skills }, context) => {
+  requireModest("skills", skills);
   const nodeId = nodeIdOf(context);
   context.services.nodeFacts.of(nodeId).skills = skills;
   return { nodeId, skills };
@@ -148,6 +156,7 @@ const pluginTools = method("node.pluginTools.update", {
   summary: "Tools a node publishes",
   params: obj({ tools: list(any(), { max: MAX_PUBLISHED }) }, { unknown: "drop" }),
 }, ({ tools }, context) => {
+  requireModest("tools", tools);
   const nodeId = nodeIdOf(context);
   context.services.nodeFacts.of(nodeId).pluginTools = tools;
   return { nodeId, tools };
