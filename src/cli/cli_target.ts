@@ -5,16 +5,22 @@ import { readEnv } from "../config/env.ts";
 import { loadConfig } from "../config/file/load.ts";
 import { type StatePaths, statePaths } from "../config/paths.ts";
 import { decideTarget, type Target } from "../config/credentials/target.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
 import { secretOf } from "../lib/secret.ts";
 import { parseEndpoint } from "../net/endpoint.ts";
 import type { Io } from "./io.ts";
 import type { RpcValues } from "./rpc_flags.ts";
+import { acceptedPins, followsPins } from "./operator_pins.ts";
 import { withRunningGateway } from "./running_gateway.ts";
 
 /** A target with the places it was decided from. */
 export interface CliTarget extends Target {
   readonly paths: StatePaths;
   readonly loaded: Awaited<ReturnType<typeof loadConfig>>;
+  /** Accepted certificates: the pin, or what its gateway announced in its place. */
+  readonly pins: readonly Fingerprint[];
+  /** Whether the gateway's announcements about its certificate are kept. */
+  readonly followsPins: boolean;
   /** Warnings for stderr. */
   readonly notes: readonly string[];
 }
@@ -44,5 +50,11 @@ export async function targetOf(io: Io, values: RpcValues): Promise<CliTarget> {
     remotePort,
   };
   const notes = loaded.warnings.map((w) => w.message);
-  return { ...target, tunnel, paths, loaded, notes };
+  const follows = followsPins(target);
+  const pins = target.pin === undefined
+    ? []
+    : follows
+    ? await acceptedPins(paths, target.pin)
+    : [target.pin];
+  return { ...target, tunnel, paths, loaded, pins, followsPins: follows, notes };
 }

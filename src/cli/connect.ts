@@ -14,6 +14,7 @@ import { ALL_SCOPES, coversScope } from "../protocol/scopes.ts";
 import { type CliTarget, targetOf } from "./cli_target.ts";
 import { callFailure, connectFailure } from "./connect_errors.ts";
 import type { Io } from "./io.ts";
+import { PinFollower } from "./pin_follower.ts";
 import { operatorHello, type OperatorNeeds, operatorTokens } from "./operator.ts";
 import type { RpcValues } from "./rpc_flags.ts";
 import type { UsedTunnel } from "./tunnel_for.ts";
@@ -63,12 +64,15 @@ export async function withGateway<T>(
   for (const note of target.notes) io.out.warn(note);
   const endMs = performance.now() + values.timeoutMs + (needs.extraTimeMs ?? 0);
   const tunnel = await tunnelOf(io, values, target);
+  const pins = new PinFollower(target);
   let session: Session | undefined;
   try {
-    session = await connect(io, values, needs, { target, tunnel });
+    session = await connect(io, values, needs, { target, tunnel, pins });
     return await use(gatewayOf(session, { target, needs, values, endMs }));
   } finally {
     session?.close();
+    const trouble = await pins.close();
+    if (trouble) io.out.warn(`the gateway's next certificate could not be kept: ${trouble}`);
     await tunnel?.close();
   }
 }
@@ -111,6 +115,7 @@ async function tunnelOf(
     tunnel: target.tunnel,
     url: target.url,
     pin: target.pin,
+    pins: target.pins,
     home: target.paths.home,
     tunnelsDir: target.paths.tunnelsDir,
     timeoutMs: values.timeoutMs,
@@ -120,11 +125,17 @@ async function tunnelOf(
   return tunnel;
 }
 
+interface ConnectFacts {
+  readonly target: CliTarget;
+  readonly tunnel: UsedTunnel | undefined;
+  readonly pins: PinFollower;
+}
+
 async function connect(
   io: Io,
   values: RpcValues,
   needs: ConnectNeeds,
-  { target, tunnel }: { readonly target: CliTarget; readonly tunnel: UsedTunnel | undefined },
+  { target, tunnel, pins }: ConnectFacts,
 ): Promise<Session> {
   const deviceKey = await loadOrCreateDeviceKey(target.paths.operatorKeyFile);
   const tokens = operatorTokens(target.paths, deviceKey);
@@ -144,10 +155,15 @@ async function connect(
         timeoutMs: values.timeoutMs,
         signal: limit.signal,
         plaintext: { optIn: target.allowPrivatePlaintext },
-        ...(target.pin ? { pin: target.pin } : {}),
+        pins: target.pins,
         ...(needs.longLived ? { longLived: true } : {}),
       },
-      hello: operatorHello({ ...needs, scopes: scopesToAsk(needs, target, stored?.scopes) }),
+      hello: operatorHello({
+        ...needs,
+        scopes: scopesToAsk(needs, target, stored?.scopes),
+        caps: [...needs.caps ?? [], ...pins.caps],
+      }),
+      watch: pins.watch,
       credentials: { token: target.credentials.token, password: target.credentials.password },
       deviceKey,
       // For a URL of the caller's no stored token is used, nor is a new one kept (N24).

@@ -2,6 +2,7 @@
  * Which gateways a probe tries, with which credentials and how long. Each target sees only credentials that belong to
  * it (config-and-credentials.md 5.3). Source: remote-access.md 3.
  */
+import { followsPins } from "./operator_pins.ts";
 import { loadConfig } from "../config/file/load.ts";
 import { statePaths } from "../config/paths.ts";
 import { decideTarget, type Target } from "../config/credentials/target.ts";
@@ -31,6 +32,8 @@ export interface ProbeTarget {
   readonly active: boolean;
   readonly tunnel: TunnelText | undefined;
   readonly pin: Fingerprint | undefined;
+  /** The pin is the configured one: what its gateway announced in its place counts too. */
+  readonly followsPins: boolean;
   readonly credentials: {
     readonly token: Secret | undefined;
     readonly password: Secret | undefined;
@@ -118,6 +121,7 @@ function targetOf(
     url: target.url,
     tunnel: undefined,
     pin: target.pin,
+    followsPins: followsPins(target),
     credentials: target.credentials,
     unavailable: target.credentials.unavailable.map((u) => u.reason),
     allowPrivatePlaintext: target.allowPrivatePlaintext,
@@ -156,6 +160,7 @@ function sshTarget(
     url: `${own?.pin ? "wss" : "ws"}://127.0.0.1:${tunnel.remotePort}`,
     tunnel,
     pin: own?.pin,
+    followsPins: own !== undefined && followsPins(own),
     credentials: own?.credentials ?? facts.given,
     unavailable: own?.credentials.unavailable.map((u) => u.reason) ?? [],
     allowPrivatePlaintext: false,

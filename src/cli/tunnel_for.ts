@@ -28,7 +28,10 @@ export interface UseFacts {
   readonly tunnel: TunnelText;
   /** URL of the gateway as its own host sees it. */
   readonly url: string;
+  /** Names the gateway in a token store. */
   readonly pin: Fingerprint | undefined;
+  /** What is accepted behind the tunnel. Default: the pin. */
+  readonly pins?: readonly Fingerprint[];
   readonly home: string;
   readonly tunnelsDir: string;
   readonly timeoutMs: number;
@@ -39,7 +42,8 @@ export interface UseFacts {
 /** Opens or finds the tunnel. Throws the coded reasons of `remote/ssh_failure.ts`. */
 export async function useTunnel(facts: UseFacts, env: Env): Promise<UsedTunnel> {
   const wish = tunnelWish(facts.tunnel, facts.home);
-  const behind = { url: facts.url, ...(facts.pin ? { pins: [facts.pin] } : {}) };
+  const pins = facts.pins ?? (facts.pin ? [facts.pin] : []);
+  const behind = { url: facts.url, ...(pins.length > 0 ? { pins } : {}) };
   const gatewayKey = gatewayKeyBehind(facts.tunnel, facts.pin ? [facts.pin] : []);
   const lasting = await readRecord(facts.tunnelsDir);
   const samePlace = lasting?.target === sshTargetText(wish.target) &&

@@ -45,6 +45,8 @@ export interface LiveSessionParts {
   readonly hello: SessionHello;
   readonly clock: Clock;
   readonly onGap?: ((gap: { expected: number; received: number }) => void) | undefined;
+  /** Sees every event, the early ones too, and takes none from the listeners. */
+  readonly watch?: EventHandler | undefined;
 }
 
 /** A session over a socket whose handshake is done. The owner of the socket forwards what comes in. */
@@ -115,6 +117,7 @@ export class LiveSession implements Session, SocketHandler {
     }
     if (!frame) return;
     if (frame.seq !== undefined) this.#countSeq(frame.seq);
+    this.#parts.watch?.(frame.event, frame.payload);
     if (this.#handlers.size > 0) {
       for (const handler of this.#handlers) handler(frame.event, frame.payload);
     } else if (this.#early.length < MAX_EARLY_EVENTS) {

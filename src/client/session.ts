@@ -56,6 +56,8 @@ export interface SessionOptions {
   /** From open socket to hello, milliseconds. Default 15,000. */
   readonly timeoutMs?: number;
   readonly onEvent?: EventHandler;
+  /** Sees every event and takes none from the listeners. */
+  readonly watch?: EventHandler | undefined;
   /** Events were left out. */
   readonly onGap?: (gap: { expected: number; received: number }) => void;
   readonly clock?: Clock;
@@ -276,6 +278,7 @@ class Opening implements SocketHandler {
         hello: state.hello,
         clock: this.#clock,
         onGap: this.#options.onGap,
+        watch: this.#options.watch,
       });
       this.#resolve(this.#session);
     }

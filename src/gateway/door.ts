@@ -147,7 +147,7 @@ export class Door implements Gate, ConnectionHost {
     this.#tidy.changed();
     services.presence.connected(connection.connId, principal);
     if (admitted?.surface) services.invoker.nodeConnected(connection);
-    if (role === "node") services.certificates?.nodeConnected(connection);
+    services.certificates?.connected(connection);
     this.log.info(`${role} connected`, {
       conn: connection.connId,
       client: `${principal.clientId}/${principal.clientMode}`,

@@ -83,5 +83,7 @@ export interface HelloOk {
 export const CAPABILITY_INVOKE_OUTPUT = "invoke-output-v1";
 /** `caps` entry both legs send to take part in live output (decision 12). */
 export const CAP_INVOKE_OUTPUT = "invoke-output";
+/** `caps` entry of operators that keep what their pinned gateway announces about its certificate (F22). */
+export const CAP_CERTIFICATE = "gateway-cert";
 /** `caps` entry of operators that know grants with a clock; other peers never see any (decision 19). */
 export const CAP_EXEC_GRANTS = "exec-grants";

@@ -3,11 +3,14 @@
  * anywhere: probes read. Source: remote-access.md 3, cli.md 6.
  */
 import { openSession, type Session } from "../../client/session.ts";
+import { statePaths } from "../../config/paths.ts";
+import type { Fingerprint } from "../../identity/fingerprint.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { withDeadline } from "../../lib/deadline.ts";
 import type { Beacon } from "../../net/discovery/records.ts";
 import { coversScope } from "../../protocol/scopes.ts";
 import { operatorHello } from "../operator.ts";
+import { acceptedPins } from "../operator_pins.ts";
 import { findGateways } from "../find_gateways.ts";
 import { type ProbeTarget, probeTargets, type ProbeValues } from "../probe_targets.ts";
 import type { Io } from "../io.ts";
@@ -87,19 +90,21 @@ async function probe(target: ProbeTarget, values: ProbeValues, io: Io): Promise<
   };
   let tunnel: UsedTunnel | undefined;
   let session: Session | undefined;
+  const pins = await pinsOf(target, io);
   const startMs = performance.now();
   try {
     tunnel = target.tunnel && await useTunnel({
       tunnel: target.tunnel,
       url: target.url,
       pin: target.pin,
+      pins,
       home: target.home,
       tunnelsDir: target.tunnelsDir,
       timeoutMs: target.budgetMs,
       // A probe is to show that ssh works now.
       shareSeconds: 0,
     }, io.env);
-    session = await withDeadline(openSession(sessionOptions(target, tunnel)), {
+    session = await withDeadline(openSession(sessionOptions(target, tunnel, pins)), {
       timeoutMs: target.budgetMs,
       what: `probe of ${target.url}`,
     });
@@ -132,13 +137,22 @@ async function probe(target: ProbeTarget, values: ProbeValues, io: Io): Promise<
   }
 }
 
-function sessionOptions(target: ProbeTarget, tunnel: UsedTunnel | undefined) {
+async function pinsOf({ pin, followsPins }: ProbeTarget, io: Io): Promise<readonly Fingerprint[]> {
+  if (pin === undefined) return [];
+  return followsPins ? await acceptedPins(statePaths(io.env), pin) : [pin];
+}
+
+function sessionOptions(
+  target: ProbeTarget,
+  tunnel: UsedTunnel | undefined,
+  pins: readonly Fingerprint[],
+) {
   return {
     dial: {
       ...(tunnel?.dial ?? { url: target.url }),
       timeoutMs: target.budgetMs,
       plaintext: { optIn: target.allowPrivatePlaintext },
-      ...(target.pin ? { pin: target.pin } : {}),
+      pins,
     },
     hello: operatorHello({ scopes: ["operator.read"], client: { id: "cli", mode: "probe" } }),
     credentials: target.credentials,

@@ -2,7 +2,7 @@
  * The certificate while the gateway runs: takes over changed files without dropping a connection, warns before it ends,
  * and leads nodes of ours from one certificate to the next, so that a renewal needs no visit (F22, F23).
  *
- *   gateway                                  node (of ours, pinned)
+ *   gateway                                  node (of ours, pinned), or a command line with a configured pin
  *   gateway.cert {current, next}      ->     next is a pin too, kept durably
  *                                     <-     node.cert.heard {next}
  *   (files and listener are switched)
@@ -23,16 +23,16 @@ import type { TlsMaterial } from "../../net/listen_options.ts";
 import type { StatePaths } from "../../config/paths.ts";
 import { type ConfigWatch, watchConfig } from "../../config/file/watch.ts";
 import { refusal } from "../../protocol/errors.ts";
+import { CAP_CERTIFICATE, CAP_INVOKE_OUTPUT } from "../../protocol/hello.ts";
 import type { DeviceRecord } from "../../store/device_record.ts";
 import type { EventHub } from "../peers/events.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { Registry } from "../peers/registry.ts";
+import { HeardPins } from "./heard_pins.ts";
 
 /** Quiet time after a change: certificate and key are two files. */
 const DEBOUNCE_MS = 200;
 const DAY_MS = 86_400_000;
-/** Nodes with this cap are of our make and understand `gateway.cert`. */
-const OUR_CAP = "invoke-output";
 
 /** What a {@linkcode CertificateKeeper} needs. */
 export interface CertificateKeeperOptions {
@@ -78,12 +78,12 @@ export class CertificateKeeper {
   #apply: (tls: TlsMaterial) => void = () => {};
   #stops: (() => unknown)[] = [];
   #work: Promise<unknown> = Promise.resolve();
-  /** Device ids that have kept the next pin. */
-  readonly #heard = new Set<string>();
+  readonly #heard: HeardPins;
 
   constructor(tls: TlsFiles, options: CertificateKeeperOptions) {
     this.#tls = tls;
     this.#options = options;
+    this.#heard = new HeardPins(options.place);
   }
 
   /** Starts watching; `apply` gives a new pair to the listeners. */
@@ -94,6 +94,7 @@ export class CertificateKeeper {
       log.warn("next certificate not used", { problem: messageOf(error) });
       return undefined;
     });
+    if (this.#next) await this.#heard.load(this.#next.fingerprint);
     const onChange = () => void this.#inTurn(() => this.#reload());
     const watches: ConfigWatch[] = [certPath, keyPath].map((path) =>
       watchConfig({ path, debounceMs: DEBOUNCE_MS, onChange, clock })
@@ -110,14 +111,14 @@ export class CertificateKeeper {
     await this.#work;
   }
 
-  /** Tells a node that has just connected. */
-  nodeConnected(peer: Peer): void {
-    if (this.#next) this.#announce(peer);
+  /** Tells a node or a command line that has just connected. */
+  connected(peer: Peer): void {
+    if (this.#next || isFollower(peer)) this.#announce(peer);
   }
 
-  /** A node has kept the next pin. */
-  heard(nodeId: string, fingerprint: string): void {
-    if (fingerprint === this.#next?.fingerprint) this.#heard.add(nodeId);
+  /** A node has kept the next pin; durable when it resolves. */
+  async heard(nodeId: string, fingerprint: string): Promise<void> {
+    if (fingerprint === this.#next?.fingerprint) await this.#heard.add(nodeId);
   }
 
   /** What is in force, what follows, and who knows. */
@@ -133,7 +134,10 @@ export class CertificateKeeper {
   prepare(): Promise<CertificateReport> {
     return this.#inTurn(async () => {
       this.#requireOwn();
-      this.#next ??= await makeNextTls(this.#options.place);
+      if (!this.#next) {
+        this.#next = await makeNextTls(this.#options.place);
+        await this.#heard.load(this.#next.fingerprint);
+      }
       for (const peer of this.#options.registry.peers()) this.#announce(peer);
       return await this.report();
     });
@@ -157,7 +161,7 @@ export class CertificateKeeper {
       }
       this.#use(await switchTls(this.#options.place));
       this.#next = undefined;
-      this.#heard.clear();
+      await this.#heard.clear();
       for (const peer of this.#options.registry.peers()) this.#announce(peer);
       return await this.report();
     });
@@ -173,8 +177,9 @@ export class CertificateKeeper {
   }
 
   #announce(peer: Peer): void {
-    const { principal } = peer;
-    if (principal.role !== "node" || !principal.caps.includes(OUR_CAP)) return;
+    const { role, caps } = peer.principal;
+    const isNode = role === "node" && caps.includes(CAP_INVOKE_OUTPUT);
+    if (!isNode && !isFollower(peer)) return;
     this.#options.events.send(peer, "gateway.cert", {
       current: this.#tls.fingerprint,
       next: this.#next?.fingerprint ?? null,
@@ -230,6 +235,10 @@ export class CertificateKeeper {
     return turn;
   }
 }
+
+/** A command line that keeps what it is told about the pin it has. */
+const isFollower = ({ principal: { role, caps } }: Peer) =>
+  role === "operator" && caps.includes(CAP_CERTIFICATE);
 
 async function factsOf({ certPem }: TlsFiles): Promise<CertificateFacts> {
   const { fingerprint, spkiFingerprint, notAfterMs } = await readCertificate(certPem);
