@@ -30,7 +30,7 @@ export const isKnownShape = (path: string): boolean =>
 
 type Rows = Readonly<Record<string, string>>;
 
-const NO_PAGE = "the page comes in its own issue; unknown paths are 404";
+const NO_PAGE = "unknown paths are 404";
 const SUPERSET = "decision 2.4 of the protocol page: one gateway serves protocols 3 and 4";
 const OWNER = "decision 1: an owner keeps the scopes it asks for, with every client id";
 const THROTTLE = "the throttle is always on, as in the newer reference";
@@ -43,8 +43,6 @@ const httpOfBoth: Rows = {
   "GET /ready": "no event-loop figures",
   "GET /readyz": "no event-loop figures",
   "GET /readyz forwarded bearer": "no event-loop figures",
-  "GET /": NO_PAGE,
-  "GET / forwarded": NO_PAGE,
   "POST /tools/invoke bearer": NO_TOOLS,
   "GET /__openclaw__/canvas/ bearer": NO_PAGE,
 };
