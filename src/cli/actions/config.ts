@@ -39,6 +39,7 @@ export async function configGet(
   const loaded = requireValid(await loadConfig(paths, env), { readable: true });
   const { found, shown, value, secret } = lookupConfig(loaded, values.path);
   if (found === "missing") throw pathNotFound(values.path);
+  if (found === "unset") throw notSet(values.path);
   if (found === "default") io.out.note(`${values.path} is not set; this is the default`);
   if (secret && typeof value === "string") {
     return showSecret(values.path, value, values.reveal === true, io);
@@ -61,6 +62,13 @@ function showSecret(path: string, value: string, reveal: boolean, io: Io): numbe
   io.out.note(`${path} is a secret, and stdout is no terminal`);
   io.out.note(`hint: openclaw config get ${path} --reveal`);
   return 1;
+}
+
+/** A key we know: not a slip of the pen. */
+function notSet(path: string): OpenclawError {
+  return new OpenclawError("CONFIG_NOT_SET", `${path} is not set, and has no default`, {
+    hint: `openclaw config schema ${path}`,
+  });
 }
 
 function pathNotFound(path: string): OpenclawError {

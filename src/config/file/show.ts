@@ -10,7 +10,8 @@ import { type ConfigIssue, type ConfigNode, jsonSchemaOf } from "../schema/schem
 
 /** What is at a path. */
 export interface ConfigLookup {
-  readonly found: "set" | "default" | "missing";
+  /** `unset`: a known path without a value and without a default; `missing`: no such path. */
+  readonly found: "set" | "default" | "unset" | "missing";
   /** The value with secrets redacted. */
   readonly shown: unknown;
   /** The value itself; for a parent object still redacted. */
@@ -29,7 +30,10 @@ export function lookupConfig(loaded: LoadedConfig, path: string): ConfigLookup {
     return { found: "set", shown, value: secret ? own : shown, secret };
   }
   const value = defaultAt(loaded.config, steps);
-  if (value === undefined) return { found: "missing", shown: undefined, value: undefined, secret };
+  if (value === undefined) {
+    const found = schemaAt(steps) ? "unset" as const : "missing" as const;
+    return { found, shown: undefined, value: undefined, secret };
+  }
   return { found: "default", shown: value, value, secret };
 }
 
