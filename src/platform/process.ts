@@ -171,13 +171,11 @@ async function stopWith(facts: StopFacts): Promise<boolean> {
   return false;
 }
 
-/** Windows has no TERM: what runs is ended at once. */
+/** Windows has no TERM: what runs is ended at once. Without a job object `taskkill` is left, which misses orphans. */
 async function endNow({ pid, group, alive, signal }: StopFacts): Promise<boolean> {
   if (!alive()) return false;
-  const reason = group ? noJobReason(pid) : undefined;
-  if (reason === undefined) return signal("SIGKILL");
-  console.error(`program ${pid} is ended with taskkill, which misses orphans: ${reason}`);
-  return await taskkill(pid);
+  const inJob = !group || noJobReason(pid) === undefined;
+  return inJob ? signal("SIGKILL") : await taskkill(pid);
 }
 
 /** Options of {@linkcode runProgram}. */
