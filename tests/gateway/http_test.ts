@@ -58,7 +58,9 @@ Deno.test("other methods on the probes are 405, unknown paths 404", () =>
       const { status, headers, body } = await get(gateway, path, { method: "POST" });
       assertEquals([status, headers.get("allow"), body], [405, "GET, HEAD", "Method Not Allowed"]);
     }
-    for (const path of ["/page/", "/no/such", "/__proto__", "/constructor", "/v1/chat/completions"]) {
+    for (
+      const path of ["/page/", "/no/such", "/__proto__", "/constructor", "/v1/chat/completions"]
+    ) {
       assertEquals((await get(gateway, path)).status, 404, path);
     }
   }));

@@ -1,5 +1,11 @@
 /** Changing the file: judged before written, under a lock, old version kept, comments kept. */
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import {
   changeEffect,
