@@ -4,7 +4,7 @@
 export interface BackoffOptions {
   /** First wait. Default 1,000. */
   readonly firstMs?: number;
-  /** Longest wait before jitter. Default 30,000. */
+  /** Longest wait. Default 30,000. */
   readonly maxMs?: number;
   /** Returns a number from 0 to 1. Default `Math.random`. */
   readonly random?: () => number;
@@ -12,7 +12,7 @@ export interface BackoffOptions {
 
 const JITTER = 0.2;
 
-/** A sequence of waits: 1, 2, 4 … 30 s, each ±20 %. */
+/** A sequence of waits: 1, 2, 4 … 30 s, each ±20 %, never longer than the last. */
 export class Backoff {
   readonly #firstMs: number;
   readonly #maxMs: number;
@@ -30,7 +30,9 @@ export class Backoff {
   next(): number {
     const baseMs = this.#nextMs;
     this.#nextMs = Math.min(2 * baseMs, this.#maxMs);
-    return Math.round(baseMs * (1 - JITTER + 2 * JITTER * this.#random()));
+    const spreadMs = Math.round(baseMs * (1 - JITTER + 2 * JITTER * this.#random()));
+    // F15: a gateway that returns is found within the longest wait, whatever the spread says.
+    return Math.min(spreadMs, this.#maxMs);
   }
 
   /** After a success: begin anew. */

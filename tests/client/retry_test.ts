@@ -77,7 +77,7 @@ for (const [name, thrown, verdict] of CLASSES) {
   Deno.test(`decideRetry(): ${name}`, () => assertEquals(decideRetry(thrown), verdict));
 }
 
-Deno.test("Backoff: 1 s doubled to 30 s, each within 20 %, and back to 1 s after a success", () => {
+Deno.test("Backoff: 1 s doubled to 30 s, each within 20 % and none longer (F15), and back to 1 s after a success", () => {
   for (const [random, factor] of [[() => 0, 0.8], [() => 0.5, 1], [() => 1, 1.2]] as const) {
     const backoff = new Backoff({ random });
     const waits = Array.from({ length: 7 }, () => backoff.next());
