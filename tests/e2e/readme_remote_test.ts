@@ -108,7 +108,10 @@ class Desk implements AsyncDisposable {
     ).join("");
     // A log line belongs to whoever runs in the foreground somewhere.
     const shown = line.startsWith("…") ? [...this.#terminals.values()].flat() : [terminal];
-    const match = await Promise.any(shown.map((t) => t.until(new RegExp(pattern), 30_000)));
+    const found = new AbortController();
+    const match = await Promise.any(
+      shown.map((t) => t.until(new RegExp(pattern), 30_000, found.signal)),
+    ).finally(() => found.abort());
     if (written !== undefined && match[1] !== undefined && !this.#ids.has(written)) {
       this.#ids.set(written, match[1]);
     }

@@ -66,11 +66,16 @@ export class TypedShell {
   }
 
   /** Waits for a match in what the last command prints. */
-  async until(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray> {
+  async until(
+    pattern: RegExp,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<RegExpMatchArray> {
     const endMs = performance.now() + timeoutMs;
     for (;;) {
       const match = this.#text.slice(this.#from).match(pattern);
       if (match) return match;
+      signal?.throwIfAborted();
       const leftMs = endMs - performance.now();
       assert(
         leftMs > 0,
@@ -81,10 +86,12 @@ export class TypedShell {
       await new Promise<void>((resolve) => {
         wake = resolve;
         this.#wake.add(wake);
+        signal?.addEventListener("abort", wake, { once: true });
         timer = setTimeout(resolve, leftMs);
       });
       clearTimeout(timer);
       this.#wake.delete(wake);
+      signal?.removeEventListener("abort", wake);
     }
   }
 
