@@ -16,6 +16,7 @@ import {
   type ExecCommand,
   type ListItem,
   readCommand,
+  type Reading,
   scriptsOf,
 } from "./reading/script.ts";
 import type { Segment } from "./reading/segments.ts";
@@ -86,7 +87,8 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
   const reading = await readCommand(argv, cwd, facts, use);
   const file = resolveExecutable(argv[0] ?? "", cwd, facts);
   const operand = await operandOf(argv, cwd, facts);
-  const hard = batchRefusal(argv, file, facts);
+  const hard = startedPrograms(argv, file, reading)
+    .map((one) => batchRefusal(one, facts)).find(Boolean);
   const text = shellUse(behindWrappers(argv, facts.platform));
   const scripts = text?.kind === "inline" && !text.login ? scriptsOf(reading) : [];
   const hashes = [...(operand.operand ? [operand.operand] : []), ...scripts].map((one) =>
@@ -145,26 +147,40 @@ function environment(
   };
 }
 
-/** Windows starts batch files through cmd.exe, which reads arguments again; only harmless characters get there (X43). */
-function batchRefusal(
+/** Every program of a request with its words: what is named, what is run, what a wrapper or another program starts. */
+function startedPrograms(
   argv: readonly string[],
   file: Resolved | undefined,
-  facts: ExecFacts,
+  { items, segments }: Reading,
+): { file?: string | undefined; args: readonly string[] }[] {
+  return [
+    { file: file?.path ?? argv[0] ?? "", args: argv.slice(1) },
+    ...items.flatMap((item) => item.stages),
+    ...segments.map((one) => ({ file: one.target?.path, args: one.argv.slice(1) })),
+    // Its further words come at run time and can be anything.
+    ...segments.flatMap((one) => one.nested).map((one) => ({
+      file: one.resolved.path,
+      args: ["&"],
+    })),
+  ];
+}
+
+/** Windows starts batch files through cmd.exe, which reads arguments again; only harmless characters get there (X43). */
+function batchRefusal(
+  { file = "", args }: { readonly file?: string | undefined; readonly args: readonly string[] },
+  { platform }: ExecFacts,
 ): Refusal | undefined {
-  if (facts.platform !== "windows") return undefined;
-  const path = file?.path ?? argv[0] ?? "";
-  if (!/\.(?:cmd|bat)[. ]*$/i.test(path)) return undefined;
-  const odd = argv.slice(1).find((word) =>
-    !/^[A-Za-z0-9_.,:=@/\\+ -]*$/.test(word) || word.endsWith("\\")
-  );
-  if (odd === undefined) return undefined;
+  if (platform !== "windows" || !/\.(?:cmd|bat)[. ]*$/i.test(file)) return undefined;
+  const odd = args.find((word) => !/^[A-Za-z0-9_.,:=@/\\+ -]*$/.test(word) || word.endsWith("\\"));
+  // The path is read again as well: a folder called "a&b" would be two commands.
+  if (odd === undefined && !/[&|<>^%!"`;,=]/.test(file)) return undefined;
   return refusal(
     "batch-argument",
-    `an argument of the batch file "${
-      fileNameOf(path)
+    `${odd === undefined ? "the path" : "an argument"} of the batch file "${
+      fileNameOf(file)
     }" has characters that cmd.exe would read again`,
     {
-      hint: `call the program behind ${baseName(path)} directly`,
+      hint: `call the program behind ${baseName(file)} directly`,
     },
   );
 }

@@ -9,6 +9,7 @@ import { quoted } from "../lib/text.ts";
 import { userId } from "../platform/user.ts";
 import type { FileBinding, StageSpec } from "./runner_frames.ts";
 import { platformName } from "../platform/os.ts";
+import { hold } from "../platform/windows/held_file.ts";
 
 /** A stage ready to start. */
 export interface BoundStage {
@@ -65,7 +66,9 @@ async function openAndHash(path: string, opened: (() => void)[]) {
   return { fd, content: new Uint8Array(content) };
 }
 
-async function bindFile(binding: FileBinding, opened: (() => void)[]): Promise<string> {
+async function bindFile(given: FileBinding, opened: (() => void)[]): Promise<string> {
+  const windows = platformName() === "windows";
+  const binding = windows ? { ...given, path: heldPath(given.path, "file", opened) } : given;
   const { fd, content } = await openAndHash(binding.path, opened);
   if (await sha256Hex(content) !== binding.sha256) {
     throw drift("approval script operand", binding.path);
@@ -73,6 +76,7 @@ async function bindFile(binding: FileBinding, opened: (() => void)[]): Promise<s
   if (platformName() === "linux" && !findsItselfByPath(content)) {
     return `/proc/${Deno.pid}/fd/${fd}`;
   }
+  if (windows) return binding.path;
   // The program needs its real path: then nobody else may be able to put another file there.
   await refuseForeignParents(binding.path);
   return binding.path;
@@ -86,8 +90,25 @@ function findsItselfByPath(content: Uint8Array): boolean {
     .test(text);
 }
 
+/** The real path behind `path`, which nobody can change, rename or replace until the program has ended. */
+function heldPath(path: string, kind: "file" | "folder", opened: (() => void)[]): string {
+  let held: ReturnType<typeof hold>;
+  try {
+    const real = Deno.realPathSync(path);
+    held = hold(real, kind);
+    if (held) opened.push(held.close);
+    if (held && Deno.realPathSync(path) === real) return real;
+  } catch {
+    // Gone, or a link in its path leads nowhere by now.
+  }
+  if (held) throw drift(kind === "file" ? "approval script operand" : "approval cwd", path);
+  throw new OpenclawError(
+    "PLAN_UNBINDABLE",
+    `Cannot bind ${quoted(path)}: it is gone, or a program has it open for writing`,
+  );
+}
+
 async function refuseForeignParents(path: string): Promise<void> {
-  if (platformName() === "windows") return;
   const me = userId();
   for (let folder = dirname(path);; folder = dirname(folder)) {
     const info = await Deno.lstat(folder);
@@ -109,6 +130,11 @@ async function refuseForeignParents(path: string): Promise<void> {
 async function bindFolder(cwd: string, opened: (() => void)[]): Promise<string> {
   const changed = () => drift("approval cwd", cwd);
   if (!isAbsolute(cwd)) throw changed();
+  if (platformName() === "windows") {
+    const real = heldPath(cwd, "folder", opened);
+    if (real.toLowerCase() !== resolve(cwd).toLowerCase()) throw changed();
+    return real;
+  }
   if (platformName() !== "linux") {
     if (await Deno.realPath(cwd).catch(() => "") !== resolve(cwd)) throw changed();
     return cwd;

@@ -8,6 +8,7 @@ import { baseName } from "./paths.ts";
 import { gitCode } from "./git_options.ts";
 import { longOption, shortOption } from "./options.ts";
 import { sedRunsNothing } from "./sed_script.ts";
+import { toolCode } from "./tool_options.ts";
 
 /** A command inside another's arguments, from `start` up to `end` (exclusive); more arguments are added at run time. */
 export interface NestedCommand {
@@ -117,23 +118,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "tcpdump",
     (argv) => shortOption(argv, /^-[a-zA-Z]*z/) ?? longOption(argv, ["postrotate-command"]),
   ],
-  ["gcc", (argv) => shortOption(argv, /^(?:-wrapper|-specs|-B|-fplugin|@)/)],
-  ["g++", (argv) => shortOption(argv, /^(?:-wrapper|-specs|-B|-fplugin|@)/)],
-  ["cc", (argv) => shortOption(argv, /^(?:-wrapper|-specs|-B|-fplugin|@)/)],
-  ["go", (argv) => shortOption(argv, /^--?(?:exec|toolexec|vettool)(?:=|$)/)],
   ["cargo", (argv) => shortOption(argv, /^--config(?:=|$)/)],
-  [
-    "make",
-    (argv) =>
-      longOption(argv, ["eval"]) ??
-        shortOption(argv, /^(?:SHELL|\.SHELLFLAGS|MAKE|MAKEFLAGS)[:+?]*=/),
-  ],
-  [
-    "gmake",
-    (argv) =>
-      longOption(argv, ["eval"]) ??
-        shortOption(argv, /^(?:SHELL|\.SHELLFLAGS|MAKE|MAKEFLAGS)[:+?]*=/),
-  ],
   [
     "npm",
     (argv) =>
@@ -150,13 +135,6 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
       ]),
   ],
   ["pnpm", (argv) => longOption(argv, ["script-shell", "shell-mode", "shell-emulator"])],
-  ["ip", (argv) => argv.includes("exec") ? "netns exec" : undefined],
-  ["psql", (argv) => argv.slice(1).find((word) => word.includes("\\!") || word.includes("\\|"))],
-  [
-    "sqlite3",
-    (argv) =>
-      argv.slice(1).find((word) => /\.(?:shell|system|load)|edit\(|load_extension/.test(word)),
-  ],
   ["rg", (argv) => longOption(argv, ["pre", "hostname-bin"])],
   [
     "fd",
@@ -173,7 +151,7 @@ export function codeOptions(argv: readonly string[]): CodeOptions {
   const name = baseName(argv[0] ?? "");
   if (name === "find" || name === "gfind") return findCommands(argv);
   if (name === "xargs" || name === "gxargs") return xargsCommand(argv);
-  const found = READERS.get(name)?.(argv);
+  const found = READERS.get(name)?.(argv) ?? toolCode(name, argv);
   if (found === undefined) return { nested: [] };
   return hidden(name, found);
 }

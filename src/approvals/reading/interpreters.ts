@@ -117,6 +117,10 @@ export function interpreterUse(argv: readonly string[]): InterpreterUse | undefi
     } else break;
   }
   if (argv[at] === undefined) return { kind: "unbound", name, why: "it reads code from its input" };
+  // A program from the network or out of the address itself is no file whose content could be bound (X35).
+  if (/^[a-z][a-z0-9+.-]+:/i.test(argv[at] ?? "")) {
+    return { kind: "unbound", name, why: "it would fetch its code" };
+  }
   if (language.operandIsCode) return { kind: "inline", name, flag: "program text" };
   return { kind: "file", name, operandIndex: at };
 }

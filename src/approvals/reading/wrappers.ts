@@ -70,11 +70,16 @@ const CARRIERS = new Set(
     "forfiles conhost start runas schtasks wmic setarch linux32 linux64 i386 i686 x86_64 uclampset coresched runcon sg newgrp " +
     "capsh aa-exec cpulimit trickle eatmydata faketime ccache sccache distcc sem chronic ifne run-parts logsave hyperfine " +
     "genv gtimeout gnice gstdbuf gnohup gchroot gtime tmux screen dtach abduco crontab machinectl launchctl rr gdbserver " +
-    "bpftrace uftrace").split(" "),
+    "bpftrace uftrace ssh-agent keychain envdir envuidgid setuidgid softlimit setlock lckdo run-one keep-one-running tsp nq " +
+    "apptainer singularity distrobox guix waypipe prime-run primusrun optirun gamemoderun mangohud truss dtruss catchsegv " +
+    "sudoedit sudo-rs please xterm urxvt rxvt konsole gnome-terminal kitty alacritty cgdb ddd nsjail minijail0 schroot " +
+    "arch-chroot dchroot fakechroot fakeroot-ng systemd-inhibit systemd-cat systemd-nspawn run0 bfs rush xdg-open run-mailcap " +
+    "see exo-open gnome-open kde-open kde-open5 gio wine wine64 box64 box86 pcalua msiexec installutil regasm regsvcs cmstp " +
+    "msbuild odbcconf presentationhost hh wt explorer winrs psexec psexec64 sbase-box").split(" "),
 );
 
-/** The dynamic loader runs any program given to it. */
-const LOADER = /^ld[a-z0-9_.-]*\.so(?:\.\d+)*$/;
+/** The dynamic loader and the processor emulators of qemu run any program given to them. */
+const LOADER = /^(?:ld[a-z0-9_.-]*\.so(?:\.\d+)*|qemu-[a-z0-9_-]+)$/;
 
 /** Reads the first word of `argv` as a wrapper. `argv` has at least one word. */
 export function stripWrapper(argv: readonly string[], platform: ExecPlatform): Unwrapped {
