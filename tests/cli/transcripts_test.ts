@@ -11,8 +11,8 @@ for (const entry of [...Deno.readDirSync(folder)].map((e) => e.name).sort()) {
       for (const wanted of parseTranscript(Deno.readTextFileSync(new URL(entry, folder)))) {
         await t.step(`openclaw ${wanted.words.join(" ")}`, async () => {
           const ran = await cli(wanted.words, { env: { HOME: home } });
-          compare(ran.stdout.replaceAll(home, "$HOME"), wanted.stdout, "stdout");
-          compare(ran.stderr.replaceAll(home, "$HOME"), wanted.stderr, "stderr");
+          compare(underHome(ran.stdout, home), wanted.stdout, "stdout");
+          compare(underHome(ran.stderr, home), wanted.stderr, "stderr");
           assertEquals(ran.code, wanted.code, ran.stderr);
         });
       }
@@ -20,6 +20,14 @@ for (const entry of [...Deno.readDirSync(folder)].map((e) => e.name).sort()) {
       await Deno.remove(home, { recursive: true });
     }
   });
+}
+
+/** The text with `$HOME` for the home and, behind it, the slashes of the transcripts. */
+function underHome(text: string, home: string): string {
+  return text.replaceAll(home, "$HOME").replace(
+    /\$HOME\S*/g,
+    (path) => path.replaceAll("\\", "/"),
+  );
 }
 
 function compare(actual: string, expected: readonly string[], stream: string): void {
