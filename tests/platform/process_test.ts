@@ -197,6 +197,9 @@ bothWays("a program leads a session and group of its own from its first moment",
   await Promise.all([program.stdout.cancel(), program.stderr.cancel()]);
 });
 
+/** Signals 32 and 33 belong to the C library's threads; whoever started the tests may have left them ignored. */
+const LIBRARY_SIGNALS = 0x180000000n;
+
 bothWays("E11: a program gets no descriptor, no blocked and no ignored signal of ours", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
@@ -205,8 +208,10 @@ bothWays("E11: a program gets no descriptor, no blocked and no ignored signal of
   // What the tests themselves were given may be there; the runner closes even that (`tests/node/runner_test.ts`).
   assert(!/hostname|eventpoll|eventfd|pidfd/.test(listing.stdout), listing.stdout);
   const status = await runProgram({ ...sh("cat /proc/self/status"), stdin: "null" });
-  const masks = [...status.stdout.matchAll(/^Sig(Blk|Ign):\s*(\w+)/gm)].map((found) => found[2]);
-  assertEquals(masks, ["0".repeat(16), "0".repeat(16)]);
+  const masks = [...status.stdout.matchAll(/^Sig(Blk|Ign):\s*(\w+)/gm)].map((found) =>
+    BigInt(`0x${found[2]}`) & ~LIBRARY_SIGNALS
+  );
+  assertEquals(masks, [0n, 0n]);
 });
 
 bothWays("E11: a NUL or a name with = cannot smuggle in another word", posix, async () => {
