@@ -3,8 +3,8 @@
  * violation.
  */
 import { assertEquals } from "@std/assert";
-import { checkTree, type Module, type Tree, type Violation } from "./support/architecture.ts";
-import { readTree } from "./support/module_graph.ts";
+import { checkTree, type Module, type Tree, type Violation } from "./support/architecture/rules.ts";
+import { readTree } from "./support/architecture/module_graph.ts";
 
 Deno.test("the source tree keeps the architecture rules", async () => {
   const tree = await readTree();
@@ -14,6 +14,10 @@ Deno.test("the source tree keeps the architecture rules", async () => {
 
 function plant(path: string, parts: Partial<Module> = {}): Module {
   return { path, text: "", imports: [], externals: [], ...parts };
+}
+
+function filesIn(folder: string, count: number): Module[] {
+  return Array.from({ length: count }, (_, i) => plant(`${folder}/f${i}.ts`));
 }
 
 function treeOf(modules: Module[], parts: Partial<Tree> = {}): Tree {
@@ -105,6 +109,8 @@ const PLANTED: readonly { name: string; tree: Tree; rules: string[] }[] = [
     ]),
     rules: ["folder-cycle"],
   },
+  { name: "15 files in a folder", tree: treeOf(filesIn("src/net", 15)), rules: [] },
+  { name: "16 files in a folder", tree: treeOf(filesIn("src/net", 16)), rules: ["folder-size"] },
   { name: "300 lines", tree: treeOf([plant("src/lib/a.ts", { text: linesOf(300) })]), rules: [] },
   {
     name: "301 lines",
@@ -189,7 +195,7 @@ const PLANTED: readonly { name: string; tree: Tree; rules: string[] }[] = [
   },
   {
     name: "a program started in platform",
-    tree: withText("new Deno.Command(x)", "src/platform/process.ts"),
+    tree: withText("new Deno.Command(x)", "src/platform/process/start.ts"),
     rules: [],
   },
   {

@@ -3,7 +3,7 @@
  * content of its script; never a program by itself, a shell or a multiplexer (X17, X19, X20). The pattern form is one that
  * reference peers can never match more widely. Source: decisions.md 19, node-host.md 7.6.
  */
-import type { AllowEntry } from "./approvals_file.ts";
+import type { AllowEntry } from "./file/approvals_file.ts";
 import { argPatternDigest } from "./digest.ts";
 import { baseName } from "./reading/paths.ts";
 import type { Plan } from "./plan.ts";

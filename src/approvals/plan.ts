@@ -9,7 +9,7 @@ import { type EnvVerdict, isBlockedOverride, judgeEnv } from "./env.ts";
 import { type ExecFacts, type Refusal, refusal } from "./facts.ts";
 import { operandOf, type ScriptOperand } from "./reading/operand.ts";
 import { absolutePath, baseName, cleanPath, fileNameOf } from "./reading/paths.ts";
-import { PLAIN_STDIO } from "./reading/redirects.ts";
+import { PLAIN_STDIO } from "./reading/shell/redirects.ts";
 import { type Resolved, resolveExecutable } from "./reading/resolve.ts";
 import {
   boundItems,

@@ -11,7 +11,7 @@ import {
   type ScopeSettings,
   type Security,
   SECURITY_LEVELS,
-} from "./approvals_file.ts";
+} from "./file/approvals_file.ts";
 import type { SafeBinProfile } from "./matching/safe_bins.ts";
 
 /** `tools.exec` of the node's configuration, or of one agent in it. */

@@ -4,11 +4,11 @@
  */
 import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import { TREE } from "./commands/mod.ts";
-import { helpLines } from "./help.ts";
-import type { Env } from "./io.ts";
-import { Output, processStreams, ReaderGone, type Streams } from "./output.ts";
-import { type Globals, parseCommandLine } from "./parse.ts";
-import { type Prompt, terminalPrompt } from "./prompt.ts";
+import { helpLines } from "./grammar/help.ts";
+import type { Env } from "./terminal/io.ts";
+import { Output, processStreams, ReaderGone, type Streams } from "./terminal/output.ts";
+import { type Globals, parseCommandLine } from "./grammar/parse.ts";
+import { type Prompt, terminalPrompt } from "./terminal/prompt.ts";
 import { OWN_VERSION } from "../protocol/versions.ts";
 
 /** Exit codes of this file (decisions.md 17); commands and errors bring their own. */

@@ -9,7 +9,7 @@ import type { DeviceKey } from "../identity/device_key.ts";
 import { gatewayKeyOf, type StoredToken, type TokenStore } from "../identity/token_store.ts";
 import { isLoopback, parseEndpoint, renderEndpoint } from "../net/endpoint.ts";
 import type { CloseInfo, FrameSocket, SocketHandler } from "../net/socket.ts";
-import { dial, type DialOptions, pinsOf } from "../net/ws_client.ts";
+import { dial, type DialOptions, pinsOf } from "../net/dial/dial.ts";
 import { HANDSHAKE_TIMEOUT_MS } from "../protocol/limits.ts";
 import {
   chooseAuth,

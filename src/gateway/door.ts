@@ -3,7 +3,7 @@
  * presence and invoker in step with what is connected.
  */
 import type { IncomingMessage } from "node:http";
-import type { UpgradeRefusal } from "../net/listen_options.ts";
+import type { UpgradeRefusal } from "../net/listen/options.ts";
 import type { CloseInfo, PeerInfo, ServerSocket } from "../net/socket.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";

@@ -7,7 +7,7 @@ import type { Secret } from "../lib/secret.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import type { AuthPolicy } from "./auth/auth.ts";
 import type { GatewayPhase } from "./handshake/gate.ts";
-import type { JoinDesk } from "./pairing/join_desk.ts";
+import type { JoinDesk } from "./pairing/join/desk.ts";
 import type { ToolAnswer } from "./http_tools.ts";
 import { scanJson } from "../protocol/json_scan.ts";
 import { decideOrigin, isLocalHost, type OriginPolicy } from "./auth/origin.ts";

@@ -13,7 +13,7 @@ import { watchConfig } from "../config/file/watch.ts";
 import { messageOf } from "../lib/errors.ts";
 import { type AuthState, endSharedSessions, policyOf, type Whois } from "./auth/state.ts";
 import type { Listening } from "./listening/listening.ts";
-import { announceConfigChanges } from "./methods/config.ts";
+import { announceConfigChanges } from "./methods/config/config.ts";
 import type { GatewayServices } from "./services/services.ts";
 
 /** What {@linkcode watchForChanges} needs. */

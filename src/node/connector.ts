@@ -18,12 +18,12 @@ import type { Clock } from "../lib/clock.ts";
 import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
-import { tlsInstead } from "../net/tls_instead.ts";
+import { tlsInstead } from "../net/dial/tls_instead.ts";
 import { deviceFamily, platformName } from "../platform/os.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import { NODE_COMMANDS } from "./commands/mod.ts";
-import type { NodeSettings } from "./node_file.ts";
-import type { ConfigReader } from "./policy_config.ts";
+import type { NodeSettings } from "./files/node_file.ts";
+import type { ConfigReader } from "./files/policy_config.ts";
 import type { PinBook } from "./pin_book.ts";
 import type { Way } from "./way.ts";
 

@@ -8,7 +8,7 @@ import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger } from "../lib/log.ts";
 import { quoted } from "../lib/text.ts";
 import type { InvokeContext, LiveChannel, NodeCommand, NodeServices } from "./commands/define.ts";
-import type { NodePolicyConfig } from "./policy_config.ts";
+import type { NodePolicyConfig } from "./files/policy_config.ts";
 
 /** Ids remembered to drop a request that is delivered twice. */
 const REMEMBERED_IDS = 4096;

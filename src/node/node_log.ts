@@ -6,7 +6,7 @@ import type { Problem } from "../client/keep_connected.ts";
 import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import type { LogLevel } from "../lib/log.ts";
 import { showableWithin } from "../lib/text.ts";
-import type { NodeRuntime } from "./runtime_file.ts";
+import type { NodeRuntime } from "./files/runtime_file.ts";
 
 /** One line and the state it stands for. */
 export interface ProblemReport {

@@ -5,7 +5,7 @@
 import { type Fingerprint, parseFingerprint } from "../identity/fingerprint.ts";
 import type { TokenStore } from "../identity/token_store.ts";
 import type { Logger } from "../lib/log.ts";
-import { loadNodeFile, type NodeSettings, saveNodeFile } from "./node_file.ts";
+import { loadNodeFile, type NodeSettings, saveNodeFile } from "./files/node_file.ts";
 import { pinsOf, wayKey } from "./way.ts";
 
 /** Inputs of {@linkcode PinBook}. */

@@ -18,8 +18,8 @@ import {
   type NodeFlags,
   type NodeSettings,
   saveNodeFile,
-} from "./node_file.ts";
-import { ConfigReader } from "./policy_config.ts";
+} from "./files/node_file.ts";
+import { ConfigReader } from "./files/policy_config.ts";
 import { wayKey } from "./way.ts";
 
 /** Inputs of {@linkcode prepareNode}. */

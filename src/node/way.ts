@@ -7,13 +7,13 @@ import type { StatePaths } from "../config/paths.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { gatewayKeyOf } from "../identity/token_store.ts";
 import type { Logger } from "../lib/log.ts";
-import type { DialOptions } from "../net/ws_client.ts";
+import type { DialOptions } from "../net/dial/dial.ts";
 import { keepTunnel, type TunnelState } from "../remote/keep_tunnel.ts";
 import { type BehindTunnel, throughTunnel } from "../remote/probe_tunnel.ts";
 import { tunnelSurroundings } from "../remote/surroundings.ts";
 import { gatewayKeyBehind, type TunnelText, tunnelWish } from "../remote/tunnel_wish.ts";
-import type { NodeSettings } from "./node_file.ts";
-import type { ConfigReader } from "./policy_config.ts";
+import type { NodeSettings } from "./files/node_file.ts";
+import type { ConfigReader } from "./files/policy_config.ts";
 
 /** Name of the socket in the folder of tunnels; the next run takes it over. */
 const SOCKET_NAME = "node.sock";

@@ -3,7 +3,7 @@
  */
 import { requireFingerprint } from "../identity/fingerprint.ts";
 import { isOpenclawError } from "../lib/errors.ts";
-import { dial, type DialOptions } from "../net/ws_client.ts";
+import { dial, type DialOptions } from "../net/dial/dial.ts";
 import type { LocalEnd } from "./ssh_args.ts";
 import type { ProbeResult, TunnelProbe } from "./tunnel.ts";
 

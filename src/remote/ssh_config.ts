@@ -3,7 +3,7 @@
  * an open tunnel still leads to the same place. Source: remote-access.md 2.
  */
 import { showableWithin } from "../lib/text.ts";
-import { runProgram } from "../platform/process.ts";
+import { runProgram } from "../platform/process/start.ts";
 import { configQueryArgs } from "./ssh_args.ts";
 import type { SshTarget } from "./ssh_target.ts";
 

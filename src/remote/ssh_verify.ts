@@ -4,7 +4,7 @@
  */
 import { OpenclawError } from "../lib/errors.ts";
 import { check, obj, str } from "../lib/schema.ts";
-import { runProgram } from "../platform/process.ts";
+import { runProgram } from "../platform/process/start.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshDestination, type SshTarget } from "./ssh_target.ts";
 

@@ -6,7 +6,7 @@ import { check, obj, opt, record, str } from "../lib/schema.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { showableWithin } from "../lib/text.ts";
 import { findProgram } from "../platform/find_program.ts";
-import { runProgram, type RunResult } from "../platform/process.ts";
+import { runProgram, type RunResult } from "../platform/process/start.ts";
 import { platformName } from "../platform/os.ts";
 
 /** How the gateway is published. */

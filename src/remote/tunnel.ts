@@ -7,7 +7,7 @@ import { type Clock, systemClock, wait } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { ensureDir } from "../platform/files.ts";
 import { findProgram } from "../platform/find_program.ts";
-import type { Program } from "../platform/process.ts";
+import type { Program } from "../platform/process/start.ts";
 import { startGuarded } from "./guarded_program.ts";
 import { forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
 import { askSshConfig, reachedText } from "./ssh_config.ts";

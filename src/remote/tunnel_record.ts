@@ -5,7 +5,7 @@
 import { join } from "@std/path";
 import { check, int, obj, oneOf, opt, str, union } from "../lib/schema.ts";
 import { readOwned, writeAtomic } from "../platform/files.ts";
-import { ownIdentity, type ProcessIdentity, stillRuns } from "../platform/process_identity.ts";
+import { ownIdentity, type ProcessIdentity, stillRuns } from "../platform/process/identity.ts";
 import type { TunnelState } from "./keep_tunnel.ts";
 
 const recordSchema = obj({

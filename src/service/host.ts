@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import { OpenclawError } from "../lib/errors.ts";
 import { showableWithin } from "../lib/text.ts";
 import { findProgram } from "../platform/find_program.ts";
-import { runProgram, type RunResult } from "../platform/process.ts";
+import { runProgram, type RunResult } from "../platform/process/start.ts";
 
 /** Facts handed in by the command line; tests put a stand-in folder first in `binDirs`. */
 export interface ServiceHost {

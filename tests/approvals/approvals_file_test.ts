@@ -1,9 +1,9 @@
 /** exec-approvals.json: normalising, what an unreadable file means, writing, what peers see and set, changes to rules. */
 import { assert, assertEquals } from "@std/assert";
-import { parseApprovals, renderApprovals } from "../../src/approvals/approvals_file.ts";
-import { takeWireApprovals, wireApprovals } from "../../src/approvals/approvals_wire.ts";
-import { runCases } from "../../src/approvals/cases.ts";
-import { addEntries, recordUse, removeEntries } from "../../src/approvals/entries.ts";
+import { parseApprovals, renderApprovals } from "../../src/approvals/file/approvals_file.ts";
+import { takeWireApprovals, wireApprovals } from "../../src/approvals/file/approvals_wire.ts";
+import { runCases } from "../../src/approvals/file/cases.ts";
+import { addEntries, recordUse, removeEntries } from "../../src/approvals/file/entries.ts";
 import { effectivePolicy } from "../../src/approvals/policy.ts";
 import { fakeMachine, newId, runs } from "./fake_machine.ts";
 

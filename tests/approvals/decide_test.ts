@@ -3,9 +3,9 @@
  * (learning, binding of arguments, carriers on Windows).
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseApprovals } from "../../src/approvals/approvals_file.ts";
+import { parseApprovals } from "../../src/approvals/file/approvals_file.ts";
 import { decide } from "../../src/approvals/decide.ts";
-import { addEntries } from "../../src/approvals/entries.ts";
+import { addEntries } from "../../src/approvals/file/entries.ts";
 import { learn } from "../../src/approvals/learn.ts";
 import { makePlan, type PlanRequest } from "../../src/approvals/plan.ts";
 import {

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { explanationText } from "../../src/approvals/explain.ts";
-import { parseApprovals } from "../../src/approvals/approvals_file.ts";
+import { parseApprovals } from "../../src/approvals/file/approvals_file.ts";
 import { decide } from "../../src/approvals/decide.ts";
 import { makePlan } from "../../src/approvals/plan.ts";
 import { effectivePolicy } from "../../src/approvals/policy.ts";

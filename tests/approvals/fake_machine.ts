@@ -3,7 +3,7 @@
  * content for hashing. Nothing touches the real file system.
  */
 import { sha256Hex } from "../../src/lib/bytes.ts";
-import { parseApprovals } from "../../src/approvals/approvals_file.ts";
+import { parseApprovals } from "../../src/approvals/file/approvals_file.ts";
 import type { DecideFacts, Verdict } from "../../src/approvals/decide.ts";
 import { decide } from "../../src/approvals/decide.ts";
 import type { ExecFacts, ExecPlatform, FileFact } from "../../src/approvals/facts.ts";

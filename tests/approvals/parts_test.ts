@@ -1,6 +1,6 @@
 /** The small parts: globs, paths, sed scripts, interpreters, git options, PowerShell words, wrappers. */
 import { assert, assertEquals } from "@std/assert";
-import { codeOptions } from "../../src/approvals/reading/code_options.ts";
+import { codeOptions } from "../../src/approvals/reading/options/code_options.ts";
 import { argPatternDigest } from "../../src/approvals/digest.ts";
 import { interpreterUse } from "../../src/approvals/reading/interpreters.ts";
 import { absolutePath, baseName, cleanPath } from "../../src/approvals/reading/paths.ts";
@@ -10,8 +10,8 @@ import {
   pathPatternMatches,
   patternKind,
 } from "../../src/approvals/matching/pattern.ts";
-import { stdioOf } from "../../src/approvals/reading/redirects.ts";
-import { sedRunsNothing } from "../../src/approvals/reading/sed_script.ts";
+import { stdioOf } from "../../src/approvals/reading/shell/redirects.ts";
+import { sedRunsNothing } from "../../src/approvals/reading/options/sed_script.ts";
 import { powershellCarrier, shellUse } from "../../src/approvals/reading/shells.ts";
 import { judge } from "./fake_machine.ts";
 

@@ -1,8 +1,8 @@
 /** The reader of shell text: what it understands, where it refuses, and that no input breaks it. */
 import { assert, assertEquals } from "@std/assert";
-import { parseShell } from "../../src/approvals/reading/shell.ts";
-import type { Dialect } from "../../src/approvals/reading/shell_text.ts";
-import { randomFrom, randomLine } from "./shell_lines.ts";
+import { parseShell } from "../../src/approvals/reading/shell/shell.ts";
+import type { Dialect } from "../../src/approvals/reading/shell/text.ts";
+import { randomFrom, randomLine } from "./oracle/shell_lines.ts";
 
 function words(script: string, dialect?: Dialect): string[][] | string {
   const parsed = parseShell(script, dialect);

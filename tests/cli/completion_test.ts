@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { complete, completionScript, SHELLS } from "../../src/cli/completion.ts";
+import { complete, completionScript, SHELLS } from "../../src/cli/grammar/completion.ts";
 import { TREE } from "../../src/cli/commands/mod.ts";
-import { helpLines, manual } from "../../src/cli/help.ts";
+import { helpLines, manual } from "../../src/cli/grammar/help.ts";
 
 const words = (line: string[]) => complete(line, TREE).map(([word]) => word);
 
@@ -52,7 +52,7 @@ Deno.test("every visible command has a summary, help and, unless trivial, an exa
 });
 
 Deno.test("every example of the manual parses as a command line of its command", async () => {
-  const { parseCommandLine } = await import("../../src/cli/parse.ts");
+  const { parseCommandLine } = await import("../../src/cli/grammar/parse.ts");
   for (const command of TREE.commands) {
     for (const [line] of command.examples) {
       const first = line.split("|").at(-1)?.split(" > ")[0]?.trim() as string;

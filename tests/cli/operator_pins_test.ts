@@ -1,6 +1,6 @@
 /** What a command line keeps of a gateway's announcements, and what it does not believe (F22). */
 import { assertEquals } from "@std/assert";
-import { acceptedPins, announcedPins, learnPins } from "../../src/cli/operator_pins.ts";
+import { acceptedPins, announcedPins, learnPins } from "../../src/cli/connect/operator_pins.ts";
 import { requireFingerprint } from "../../src/identity/fingerprint.ts";
 import { tempState } from "../config/temp_state.ts";
 

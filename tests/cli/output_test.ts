@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Output, styled } from "../../src/cli/output.ts";
-import { ageText, tableLines, textWidth, wrap } from "../../src/cli/table.ts";
+import { Output, styled } from "../../src/cli/terminal/output.ts";
+import { ageText, tableLines, textWidth, wrap } from "../../src/cli/terminal/table.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 
 function recorder(options: { json?: boolean; colour?: boolean; terminal?: boolean }) {

@@ -12,9 +12,9 @@ import {
   port,
   rest,
   text,
-} from "../../src/cli/command.ts";
-import { parseCommandLine } from "../../src/cli/parse.ts";
-import { parseDuration } from "../../src/cli/parse_values.ts";
+} from "../../src/cli/grammar/command.ts";
+import { parseCommandLine } from "../../src/cli/grammar/parse.ts";
+import { parseDuration } from "../../src/cli/grammar/values.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 
 const nothing = () => Promise.resolve();

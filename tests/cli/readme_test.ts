@@ -1,8 +1,8 @@
 /** The README shows what the program has: its command table is generated, its command lines parse. */
 import { assert, assertEquals } from "@std/assert";
 import { TREE } from "../../src/cli/commands/mod.ts";
-import { markdownTable } from "../../src/cli/help.ts";
-import { parseCommandLine } from "../../src/cli/parse.ts";
+import { markdownTable } from "../../src/cli/grammar/help.ts";
+import { parseCommandLine } from "../../src/cli/grammar/parse.ts";
 
 const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
 

@@ -1,18 +1,18 @@
 /** The decisions of `nodes run`: exit codes, and what a person is shown before they decide. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/run_approval.ts";
-import { decidedLine } from "../../src/cli/actions/run_request.ts";
+import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/nodes/approval.ts";
+import { decidedLine } from "../../src/cli/actions/nodes/request.ts";
 import {
   exitCodeOf,
   isNotFound,
   needsApproval,
   programNotFound,
   runFailure,
-} from "../../src/cli/actions/run_result.ts";
-import type { Gateway } from "../../src/cli/connect.ts";
-import { Output } from "../../src/cli/output.ts";
+} from "../../src/cli/actions/nodes/result.ts";
+import type { Gateway } from "../../src/cli/connect/connect.ts";
+import { Output } from "../../src/cli/terminal/output.ts";
 import type { NodeEntry } from "../../src/cli/shapes.ts";
-import { noPrompt, type Prompt } from "../../src/cli/prompt.ts";
+import { noPrompt, type Prompt } from "../../src/cli/terminal/prompt.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 

@@ -1,6 +1,6 @@
 /** The line that is handed back to be pasted. */
 import { assertEquals } from "@std/assert";
-import { lineOverTls } from "../../src/cli/same_line.ts";
+import { lineOverTls } from "../../src/cli/grammar/same_line.ts";
 
 const fingerprint = "ab".repeat(32);
 const url = "wss://10.0.0.5:18789";

@@ -4,7 +4,7 @@
  * of an expected line stands for anything.
  */
 import { runIn } from "../../src/cli/run.ts";
-import { noPrompt, type Prompt } from "../../src/cli/prompt.ts";
+import { noPrompt, type Prompt } from "../../src/cli/terminal/prompt.ts";
 
 /** What a command line did. */
 export interface Ran {

@@ -4,7 +4,7 @@
  */
 import { verifyDeviceSignature } from "../../src/identity/device_key.ts";
 import type { CloseInfo, PeerInfo, ServerSocket } from "../../src/net/socket.ts";
-import { listen, type Listener, type ListenOptions } from "../../src/net/ws_server.ts";
+import { listen, type Listener, type ListenOptions } from "../../src/net/listen/ws_server.ts";
 import { authPayload } from "../../src/protocol/auth_payload.ts";
 
 // deno-lint-ignore no-explicit-any

@@ -1,6 +1,6 @@
 /** The budget of configuration writes (gateway-protocol.md 1.2). */
 import { assertEquals, assertThrows } from "@std/assert";
-import { WriteBudget } from "../../src/gateway/methods/config_budget.ts";
+import { WriteBudget } from "../../src/gateway/methods/config/budget.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 

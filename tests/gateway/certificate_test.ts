@@ -1,6 +1,6 @@
 /** The certificate of a running gateway: reloaded without a drop, and succeeded without a visit. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { dial } from "../../src/net/ws_client.ts";
+import { dial } from "../../src/net/dial/dial.ts";
 import { makeCertificate } from "../../src/identity/certificate.ts";
 import { loadNextTls, loadTlsInForce, makeNextTls } from "../../src/identity/tls_succession.ts";
 import { fingerprintOfPem, requireFingerprint } from "../../src/identity/fingerprint.ts";

@@ -4,7 +4,7 @@ import { type RunningGateway, startGateway } from "../../src/gateway/server.ts";
 import { isOpenclawError } from "../../src/lib/errors.ts";
 import { requireFingerprint } from "../../src/identity/fingerprint.ts";
 import type { LogRecord } from "../../src/lib/log.ts";
-import { dial } from "../../src/net/ws_client.ts";
+import { dial } from "../../src/net/dial/dial.ts";
 import { type TempState, tempState } from "../config/temp_state.ts";
 import { eventually, freePort } from "../e2e/program.ts";
 import { connectParams, Wire } from "../support/wire.ts";

@@ -18,7 +18,7 @@ const SUITES = [
   "tests/e2e/main_job_test.ts",
   "tests/e2e/pairing_test.ts",
   "tests/e2e/devices_test.ts",
-  "tests/e2e/join_test.ts",
+  "tests/e2e/join/join_test.ts",
 ];
 
 /** Runs the suites; whether they pass is their own matter, told by the test step. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../src/lib/clock.ts";
-import { AcceptWatch } from "../../src/net/accepting/accept_watch.ts";
+import { AcceptWatch } from "../../src/net/listen/accept_watch.ts";
 import { within } from "./raw.ts";
 
 /** The real clock, a hundred times as fast. */

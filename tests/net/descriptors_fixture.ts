@@ -1,5 +1,5 @@
 /** Listens under whatever descriptor limit it was started with, and prints the port. Run by `descriptors_test.ts`. */
-import { listen } from "../../src/net/ws_server.ts";
+import { listen } from "../../src/net/listen/ws_server.ts";
 
 const listener = await listen({
   host: "127.0.0.1",

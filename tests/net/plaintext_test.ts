@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { isLoopback, parseEndpoint, renderEndpoint } from "../../src/net/endpoint.ts";
 import { decidePlaintext, requirePlaintextAllowed } from "../../src/net/plaintext.ts";
-import { dial } from "../../src/net/ws_client.ts";
+import { dial } from "../../src/net/dial/dial.ts";
 
 // name, URL, allowed without consent, with the opt-in, with transport "direct"
 const TABLE: readonly [string, string, boolean, boolean, boolean][] = [

@@ -6,9 +6,9 @@ import { makeCertificate, readCertificate } from "../../src/identity/certificate
 import type { Fingerprint } from "../../src/identity/fingerprint.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import type { CloseInfo, FrameSocket } from "../../src/net/socket.ts";
-import { interleave } from "../../src/net/tcp.ts";
-import { dial, type DialOptions, observeFingerprint } from "../../src/net/ws_client.ts";
-import { listen } from "../../src/net/ws_server.ts";
+import { interleave } from "../../src/net/dial/tcp.ts";
+import { dial, type DialOptions, observeFingerprint } from "../../src/net/dial/dial.ts";
+import { listen } from "../../src/net/listen/ws_server.ts";
 import { startImpostor } from "./impostor.ts";
 import { within } from "./raw.ts";
 

@@ -3,8 +3,8 @@ import { makeCertificate } from "../../src/identity/certificate.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { limiterKey, plainAddress } from "../../src/net/address.ts";
 import type { CloseInfo, PeerInfo, ServerSocket } from "../../src/net/socket.ts";
-import { dial } from "../../src/net/ws_client.ts";
-import { listen, type Listener, type ListenOptions } from "../../src/net/ws_server.ts";
+import { dial } from "../../src/net/dial/dial.ts";
+import { listen, type Listener, type ListenOptions } from "../../src/net/listen/ws_server.ts";
 import { frameBytes, RawPeer, textFrame, within } from "./raw.ts";
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Clock } from "../../src/lib/clock.ts";
-import { runningTimer } from "../../src/node/executor.ts";
+import { runningTimer } from "../../src/node/runner/executor.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { item, job, sh, until, withRunner } from "./support/runner.ts";
 

@@ -9,7 +9,7 @@ import { join } from "@std/path";
 import { makeCertificate } from "../../src/identity/certificate.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { startNode } from "../../src/node/host.ts";
-import { readRuntime } from "../../src/node/runtime_file.ts";
+import { readRuntime } from "../../src/node/files/runtime_file.ts";
 import { TestGateway } from "./support/gateway.ts";
 import { FULL, withBench, withNode } from "./support/node.ts";
 import { alive, until } from "./support/runner.ts";

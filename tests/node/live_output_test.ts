@@ -4,7 +4,7 @@ import {
   LIVE_CREDIT_BYTES,
   LiveOutput,
   PROGRESS_WINDOW,
-} from "../../src/node/live_output.ts";
+} from "../../src/node/commands/live_output.ts";
 
 /** A gateway that answers when told to. */
 function bench() {

@@ -7,7 +7,7 @@ import {
   type NodeFile,
   type NodeFlags,
   saveNodeFile,
-} from "../../src/node/node_file.ts";
+} from "../../src/node/files/node_file.ts";
 
 const PIN = "ab".repeat(32);
 const OTHER = "cd".repeat(32);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { sha256Hex } from "../../src/lib/bytes.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
-import { bindStage } from "../../src/node/bound_stage.ts";
+import { bindStage } from "../../src/node/runner/bound_stage.ts";
 
 const windows = { ignore: Deno.build.os !== "windows" };
 const stdio = { stdin: "null", stdout: "out", stderr: "err" } as const;

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { identityOf, stillRuns } from "../../src/platform/process_identity.ts";
+import { identityOf, stillRuns } from "../../src/platform/process/identity.ts";
 import { item, job, newLink, runJob, stage, until, withRunner } from "./support/runner.ts";
 
 const windows = { ignore: Deno.build.os !== "windows" };

@@ -9,7 +9,7 @@ import {
   withFileLock,
   writeAtomic,
 } from "../../src/platform/files.ts";
-import { runProgram } from "../../src/platform/process.ts";
+import { runProgram } from "../../src/platform/process/start.ts";
 import { DEFAULT_PATH } from "../../src/platform/os.ts";
 
 const posix = { ignore: Deno.build.os === "windows" };

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { listProcesses, parseProcStat, processRow } from "../../src/platform/process_table.ts";
+import { listProcesses, parseProcStat, processRow } from "../../src/platform/process/table.ts";
 
 Deno.test("parseProcStat() reads a name with blanks and brackets", () => {
   const line = "42 (a) b (c) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 1 2";

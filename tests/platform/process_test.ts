@@ -5,10 +5,10 @@ import {
   runProgram,
   startProgram,
   startThrough,
-} from "../../src/platform/process.ts";
-import { groupExists } from "../../src/platform/process_group.ts";
-import { processRow } from "../../src/platform/process_table.ts";
-import { openSpawner } from "../../src/platform/spawn/posix_spawn.ts";
+} from "../../src/platform/process/start.ts";
+import { groupExists } from "../../src/platform/process/group.ts";
+import { processRow } from "../../src/platform/process/table.ts";
+import { openSpawner } from "../../src/platform/process/posix_spawn.ts";
 import { DEFAULT_PATH } from "../../src/platform/os.ts";
 
 const posix = { ignore: Deno.build.os === "windows" };

@@ -1,6 +1,6 @@
 /** What a node without settings shows of the gateways that announce themselves. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { offerLines } from "../../src/cli/actions/node_offer.ts";
+import { offerLines } from "../../src/cli/actions/node/offer.ts";
 import { announceRecords, beaconsOf } from "../../src/net/discovery/records.ts";
 
 const facts = {

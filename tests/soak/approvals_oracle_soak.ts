@@ -1,6 +1,6 @@
 /** G3 at the heavy count: 200,000 lines under an exec tracer, half with each shell. About an hour on two cores. */
 import { assertEquals } from "@std/assert";
-import { oracleTools, runOracle } from "../approvals/shell_oracle.ts";
+import { oracleTools, runOracle } from "../approvals/oracle/shell_oracle.ts";
 
 const lines = Number(Deno.env.get("OPENCLAW_ORACLE_LINES") ?? "200000");
 const PART = 10_000;

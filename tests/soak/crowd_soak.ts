@@ -1,6 +1,6 @@
 /** F14 at the full count: 1,000 nodes, a gateway away for 10 s. About two minutes. */
 import { assert } from "@std/assert";
-import { crowdReturns } from "../e2e/crowd_scene.ts";
+import { crowdReturns } from "../e2e/stay_up/crowd_scene.ts";
 
 const size = Number(Deno.env.get("OPENCLAW_SOAK_NODES") ?? "1000");
 

@@ -4,7 +4,7 @@
  */
 import { LiveSession } from "../../src/client/live_session.ts";
 import { Connection } from "../../src/gateway/peers/connection.ts";
-import { BuiltinSocket } from "../../src/net/builtin_socket.ts";
+import { BuiltinSocket } from "../../src/net/dial/builtin_socket.ts";
 import { WsSocket } from "../../src/net/ws_frames.ts";
 
 /** Name of the environment variable with the folder. */

@@ -3,7 +3,7 @@
  * which rule answered, or why the segment stays uncovered. Every executable that will be started is asked about:
  * wrappers, the shell of a script and commands inside arguments too. Source: node-host.md 7.4.
  */
-import type { AllowEntry } from "../approvals_file.ts";
+import type { AllowEntry } from "../file/approvals_file.ts";
 import type { ExecFacts } from "../facts.ts";
 import { type Grant, grantCovers, grantCoversExactly } from "../grants.ts";
 import { namePatternMatches, pathPatternMatches, patternKind } from "./pattern.ts";

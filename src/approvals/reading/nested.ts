@@ -2,7 +2,7 @@
  * Commands inside the arguments of another (`find -exec`, `xargs`): found on disk, and accepted only when they are plain
  * programs, because the rest of their arguments comes at run time.
  */
-import { codeOptions } from "./code_options.ts";
+import { codeOptions } from "./options/code_options.ts";
 import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { interpreterUse } from "./interpreters.ts";
 import { baseName } from "./paths.ts";

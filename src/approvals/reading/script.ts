@@ -6,9 +6,9 @@ import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { commandText } from "../words.ts";
 import type { ScriptOperand } from "./operand.ts";
 import { absolutePath } from "./paths.ts";
-import { PLAIN_STDIO, type Stdio, stdioOf } from "./redirects.ts";
+import { PLAIN_STDIO, type Stdio, stdioOf } from "./shell/redirects.ts";
 import { analyzeSegment, type Segment } from "./segments.ts";
-import { parseShell, type ShellItem, type When } from "./shell.ts";
+import { parseShell, type ShellItem, type When } from "./shell/shell.ts";
 import type { ShellUse } from "./shells.ts";
 
 /** One program to start. */

@@ -3,7 +3,7 @@
  * arguments noticed. Owns the value that the allowlist is asked about and the words that will be executed for it.
  * Anything that is not understood leaves a `blocked` reason, which no path rule overrides. Source: node-host.md 7.4.
  */
-import { codeOptions } from "./code_options.ts";
+import { codeOptions } from "./options/code_options.ts";
 import { argPatternDigest } from "../digest.ts";
 import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
@@ -12,7 +12,7 @@ import { bindScript, type ScriptOperand } from "./operand.ts";
 import { absolutePath, hasSlash } from "./paths.ts";
 import { type Resolved, resolveExecutable } from "./resolve.ts";
 import { runnerUse } from "./runners.ts";
-import { parseShell } from "./shell.ts";
+import { parseShell } from "./shell/shell.ts";
 import { shellUse } from "./shells.ts";
 import { MAX_WRAPPERS, stripWrapper } from "./wrappers.ts";
 

@@ -4,7 +4,7 @@
  */
 import { type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";
-import type { Dialect } from "./shell_text.ts";
+import type { Dialect } from "./shell/text.ts";
 
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
   ["sh", "posix"],

@@ -22,8 +22,8 @@ import { REDACTED } from "../../config/schema/secret_input.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { any, check, list, obj, str } from "../../lib/schema.ts";
 import { nearest } from "../../lib/text.ts";
-import type { Io } from "../io.ts";
-import { readRunningGateway } from "../running_gateway.ts";
+import type { Io } from "../terminal/io.ts";
+import { readRunningGateway } from "../connect/running_gateway.ts";
 
 const placeOf = (io: Io): ConfigPlace & { paths: ReturnType<typeof statePaths> } => ({
   paths: statePaths(io.env),

@@ -1,9 +1,9 @@
 /**
  * `health` and `gateway health`: one call, and how long it took.
  */
-import { withGateway } from "../connect.ts";
-import type { Io } from "../io.ts";
-import type { RpcValues } from "../rpc_flags.ts";
+import { withGateway } from "../connect/connect.ts";
+import type { Io } from "../terminal/io.ts";
+import type { RpcValues } from "../connect/rpc_flags.ts";
 
 interface Health {
   readonly answer: Readonly<Record<string, unknown>>;

@@ -6,7 +6,7 @@ import { expandHome, readEnv } from "../../config/env.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
 import type { ImportReport } from "../../gateway/import/import.ts";
 import { runImport } from "../../gateway/import/run.ts";
-import type { Io } from "../io.ts";
+import type { Io } from "../terminal/io.ts";
 
 /** `import`. */
 export async function importFolder(

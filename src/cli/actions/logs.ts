@@ -6,9 +6,9 @@ import { wait } from "../../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { bool, check, int, list, obj, opt, str } from "../../lib/schema.ts";
 import { onStopSignals } from "../../platform/signals.ts";
-import { type Gateway, targetOf, withGateway } from "../connect.ts";
-import type { Io } from "../io.ts";
-import type { RpcValues } from "../rpc_flags.ts";
+import { type Gateway, targetOf, withGateway } from "../connect/connect.ts";
+import type { Io } from "../terminal/io.ts";
+import type { RpcValues } from "../connect/rpc_flags.ts";
 import { readAnswer } from "../shapes.ts";
 
 /** Values of the command. */

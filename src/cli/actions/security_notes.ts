@@ -7,8 +7,8 @@ import { readCertificate } from "../../identity/certificate.ts";
 import { dateWarnings } from "../../identity/tls_files.ts";
 import { isOpenclawError } from "../../lib/errors.ts";
 import { systemClock } from "../../lib/clock.ts";
-import type { Io } from "../io.ts";
-import { readRunningGateway } from "../running_gateway.ts";
+import type { Io } from "../terminal/io.ts";
+import { readRunningGateway } from "../connect/running_gateway.ts";
 
 /** What a person should know; an empty list means nothing was found. */
 export async function securityNotes(io: Io): Promise<string[]> {

@@ -1,9 +1,9 @@
 /**
  * Commands that are one call: connect, call, show the answer.
  */
-import { type Gateway, withGateway } from "../connect.ts";
-import type { Io } from "../io.ts";
-import type { RpcValues } from "../rpc_flags.ts";
+import { type Gateway, withGateway } from "../connect/connect.ts";
+import type { Io } from "../terminal/io.ts";
+import type { RpcValues } from "../connect/rpc_flags.ts";
 import { deviceList, readAnswer, withoutTokens } from "../shapes.ts";
 import { findDevice } from "../views/devices.ts";
 

@@ -7,16 +7,16 @@ import { loadConfig } from "../../config/file/load.ts";
 import { explainCredentials } from "../../config/credentials/target.ts";
 import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { secretOf } from "../../lib/secret.ts";
-import { type NodeRuntime, readRuntime } from "../../node/runtime_file.ts";
+import { type NodeRuntime, readRuntime } from "../../node/files/runtime_file.ts";
 import { arch, hostName, osRelease, platformName } from "../../platform/os.ts";
 import { OWN_VERSION } from "../../protocol/versions.ts";
-import { type CliTarget, targetOf, withGateway } from "../connect.ts";
-import type { Io } from "../io.ts";
-import type { RpcValues } from "../rpc_flags.ts";
+import { type CliTarget, targetOf, withGateway } from "../connect/connect.ts";
+import type { Io } from "../terminal/io.ts";
+import type { RpcValues } from "../connect/rpc_flags.ts";
 import { summaryText } from "../views/nodes.ts";
-import { listNodes } from "./nodes.ts";
+import { listNodes } from "./nodes/calls.ts";
 import { securityNotes } from "./security_notes.ts";
-import { serviceStatus, serviceText } from "./service_status.ts";
+import { serviceStatus, serviceText } from "./services/status.ts";
 
 /** Values of the command. */
 export interface StatusValues extends RpcValues {

@@ -1,8 +1,8 @@
 /**
  * `approvals …`: what may run, and what waits for a decision.
  */
-import { arg, bool, command, duration, group, int, rest, text } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import { arg, bool, command, duration, group, int, rest, text } from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 const target = {
   node: text({ help: "Policy of this node (id, name, address)", value: "<node>" }),
@@ -35,7 +35,7 @@ export const APPROVAL_COMMANDS = [
       ["openclaw approvals --node build-1", "a node's"],
     ],
     async run(values, io) {
-      const { showPolicy } = await import("../actions/approvals.ts");
+      const { showPolicy } = await import("../actions/approvals/file.ts");
       await showPolicy(values, io);
     },
   }),
@@ -50,7 +50,7 @@ export const APPROVAL_COMMANDS = [
     exclusive: [...oneTarget, ["file", "stdin"]],
     examples: [["openclaw approvals set --node build-1 --file policy.json5", "from a file"]],
     async run(values, io) {
-      const { setPolicy } = await import("../actions/approvals.ts");
+      const { setPolicy } = await import("../actions/approvals/file.ts");
       await setPolicy(values, io);
     },
   }),
@@ -63,7 +63,7 @@ export const APPROVAL_COMMANDS = [
     exclusive: oneTarget,
     examples: [["openclaw approvals allowlist add --node build-1 /usr/bin/uname", "allow uname"]],
     async run(values, io) {
-      const { addPattern } = await import("../actions/approvals.ts");
+      const { addPattern } = await import("../actions/approvals/file.ts");
       await addPattern(values, io);
     },
   }),
@@ -75,7 +75,7 @@ export const APPROVAL_COMMANDS = [
     exclusive: oneTarget,
     examples: [["openclaw approvals allowlist remove --node build-1 /usr/bin/uname", "ask again"]],
     async run(values, io) {
-      const { removePattern } = await import("../actions/approvals.ts");
+      const { removePattern } = await import("../actions/approvals/file.ts");
       await removePattern(values, io);
     },
   }),
@@ -96,7 +96,7 @@ export const APPROVAL_COMMANDS = [
       ["openclaw approvals explain --node build-1 --raw 'make && make test'", "on a node"],
     ],
     async run(values, io) {
-      const { explainCommand } = await import("../actions/approvals_explain.ts");
+      const { explainCommand } = await import("../actions/approvals/explain.ts");
       await explainCommand(values, io);
     },
   }),
@@ -108,7 +108,7 @@ export const APPROVAL_COMMANDS = [
     },
     examples: [["openclaw approvals test --file policy.json5", "before setting it"]],
     async run(values, io) {
-      const { testPolicy } = await import("../actions/approvals_explain.ts");
+      const { testPolicy } = await import("../actions/approvals/explain.ts");
       return await testPolicy(values, io);
     },
   }),
@@ -120,7 +120,7 @@ export const APPROVAL_COMMANDS = [
     exclusive: oneTarget,
     examples: [["openclaw approvals grants list", "what is still granted"]],
     async run(values, io) {
-      const { listGrants } = await import("../actions/approvals_grants.ts");
+      const { listGrants } = await import("../actions/approvals/grants.ts");
       await listGrants(values, io);
     },
   }),
@@ -144,7 +144,7 @@ export const APPROVAL_COMMANDS = [
       ["openclaw approvals grants add --for 30m --dir /srv/app -- /usr/bin/make", "half an hour"],
     ],
     async run(values, io) {
-      const { addGrant } = await import("../actions/approvals_grants.ts");
+      const { addGrant } = await import("../actions/approvals/grants.ts");
       await addGrant(values, io);
     },
   }),
@@ -156,7 +156,7 @@ export const APPROVAL_COMMANDS = [
     exclusive: oneTarget,
     examples: [["openclaw approvals grants revoke 1a2b3c4d", "end it"]],
     async run(values, io) {
-      const { revokeGrant } = await import("../actions/approvals_grants.ts");
+      const { revokeGrant } = await import("../actions/approvals/grants.ts");
       await revokeGrant(values, io);
     },
   }),
@@ -166,7 +166,7 @@ export const APPROVAL_COMMANDS = [
     flags: { ...rpcFlags() },
     examples: [["openclaw approvals pending", "what waits"]],
     async run(values, io) {
-      const { listPending } = await import("../actions/approvals_pending.ts");
+      const { listPending } = await import("../actions/approvals/pending.ts");
       await listPending(values, io);
     },
   }),

@@ -1,7 +1,7 @@
 /**
  * `config …`: read and change the configuration file.
  */
-import { arg, bool, choice, command, group, text } from "../command.ts";
+import { arg, bool, choice, command, group, text } from "../grammar/command.ts";
 
 const path = arg({ help: "Path such as gateway.port or agents.list[0].id", required: true });
 

@@ -1,8 +1,8 @@
 /**
  * `devices …`: who is paired with the gateway and who asks to be.
  */
-import { arg, bool, command, group, list, text } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import { arg, bool, command, group, list, text } from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 const PAIRING = ["operator.pairing"] as const;
 const decide = {
@@ -26,7 +26,7 @@ export const DEVICE_COMMANDS = [
     flags: { ...rpcFlags() },
     examples: [["openclaw devices list", "who waits for approval, who is in"]],
     async run(values, io) {
-      const { listDevices } = await import("../actions/devices.ts");
+      const { listDevices } = await import("../actions/devices/list.ts");
       await listDevices(values, io);
     },
   }),
@@ -44,7 +44,7 @@ export const DEVICE_COMMANDS = [
       ["openclaw devices approve --latest", "approve the newest one"],
     ],
     async run(values, io) {
-      const { approveDevice } = await import("../actions/devices_approve.ts");
+      const { approveDevice } = await import("../actions/devices/approve.ts");
       return await approveDevice(values, io);
     },
   }),
@@ -91,7 +91,7 @@ export const DEVICE_COMMANDS = [
     },
     examples: [["openclaw devices clear --yes --pending", "start over"]],
     async run(values, io) {
-      const { clearDevices } = await import("../actions/devices.ts");
+      const { clearDevices } = await import("../actions/devices/list.ts");
       await clearDevices(values, io);
     },
   }),

@@ -1,8 +1,8 @@
 /**
  * `doctor`: where the way to the gateway, and on to a node, is broken.
  */
-import { bool, command, rest, text } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import { bool, command, rest, text } from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 /** The doctor. */
 export const DOCTOR_COMMANDS = [

@@ -1,8 +1,8 @@
 /**
  * `gateway …`: run one, and ask one.
  */
-import { arg, bool, choice, command, group, port, text } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import { arg, bool, choice, command, duration, group, port, text } from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 /** The `gateway` family. */
 export const GATEWAY_COMMANDS = [
@@ -42,7 +42,7 @@ export const GATEWAY_COMMANDS = [
       ["openclaw gateway run --tls --bind lan", "for other machines, with TLS"],
     ],
     async run(values, io) {
-      const { runGateway } = await import("../actions/gateway_run.ts");
+      const { runGateway } = await import("../actions/gateway/run.ts");
       return await runGateway(values, io);
     },
   }),
@@ -58,7 +58,7 @@ export const GATEWAY_COMMANDS = [
     json: "Print the answer only",
     examples: [["openclaw gateway call node.list --params '{}'", "a method by its name"]],
     async run(values, io) {
-      const { gatewayCall } = await import("../actions/gateway.ts");
+      const { gatewayCall } = await import("../actions/gateway/calls.ts");
       await gatewayCall(values, io);
     },
   }),
@@ -83,7 +83,7 @@ export const GATEWAY_COMMANDS = [
     },
     examples: [["openclaw gateway status --require-rpc", "exit 0 only when it answers"]],
     async run(values, io) {
-      const { gatewayStatus } = await import("../actions/gateway_status.ts");
+      const { gatewayStatus } = await import("../actions/gateway/status.ts");
       return await gatewayStatus(values, io);
     },
   }),
@@ -94,7 +94,7 @@ export const GATEWAY_COMMANDS = [
     flags: { ...rpcFlags() },
     examples: [["openclaw gateway cert show", "when it ends, and who would follow"]],
     async run(values, io) {
-      const { showCertificate } = await import("../actions/gateway_cert.ts");
+      const { showCertificate } = await import("../actions/gateway/cert.ts");
       await showCertificate(values, io);
     },
   }),
@@ -111,7 +111,7 @@ export const GATEWAY_COMMANDS = [
     },
     examples: [["openclaw gateway cert renew", "no connection is dropped"]],
     async run(values, io) {
-      const { renewCertificate } = await import("../actions/gateway_cert.ts");
+      const { renewCertificate } = await import("../actions/gateway/cert.ts");
       return await renewCertificate(values, io);
     },
   }),
@@ -120,8 +120,39 @@ export const GATEWAY_COMMANDS = [
     summary: "Print the certificate fingerprint that nodes pin",
     examples: [["openclaw gateway fingerprint", "64 hex digits"]],
     async run(_values, io) {
-      const { gatewayFingerprint } = await import("../actions/gateway.ts");
+      const { gatewayFingerprint } = await import("../actions/gateway/calls.ts");
       await gatewayFingerprint(io);
+    },
+  }),
+  command({
+    path: "gateway discover",
+    summary: "Find gateways on the local network",
+    flags: { timeout: duration({ help: "How long to listen", default: 2000 }) },
+    examples: [["openclaw gateway discover --timeout 5s", "listen longer"]],
+    notes: [
+      "What is found is unauthenticated: compare the fingerprint with the one the gateway printed before pinning it.",
+    ],
+    async run(values, io) {
+      const { discoverGateways } = await import("../actions/gateway/discover.ts");
+      await discoverGateways(values.timeout, io);
+    },
+  }),
+  command({
+    path: "gateway probe",
+    summary: "Try every known way to a gateway and say which works",
+    flags: {
+      ...rpcFlags(3000),
+      ssh: text({ help: "ssh host to try a tunnel through", value: "<user@host>" }),
+      sshIdentity: text({ help: "Private key file for ssh", value: "<file>" }),
+      sshAuto: bool({ help: "Try a tunnel to the first discovered gateway" }),
+    },
+    examples: [
+      ["openclaw gateway probe", "local, remote and discovered gateways"],
+      ["openclaw gateway probe --ssh me@gw.example", "also through ssh"],
+    ],
+    async run(values, io) {
+      const { probeGateways } = await import("../actions/gateway/probe.ts");
+      return await probeGateways(values, io);
     },
   }),
 ];

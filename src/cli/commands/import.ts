@@ -1,7 +1,7 @@
 /**
  * `import`: take over an existing set-up.
  */
-import { arg, command, text } from "../command.ts";
+import { arg, command, text } from "../grammar/command.ts";
 
 /** The import. */
 export const IMPORT_COMMANDS = [

@@ -1,8 +1,8 @@
 /**
  * Join lines: made on the gateway, pasted on the new machine.
  */
-import { arg, bool, command, duration, int, list, text } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import { arg, bool, command, duration, int, list, text } from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 /** `devices join-code` and `connect`. */
 export const JOIN_COMMANDS = [
@@ -34,7 +34,7 @@ export const JOIN_COMMANDS = [
       ],
     ],
     async run(values, io) {
-      const { makeJoinLine } = await import("../actions/join_code.ts");
+      const { makeJoinLine } = await import("../actions/join/code.ts");
       await makeJoinLine(values, io);
     },
   }),
@@ -55,7 +55,7 @@ export const JOIN_COMMANDS = [
       ["openclaw connect --service oc-pair://eyJ1cmwiOi…", "and stay one after a reboot"],
     ],
     async run(values, io) {
-      const { connectWithLine } = await import("../actions/join.ts");
+      const { connectWithLine } = await import("../actions/join/join.ts");
       return await connectWithLine(values, io);
     },
   }),

@@ -1,8 +1,8 @@
 /**
  * Commands about the command line itself: completion, and the hidden ones programs call.
  */
-import { arg, command, rest } from "../command.ts";
-import { type Candidate, complete, completionScript, SHELLS } from "../completion.ts";
+import { arg, command, rest } from "../grammar/command.ts";
+import { type Candidate, complete, completionScript, SHELLS } from "../grammar/completion.ts";
 
 /** Where a person should put the completion script. */
 const INSTALL: Readonly<Record<string, string>> = {
@@ -48,7 +48,7 @@ export const META_COMMANDS = [
     json: false,
     async run({ form }, io) {
       const { TREE } = await import("./mod.ts");
-      const help = await import("../help.ts");
+      const help = await import("../grammar/help.ts");
       if (form === "markdown") io.out.lines(help.markdownTable(TREE));
       else io.out.document(help.manual(TREE));
     },

@@ -1,11 +1,10 @@
 /**
  * All commands, in the order help shows them.
  */
-import { CommandTree, group } from "../command.ts";
+import { CommandTree, group } from "../grammar/command.ts";
 import { APPROVAL_COMMANDS } from "./approvals.ts";
 import { CONFIG_COMMANDS } from "./config.ts";
 import { DEVICE_COMMANDS } from "./devices.ts";
-import { DISCOVER_COMMANDS } from "./discover.ts";
 import { DOCTOR_COMMANDS } from "./doctor.ts";
 import { GATEWAY_COMMANDS } from "./gateway.ts";
 import { IMPORT_COMMANDS } from "./import.ts";
@@ -13,7 +12,6 @@ import { JOIN_COMMANDS } from "./join.ts";
 import { META_COMMANDS } from "./meta.ts";
 import { NODE_COMMANDS } from "./node.ts";
 import { NODE_LIST_COMMANDS } from "./nodes.ts";
-import { PROBE_COMMANDS } from "./probe.ts";
 import { QUICKSTART_COMMANDS } from "./quickstart.ts";
 import { SERVICE_COMMANDS } from "./services.ts";
 import { STATUS_COMMANDS } from "./status.ts";
@@ -24,8 +22,6 @@ export const TREE: CommandTree = new CommandTree([
   group({ path: "", summary: "a gateway, its nodes, and commands on them" }),
   ...QUICKSTART_COMMANDS,
   ...GATEWAY_COMMANDS,
-  ...DISCOVER_COMMANDS,
-  ...PROBE_COMMANDS,
   ...NODE_COMMANDS,
   ...SERVICE_COMMANDS,
   ...DEVICE_COMMANDS,

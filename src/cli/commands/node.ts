@@ -1,7 +1,7 @@
 /**
  * `node …`: be a node.
  */
-import { bool, command, group, port, text } from "../command.ts";
+import { bool, command, group, port, text } from "../grammar/command.ts";
 
 /** The `node` family without its service commands. */
 export const NODE_COMMANDS = [
@@ -51,10 +51,10 @@ export const NODE_COMMANDS = [
     ],
     async run(values, io) {
       if (values.pair !== undefined || values.pairIfNeeded !== undefined) {
-        const { pairAndRun } = await import("../actions/join.ts");
+        const { pairAndRun } = await import("../actions/join/join.ts");
         return await pairAndRun(values, io);
       }
-      const { runNode } = await import("../actions/node_run.ts");
+      const { runNode } = await import("../actions/node/run.ts");
       return await runNode(values, io);
     },
   }),
@@ -63,7 +63,7 @@ export const NODE_COMMANDS = [
     summary: "Print this node's device id and public key",
     examples: [["openclaw node identity --json", "for a script"]],
     async run(_values, io) {
-      const { nodeIdentity } = await import("../actions/node.ts");
+      const { nodeIdentity } = await import("../actions/node/identity.ts");
       await nodeIdentity(io);
     },
   }),
@@ -72,7 +72,7 @@ export const NODE_COMMANDS = [
     summary: "Show the node's service and its connection",
     examples: [["openclaw node status", "is it connected"]],
     async run(_values, io) {
-      const { nodeStatus } = await import("../actions/node.ts");
+      const { nodeStatus } = await import("../actions/node/identity.ts");
       await nodeStatus(io);
     },
   }),
@@ -82,7 +82,7 @@ export const NODE_COMMANDS = [
     hidden: true,
     json: false,
     async run() {
-      const { runRunner } = await import("../../node/runner.ts");
+      const { runRunner } = await import("../../node/runner/runner.ts");
       return await runRunner();
     },
   }),

@@ -1,8 +1,18 @@
 /**
  * `nodes …`: nodes of the gateway, and commands on them.
  */
-import { arg, bool, choice, command, duration, group, list, rest, text } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import {
+  arg,
+  bool,
+  choice,
+  command,
+  duration,
+  group,
+  list,
+  rest,
+  text,
+} from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 const node = text({ help: "Id, name, address or id prefix of the node", value: "<node>" });
 const someNode = text({
@@ -62,7 +72,7 @@ export const NODE_LIST_COMMANDS = [
       ["openclaw nodes run --node build-1 --raw 'df -h | head -3'", "a shell script"],
     ],
     async run(values, io) {
-      const { runOnNode } = await import("../actions/nodes_run.ts");
+      const { runOnNode } = await import("../actions/nodes/run.ts");
       return await runOnNode(values, io);
     },
   }),
@@ -72,7 +82,7 @@ export const NODE_LIST_COMMANDS = [
     flags: { ...filters, ...rpcFlags() },
     examples: [["openclaw nodes status --connected", "who is there now"]],
     async run(values, io) {
-      const { nodesStatus } = await import("../actions/nodes.ts");
+      const { nodesStatus } = await import("../actions/nodes/calls.ts");
       await nodesStatus(values, io);
     },
   }),
@@ -82,7 +92,7 @@ export const NODE_LIST_COMMANDS = [
     flags: { ...filters, ...rpcFlags() },
     examples: [["openclaw nodes list", "pending and approved"]],
     async run(values, io) {
-      const { nodesList } = await import("../actions/nodes.ts");
+      const { nodesList } = await import("../actions/nodes/calls.ts");
       await nodesList(values, io);
     },
   }),
@@ -92,7 +102,7 @@ export const NODE_LIST_COMMANDS = [
     flags: { node: someNode, ...rpcFlags() },
     examples: [["openclaw nodes describe --node build-1", "all about it"]],
     async run(values, io) {
-      const { nodesDescribe } = await import("../actions/nodes.ts");
+      const { nodesDescribe } = await import("../actions/nodes/calls.ts");
       await nodesDescribe(values, io);
     },
   }),
@@ -102,7 +112,7 @@ export const NODE_LIST_COMMANDS = [
     flags: { ...rpcFlags() },
     examples: [["openclaw nodes pending", "what waits"]],
     async run(values, io) {
-      const { nodesPending } = await import("../actions/nodes.ts");
+      const { nodesPending } = await import("../actions/nodes/calls.ts");
       await nodesPending(values, io);
     },
   }),
@@ -142,7 +152,7 @@ export const NODE_LIST_COMMANDS = [
     flags: { node: someNode, ...rpcFlags() },
     examples: [["openclaw nodes remove --node build-1", "it must be approved again"]],
     async run(values, io) {
-      const { nodesRemove } = await import("../actions/nodes.ts");
+      const { nodesRemove } = await import("../actions/nodes/calls.ts");
       await nodesRemove(values, io);
     },
   }),
@@ -156,7 +166,7 @@ export const NODE_LIST_COMMANDS = [
     },
     examples: [["openclaw nodes rename --node build-1 --name builder", "a better name"]],
     async run(values, io) {
-      const { nodesRename } = await import("../actions/nodes.ts");
+      const { nodesRename } = await import("../actions/nodes/calls.ts");
       await nodesRename(values, io);
     },
   }),
@@ -180,7 +190,7 @@ export const NODE_LIST_COMMANDS = [
       "where is git",
     ]],
     async run(values, io) {
-      const { nodesInvoke } = await import("../actions/nodes.ts");
+      const { nodesInvoke } = await import("../actions/nodes/calls.ts");
       await nodesInvoke(values, io);
     },
   }),

@@ -1,7 +1,7 @@
 /**
  * `quickstart`: the whole product on one machine, in one command.
  */
-import { bool, command, rest } from "../command.ts";
+import { bool, command, rest } from "../grammar/command.ts";
 
 /** The first command somebody runs. */
 export const QUICKSTART_COMMANDS = [
@@ -20,7 +20,7 @@ export const QUICKSTART_COMMANDS = [
       ["openclaw quickstart --once -- df -h", "one command of your own"],
     ],
     async run(values, io) {
-      const { quickstart } = await import("../actions/quickstart.ts");
+      const { quickstart } = await import("../actions/quickstart/quickstart.ts");
       return await quickstart(values, io);
     },
   }),

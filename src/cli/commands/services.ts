@@ -1,8 +1,8 @@
 /**
  * `node|gateway install|start|stop|restart|uninstall`: our programs as services of the operating system.
  */
-import { bool, choice, command, port, text } from "../command.ts";
-import type { ServiceVerb } from "../actions/services.ts";
+import { bool, choice, command, port, text } from "../grammar/command.ts";
+import type { ServiceVerb } from "../actions/services/services.ts";
 
 type Kind = "gateway" | "node";
 
@@ -29,7 +29,7 @@ function actionCommand(kind: Kind, verb: ServiceVerb, summary: string) {
     flags: { system: shared.system },
     examples: [[`openclaw ${kind} ${verb}`, summary.toLowerCase()]],
     async run(values, io) {
-      const { actOnService } = await import("../actions/services.ts");
+      const { actOnService } = await import("../actions/services/services.ts");
       return await actOnService({ kind, verb, system: values.system ?? false }, io);
     },
   });
@@ -83,7 +83,7 @@ export const SERVICE_COMMANDS = [
       "are stored in a file only you can read; they never stand in the unit.",
     ],
     async run(values, io) {
-      const { installNode } = await import("../actions/services.ts");
+      const { installNode } = await import("../actions/services/services.ts");
       return await installNode(values, io);
     },
   }),
@@ -102,7 +102,7 @@ export const SERVICE_COMMANDS = [
       "start with the machine, with the settings of openclaw.json",
     ]],
     async run(values, io) {
-      const { installGateway } = await import("../actions/services.ts");
+      const { installGateway } = await import("../actions/services/services.ts");
       return await installGateway(values, io);
     },
   }),

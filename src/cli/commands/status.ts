@@ -1,8 +1,8 @@
 /**
  * `health`, `status`, `logs`: is it well, what is where, what happened.
  */
-import { bool, command, duration, int } from "../command.ts";
-import { rpcFlags } from "../rpc_flags.ts";
+import { bool, command, duration, int } from "../grammar/command.ts";
+import { rpcFlags } from "../connect/rpc_flags.ts";
 
 /** The status family. */
 export const STATUS_COMMANDS = [

@@ -1,8 +1,8 @@
 /**
  * `tunnel …`: a lasting ssh tunnel to a gateway that listens on loopback only.
  */
-import { arg, bool, command, group, port, text } from "../command.ts";
-import type { ServiceVerb } from "../actions/services.ts";
+import { arg, bool, command, group, port, text } from "../grammar/command.ts";
+import type { ServiceVerb } from "../actions/services/services.ts";
 
 const wishFlags = {
   sshIdentity: text({ help: "Private key file for ssh", value: "<file>" }),
@@ -20,7 +20,7 @@ function action(verb: ServiceVerb, summary: string) {
     flags: {},
     examples: [[`openclaw tunnel ${verb}`, summary.toLowerCase()]],
     async run(_values, io) {
-      const { actOnService } = await import("../actions/services.ts");
+      const { actOnService } = await import("../actions/services/services.ts");
       return await actOnService({ kind: "tunnel", verb, system: false }, io);
     },
   });
@@ -46,7 +46,7 @@ export const TUNNEL_COMMANDS = [
       "when it dies or freezes, and ends with this command, whatever ends it.",
     ],
     async run(values, io) {
-      const { runTunnel } = await import("../actions/tunnel.ts");
+      const { runTunnel } = await import("../actions/services/tunnel.ts");
       return await runTunnel(values, io);
     },
   }),
@@ -61,7 +61,7 @@ export const TUNNEL_COMMANDS = [
     },
     examples: [["openclaw tunnel install me@gw.example", "open it at every login"]],
     async run(values, io) {
-      const { installTunnel } = await import("../actions/tunnel.ts");
+      const { installTunnel } = await import("../actions/services/tunnel.ts");
       return await installTunnel(values, io);
     },
   }),
@@ -70,7 +70,7 @@ export const TUNNEL_COMMANDS = [
     summary: "Show whether the tunnel is open and whether a gateway answers through it",
     examples: [["openclaw tunnel status --json", "for scripts"]],
     async run(_values, io) {
-      const { showTunnelStatus } = await import("../actions/tunnel.ts");
+      const { showTunnelStatus } = await import("../actions/services/tunnel.ts");
       return await showTunnelStatus(io);
     },
   }),

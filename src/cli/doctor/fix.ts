@@ -7,13 +7,13 @@ import { judgeText, loadConfig } from "../../config/file/load.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
 import { loadServerAuth, makeToken } from "../../config/server/server_plan.ts";
 import { isOpenclawError } from "../../lib/errors.ts";
-import { readRuntime } from "../../node/runtime_file.ts";
+import { readRuntime } from "../../node/files/runtime_file.ts";
 import { IS_POSIX } from "../../platform/file_safety.ts";
 import { withFileLock, writeAtomic } from "../../platform/files.ts";
 import { userId } from "../../platform/user.ts";
 import { readRecord, recordFile } from "../../remote/tunnel_record.ts";
-import type { Io } from "../io.ts";
-import { readRunningGateway, runningGatewayFile } from "../running_gateway.ts";
+import type { Io } from "../terminal/io.ts";
+import { readRunningGateway, runningGatewayFile } from "../connect/running_gateway.ts";
 
 /** Temporary files of `writeAtomic`; none lives this long. */
 const TEMP_FILE = /^\..+\.[0-9a-f]{8}\.tmp$|^\.doctor-[0-9a-f-]{36}$/;

@@ -4,10 +4,10 @@
  */
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { type Infer, obj, opt, str } from "../../lib/schema.ts";
-import type { Gateway } from "../connect.ts";
-import type { Io } from "../io.ts";
+import type { Gateway } from "../connect/connect.ts";
+import type { Io } from "../terminal/io.ts";
 import { deviceList, invokeAnswer, type NodeEntry, readAnswer } from "../shapes.ts";
-import { chooseNode } from "../actions/nodes.ts";
+import { chooseNode } from "../actions/nodes/calls.ts";
 import { localNode } from "./node_end.ts";
 
 /** Whom to look for, and what it should be able to run. */

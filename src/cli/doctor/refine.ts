@@ -7,10 +7,10 @@ import { loadOrCreateDeviceKey } from "../../identity/device_key.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { isLoopback, parseEndpoint } from "../../net/endpoint.ts";
 import { tryLockFile } from "../../platform/files.ts";
-import type { CliTarget } from "../connect.ts";
-import type { Io } from "../io.ts";
-import { operatorTokens } from "../operator.ts";
-import { readRunningGateway } from "../running_gateway.ts";
+import type { CliTarget } from "../connect/connect.ts";
+import type { Io } from "../terminal/io.ts";
+import { operatorTokens } from "../connect/operator.ts";
+import { readRunningGateway } from "../connect/running_gateway.ts";
 
 /** Time for the question whether a port speaks TLS, milliseconds. */
 const LOOK_MS = 400;
@@ -133,7 +133,7 @@ async function perhapsTls(
   const stage = error.details?.stage;
   const silent = error.code === "CONNECT_TIMEOUT" && stage !== "tcp" && { code: "PORT_SILENT" };
   if (!url.startsWith("ws:") || stage === "tcp") return silent || undefined;
-  const { observeFingerprint } = await import("../../net/ws_client.ts");
+  const { observeFingerprint } = await import("../../net/dial/dial.ts");
   const observed = await observeFingerprint({ url, timeoutMs: LOOK_MS });
   if (observed === undefined) return silent || undefined;
   return {

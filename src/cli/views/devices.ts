@@ -4,7 +4,7 @@
 import { OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
 import type { PairedDevice, PendingDevice } from "../shapes.ts";
-import { ageText, type Column } from "../table.ts";
+import { ageText, type Column } from "../terminal/table.ts";
 
 /** Columns of the table of pending requests. */
 export const PENDING_COLUMNS: readonly Column[] = [

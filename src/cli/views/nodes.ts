@@ -4,7 +4,7 @@
 import { OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
 import type { NodeEntry } from "../shapes.ts";
-import { ageText, type Column } from "../table.ts";
+import { ageText, type Column } from "../terminal/table.ts";
 
 /** Columns of `nodes status`. */
 export const STATUS_COLUMNS: readonly Column[] = [

@@ -8,7 +8,7 @@ import { utf8 } from "../../lib/bytes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { quoted } from "../../lib/text.ts";
 import { refuseForeign } from "../../platform/file_safety.ts";
-import { type Program, startProgram } from "../../platform/process.ts";
+import { type Program, startProgram } from "../../platform/process/start.ts";
 import { isObject } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
 import type { SecretProvider } from "../schema/schema.ts";

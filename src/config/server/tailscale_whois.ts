@@ -5,7 +5,7 @@
  */
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { parseIp, renderIp } from "../../lib/ip.ts";
-import { runProgram } from "../../platform/process.ts";
+import { runProgram } from "../../platform/process/start.ts";
 import { DEFAULT_PATH } from "../../platform/os.ts";
 import { isObject } from "../text/config_path.ts";
 import type { Env } from "../env.ts";

@@ -2,8 +2,8 @@
  * The gateway host's own `exec-approvals.json` as a snapshot with a hash, read and replaced. A text that does not parse is
  * shown as it is, and can be repaired with its hash. Source: gateway-protocol.md 11.6; decision 19.
  */
-import { parseApprovals, renderApprovals } from "../../approvals/approvals_file.ts";
-import { takeWireApprovals, wireApprovals } from "../../approvals/approvals_wire.ts";
+import { parseApprovals, renderApprovals } from "../../approvals/file/approvals_file.ts";
+import { takeWireApprovals, wireApprovals } from "../../approvals/file/approvals_wire.ts";
 import { sha256Hex } from "../../lib/bytes.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { readOwned, withFileLock, writeAtomic } from "../../platform/files.ts";

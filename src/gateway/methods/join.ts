@@ -5,7 +5,7 @@
 import { bool, int, list, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { isLoopbackIp } from "../peers/address.ts";
-import { type JoinGrant, MAX_JOIN_LIFETIME_MS, MAX_JOIN_USES } from "../pairing/join.ts";
+import { type JoinGrant, MAX_JOIN_LIFETIME_MS, MAX_JOIN_USES } from "../pairing/join/codes.ts";
 import { principalName } from "../peers/principal.ts";
 import type { GatewayServices } from "../services/services.ts";
 import { method, type MethodDefinition } from "./define.ts";
@@ -112,7 +112,7 @@ const setupCode = method("device.pair.setupCode", {
 
 /** The library behind it is loaded with the first picture. */
 async function qrOf(setupCode: string): Promise<string | undefined> {
-  const { qrDataUrl } = await import("../pairing/qr_image.ts");
+  const { qrDataUrl } = await import("../pairing/join/qr_image.ts");
   return await qrDataUrl(setupCode);
 }
 

@@ -1,7 +1,7 @@
 /**
  * The list of all methods. Everything about methods is derived from it.
  */
-import { configMethods } from "./config.ts";
+import { configMethods } from "./config/config.ts";
 import { certificateMethods } from "./certificate.ts";
 import type { MethodDefinition } from "./define.ts";
 import { deviceMethods } from "./device.ts";

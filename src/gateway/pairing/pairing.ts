@@ -11,7 +11,7 @@ import {
   type Surface,
 } from "../../store/device_record.ts";
 import type { Change } from "../../store/store.ts";
-import type { JoinCodes } from "./join.ts";
+import type { JoinCodes } from "./join/codes.ts";
 import { answerRequest, type PairingContext, settledReads, waitingRequests } from "./context.ts";
 import type {
   Admission,

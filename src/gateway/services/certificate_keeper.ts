@@ -19,7 +19,7 @@ import {
 import { type Clock, every } from "../../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
-import type { TlsMaterial } from "../../net/listen_options.ts";
+import type { TlsMaterial } from "../../net/listen/options.ts";
 import type { StatePaths } from "../../config/paths.ts";
 import { type ConfigWatch, watchConfig } from "../../config/file/watch.ts";
 import { refusal } from "../../protocol/errors.ts";

@@ -11,7 +11,7 @@ import { ExecApprovals } from "../approvals/desk.ts";
 import type { ConfigHolder } from "./config_holder.ts";
 import type { EventHub } from "../peers/events.ts";
 import { NodeInvoker } from "../invoke/invoke.ts";
-import { JoinCodes } from "../pairing/join.ts";
+import { JoinCodes } from "../pairing/join/codes.ts";
 import { NodeFactsBook } from "../nodes/facts.ts";
 import { type NodePolicy, readNodePolicy } from "../nodes/policy.ts";
 import { Pairing } from "../pairing/pairing.ts";

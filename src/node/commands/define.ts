@@ -6,11 +6,11 @@ import type { Clock } from "../../lib/clock.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { check, type Problem, problemText, type Schema } from "../../lib/schema.ts";
-import type { ApprovalsStore } from "../approvals_store.ts";
-import type { SendProgress } from "../live_output.ts";
+import type { ApprovalsStore } from "../files/approvals_store.ts";
+import type { SendProgress } from "./live_output.ts";
 import type { Machine } from "../machine.ts";
-import type { NodePolicyConfig } from "../policy_config.ts";
-import type { RunnerLink } from "../runner_link.ts";
+import type { NodePolicyConfig } from "../files/policy_config.ts";
+import type { RunnerLink } from "../runner/link.ts";
 
 /** What all invokes of a node share. */
 export interface NodeServices {

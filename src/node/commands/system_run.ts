@@ -26,7 +26,7 @@ import {
   record,
   str,
 } from "../../lib/schema.ts";
-import { runPlan } from "../run_plan.ts";
+import { runPlan } from "./run_plan.ts";
 import { type InvokeContext, nodeCommand, type NodeServices } from "./define.ts";
 
 const optStr = () => opt(nullable(str()));

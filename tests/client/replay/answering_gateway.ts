@@ -2,7 +2,7 @@
  * A real loopback gateway that answers by method with what was recorded: for command lines, which may call in another
  * order, more or less often, or over fewer connections than the recorded ones.
  */
-import { listen, type Listener } from "../../../src/net/ws_server.ts";
+import { listen, type Listener } from "../../../src/net/listen/ws_server.ts";
 import type { ServerSocket } from "../../../src/net/socket.ts";
 import { isRequest } from "./scripted_gateway.ts";
 import { connectionsOf, type Recording, RECORDINGS } from "./recordings.ts";

@@ -3,7 +3,7 @@
  * skills, plugins); what it must do at each place is connect and answer the invokes.
  */
 import type { ServerSocket } from "../../../src/net/socket.ts";
-import { listen, type Listener } from "../../../src/net/ws_server.ts";
+import { listen, type Listener } from "../../../src/net/listen/ws_server.ts";
 import type { Line } from "../../support/replay.ts";
 import type { Exchanged } from "./scripted_gateway.ts";
 

@@ -3,7 +3,7 @@
  * and keeps what our client sent in place of the recorded client.
  */
 import type { CloseInfo, ServerSocket } from "../../../src/net/socket.ts";
-import { listen, type Listener } from "../../../src/net/ws_server.ts";
+import { listen, type Listener } from "../../../src/net/listen/ws_server.ts";
 import type { Line } from "../../support/replay.ts";
 
 // deno-lint-ignore no-explicit-any

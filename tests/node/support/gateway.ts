@@ -2,7 +2,7 @@
  * A small gateway for node tests: real WebSocket server, challenge, hello-ok or a refusal, and invokes. It checks nothing;
  * the project's own gateway is tested with nodes elsewhere.
  */
-import { listen } from "../../../src/net/ws_server.ts";
+import { listen } from "../../../src/net/listen/ws_server.ts";
 import type { ServerSocket } from "../../../src/net/socket.ts";
 
 type Json = Record<string, unknown>;

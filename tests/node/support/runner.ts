@@ -1,8 +1,8 @@
 /** Starts real runners for tests and runs small jobs in them. */
 import { silentLogger } from "../../../src/lib/log.ts";
 import { DEFAULT_PATH } from "../../../src/platform/os.ts";
-import { RunnerLink, type SelfCommand } from "../../../src/node/runner_link.ts";
-import type { ItemSpec, JobEnd, JobSpec, StageSpec } from "../../../src/node/runner_frames.ts";
+import { RunnerLink, type SelfCommand } from "../../../src/node/runner/link.ts";
+import type { ItemSpec, JobEnd, JobSpec, StageSpec } from "../../../src/node/runner/frames.ts";
 
 export const runnerCommand: SelfCommand = {
   file: Deno.execPath(),

@@ -1,3 +1,3 @@
-import { runRunner } from "../../../src/node/runner.ts";
+import { runRunner } from "../../../src/node/runner/runner.ts";
 
 Deno.exit(await runRunner());

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { runProgram, startProgram } from "../../../src/platform/process.ts";
-import { groupExists } from "../../../src/platform/process_group.ts";
-import { identityOf, ownIdentity, stillRuns } from "../../../src/platform/process_identity.ts";
+import { runProgram, startProgram } from "../../../src/platform/process/start.ts";
+import { groupExists } from "../../../src/platform/process/group.ts";
+import { identityOf, ownIdentity, stillRuns } from "../../../src/platform/process/identity.ts";
 import { taskkill } from "../../../src/platform/windows/group.ts";
 import {
   activeIn,
@@ -79,7 +79,7 @@ Deno.test("F40: a child that outlives its program is still in the group", window
 Deno.test("F02: what a killed process started dies with it", windows, async () => {
   const code = `
     const { startProgram } = await import(${
-    JSON.stringify(import.meta.resolve("../../../src/platform/process.ts"))
+    JSON.stringify(import.meta.resolve("../../../src/platform/process/start.ts"))
   });
     const program = await startProgram({ file: ${
     JSON.stringify(cmd())

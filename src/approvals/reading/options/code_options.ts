@@ -1,0 +1,214 @@
+/**
+ * Ordinary programs with options that run other programs: `find -exec`, `tar --to-command`, `git -c core.pager`.
+ * An allowlist entry for the program does not cover such a use (class of X15, X30): the inner command of `find` and
+ * `xargs` is judged on its own, the rest needs an exact rule or an approval.
+ */
+import { type Refusal, refusal } from "../../facts.ts";
+import { baseName } from "../paths.ts";
+import { gitCode } from "./git_options.ts";
+import { longOption, shortOption } from "./options.ts";
+import { sedRunsNothing } from "./sed_script.ts";
+import { toolCode } from "./tool_options.ts";
+
+/** A command inside another's arguments, from `start` up to `end` (exclusive); more arguments are added at run time. */
+export interface NestedCommand {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the arguments of an ordinary program hide. */
+export interface CodeOptions {
+  readonly refusal?: Refusal;
+  readonly nested: readonly NestedCommand[];
+}
+
+type Reader = (argv: readonly string[]) => string | undefined;
+
+const tar: Reader = (argv) =>
+  longOption(argv, [
+    "to-command",
+    "checkpoint-action",
+    "use-compress-program",
+    "rsh-command",
+    "rmt-command",
+    "info-script",
+    "new-volume-script",
+  ]) ??
+    shortOption(argv, /^-[a-zA-Z]*[IF]/) ??
+    (/^[A-Za-z]*[IF]/.test(argv[1] ?? "") ? argv[1] : undefined);
+
+/** Options of ssh that take the next word; they may stand before and after the host, up to the remote command. */
+const SSH_VALUED = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[BbcDEeFIiJLlmOoPpQRSWw]$/;
+const SSH_CODE = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[oFSI]/;
+
+const ssh: Reader = (argv) => {
+  for (let i = 1, operands = 0; i < argv.length && operands < 2; i++) {
+    const word = argv[i] ?? "";
+    if (!word.startsWith("-")) operands++;
+    else if (SSH_CODE.test(word)) return `${word} ${argv[i + 1] ?? ""}`.trim();
+    else if (SSH_VALUED.test(word)) i++;
+  }
+  return undefined;
+};
+
+const copy: Reader = (argv) => shortOption(argv, /^-[a-zA-Z0-9]*[oFSD]/);
+
+const rsync: Reader = (argv) => {
+  const long = longOption(argv, ["rsh", "rsync-path", "config"]);
+  if (long !== undefined && !/^--rsh=ssh$/.test(long)) return long;
+  const at = argv.findIndex((word) => /^-[a-zA-Z]*e/.test(word) && !word.startsWith("--"));
+  if (at < 0) return undefined;
+  const value = /e(.*)$/.exec(argv[at] ?? "")?.[1] || argv[at + 1] || "";
+  return /^ssh(?: -p \d+| -[46Cqv]+)*$/.test(value) ? undefined : `-e ${value}`;
+};
+
+const editor: Reader = (argv) =>
+  shortOption(argv, /^(?:-[a-zA-Z]*[cSsuUiWwr]|--cmd|--remote|--startuptime|\+)/);
+
+const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ["git", gitCode],
+  ["tar", tar],
+  ["gtar", tar],
+  ["bsdtar", tar],
+  ["ssh", ssh],
+  ["scp", copy],
+  ["sftp", copy],
+  ["rsync", rsync],
+  ["sed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
+  ["gsed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
+  ["vim", editor],
+  ["vi", editor],
+  ["nvim", editor],
+  ["view", editor],
+  ["ex", editor],
+  [
+    "less",
+    (argv) =>
+      shortOption(argv, /^(?:\+|-[a-zA-Z]*[kK])/) ??
+        longOption(argv, ["lesskey-file", "lesskey-src", "lesskey-context"]),
+  ],
+  ["more", (argv) => shortOption(argv, /^\+/)],
+  [
+    "man",
+    (argv) =>
+      shortOption(argv, /^-[a-zA-Z]*[PHC]/) ??
+        longOption(argv, [
+          "pager",
+          "html",
+          "gxditview",
+          "preprocessor",
+          "config-file",
+          "troff-device",
+        ]),
+  ],
+  ["sort", (argv) => longOption(argv, ["compress-program"])],
+  ["split", (argv) => longOption(argv, ["filter"])],
+  ["install", (argv) => longOption(argv, ["strip-program"])],
+  [
+    "zip",
+    (argv) => shortOption(argv, /^-[a-zA-Z]*T/) ?? longOption(argv, ["test", "unzip-command"]),
+  ],
+  ["cpio", (argv) => longOption(argv, ["rsh-command"])],
+  [
+    "wget",
+    (argv) =>
+      longOption(argv, ["use-askpass", "execute", "config"]) ?? shortOption(argv, /^-[a-zA-Z]*e/),
+  ],
+  [
+    "tcpdump",
+    (argv) => shortOption(argv, /^-[a-zA-Z]*z/) ?? longOption(argv, ["postrotate-command"]),
+  ],
+  ["cargo", (argv) => shortOption(argv, /^--config(?:=|$)/)],
+  [
+    "npm",
+    (argv) =>
+      longOption(argv, [
+        "script-shell",
+        "node-options",
+        "globalconfig",
+        "userconfig",
+        "browser",
+        "editor",
+        "viewer",
+        "git",
+        "shell",
+      ]),
+  ],
+  ["pnpm", (argv) => longOption(argv, ["script-shell", "shell-mode", "shell-emulator"])],
+  ["rg", (argv) => longOption(argv, ["pre", "hostname-bin"])],
+  [
+    "fd",
+    (argv) => shortOption(argv, /^-[a-zA-Z]*[xX]/) ?? longOption(argv, ["exec", "exec-batch"]),
+  ],
+  [
+    "fdfind",
+    (argv) => shortOption(argv, /^-[a-zA-Z]*[xX]/) ?? longOption(argv, ["exec", "exec-batch"]),
+  ],
+]);
+
+/** Looks for code in the arguments of an ordinary program. */
+export function codeOptions(argv: readonly string[]): CodeOptions {
+  const name = baseName(argv[0] ?? "");
+  if (name === "find" || name === "gfind") return findCommands(argv);
+  if (name === "xargs" || name === "gxargs") return xargsCommand(argv);
+  const found = READERS.get(name)?.(argv) ?? toolCode(name, argv);
+  if (found === undefined) return { nested: [] };
+  return hidden(name, found);
+}
+
+function hidden(name: string, found: string): CodeOptions {
+  return {
+    nested: [],
+    refusal: refusal("code-option", `"${found}" can make ${name} run another program`, {
+      hint: "leave the option out, or allow exactly this command",
+    }),
+  };
+}
+
+function findCommands(argv: readonly string[]): CodeOptions {
+  const nested: NestedCommand[] = [];
+  for (let i = 1; i < argv.length; i++) {
+    const word = argv[i] ?? "";
+    if (word === "-ok" || word === "-okdir" || word === "-execdir") return hidden("find", word);
+    if (word !== "-exec") continue;
+    const end = argv.findIndex((later, j) =>
+      j > i && (later === ";" || (later === "+" && argv[j - 1] === "{}"))
+    );
+    // find puts names into every "{}", also into the name of the program.
+    if (end < 0 || end === i + 1 || argv[i + 1]?.includes("{}")) return hidden("find", word);
+    nested.push({ start: i + 1, end });
+    i = end;
+  }
+  return { nested };
+}
+
+const XARGS_FLAGS =
+  /^(?:-[0rtx]+|--null|--no-run-if-empty|--verbose|--exit|-[nLPs]\d+|-d\S+|--(?:max-args|max-lines|max-procs|max-chars|delimiter)=.+)$/;
+
+/** `-I` may only name a mark that cannot be part of a path: xargs puts input into the program's name as well. */
+const XARGS_MARK = /^(?:\{\}|[%@]+)$/;
+
+function xargsCommand(argv: readonly string[]): CodeOptions {
+  let at = 1;
+  let mark: string | undefined;
+  for (let word = argv[at]; word !== undefined && word.startsWith("-"); word = argv[at]) {
+    if (word === "-I") mark = argv[at + 1] ?? "";
+    else if (/^(?:-I.|--replace=)/.test(word)) mark = word.replace(/^(?:-I|--replace=)/, "");
+    if (/^-[nLPsId]$/.test(word)) at += 2;
+    else if (XARGS_FLAGS.test(word) || mark !== undefined) at++;
+    else return hidden("xargs", word);
+  }
+  const inner = argv.slice(at);
+  // Without a command xargs runs echo from PATH; that would be a program nobody named.
+  if (inner[0] === undefined) return hidden("xargs", "no command");
+  if (mark !== undefined && (!XARGS_MARK.test(mark) || inner[0].includes(mark))) {
+    return hidden("xargs", `-I ${mark}`);
+  }
+  const name = baseName(inner[0]);
+  if (READERS.has(name) && (mark !== undefined || inner.at(-1) !== "--")) {
+    const text = `xargs puts its input where it could become an option of ${name}`;
+    const hint = `end the command with "--"`;
+    return { nested: [], refusal: refusal("code-option", text, { hint }) };
+  }
+  return { nested: [{ start: at, end: argv.length }] };
+}

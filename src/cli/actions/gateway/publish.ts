@@ -1,0 +1,100 @@
+/**
+ * Everything others see of a running gateway: its record on disk, its announcement, Tailscale. Kept as the gateway is
+ * now: a new address, certificate or configuration is published without a restart.
+ */
+import { join } from "@std/path";
+import { readEnv } from "../../../config/env.ts";
+import { statePaths } from "../../../config/paths.ts";
+import { loadHostFacts } from "../../../config/server/host_facts.ts";
+import { valueAt } from "../../../config/text/config_path.ts";
+import type { RunningGateway } from "../../../gateway/server.ts";
+import { createLogger } from "../../../lib/log.ts";
+import { hostName } from "../../../platform/os.ts";
+import { exposeGateway } from "../../../remote/exposure.ts";
+import { tailscaleFolders } from "../../../remote/tailscale.ts";
+import type { Io } from "../../terminal/io.ts";
+import { publishRunningGateway, reachableAddresses } from "../../connect/running_gateway.ts";
+
+/** What the command line says about it. */
+export interface PublishValues {
+  readonly tailscaleResetOnExit: boolean | undefined;
+  readonly json: boolean;
+}
+
+/** What others see of the gateway, kept as it is now: the record on disk, the announcement, Tailscale. */
+export async function publishGateway(
+  gateway: RunningGateway,
+  values: PublishValues,
+  io: Io,
+): Promise<{ end(): Promise<void> }> {
+  const paths = statePaths(io.env);
+  const open = async () => {
+    const withdraw = await publishRunningGateway(paths, {
+      host: new URL(gateway.url.replace(/^ws/, "http")).hostname,
+      port: gateway.port,
+      tls: gateway.fingerprint !== undefined,
+      fingerprint: gateway.fingerprint ?? null,
+    });
+    const unexpose = await expose(gateway, values, io);
+    return async () => {
+      await Promise.all([unexpose(), withdraw()]);
+    };
+  };
+  let shown = exposedFacts(gateway);
+  let close = await open();
+  let turn = Promise.resolve();
+  const unfollow = gateway.onChange(() => {
+    turn = turn.then(async () => {
+      const now = exposedFacts(gateway);
+      if (now === shown) return;
+      shown = now;
+      await close();
+      close = await open();
+      io.out.note(`listening on ${gateway.urls.join(" ")}`);
+    });
+  });
+  return {
+    async end() {
+      unfollow();
+      await turn;
+      await close();
+    },
+  };
+}
+
+/** Everything that is shown to others, as one text. */
+function exposedFacts({ urls, fingerprint, plan, config }: RunningGateway): string {
+  const { discovery, gateway } = config.config;
+  return JSON.stringify([urls, fingerprint, plan.tailscaleMode, gateway.tailscale, discovery]);
+}
+
+async function expose(
+  gateway: RunningGateway,
+  values: PublishValues,
+  io: Io,
+): Promise<() => Promise<void>> {
+  const settings = readEnv(io.env);
+  const paths = statePaths(io.env);
+  const { plan: { bind, tailscaleMode }, config: { config, parsed } } = gateway;
+  const { wideArea } = config.discovery;
+  // A bridge of containers carries no multicast; who shares the host's network says so by setting the mode.
+  const noMulticast = loadHostFacts().inContainer &&
+    valueAt(parsed, ["discovery", "mdns", "mode"]) === undefined;
+  const quiet = settings.disableBonjour || noMulticast || bind.loopbackOnly;
+  return await exposeGateway({
+    port: gateway.port,
+    addresses: bind.loopbackOnly ? [] : reachableAddresses(),
+    tlsFingerprint: gateway.fingerprint,
+    hostName: hostName(),
+    hostLabel: settings.mdnsHostname,
+    full: settings,
+    wideArea: wideArea.enabled === false || wideArea.domain === undefined
+      ? undefined
+      : { domain: wideArea.domain, dir: join(paths.stateDir, "dns") },
+    mdns: quiet ? "off" : config.discovery.mdns.mode,
+    tailscale: tailscaleMode,
+    resetOnExit: values.tailscaleResetOnExit ?? config.gateway.tailscale.resetOnExit,
+    tailscaleHost: { env: io.env, binDirs: tailscaleFolders(io.env) },
+    log: createLogger({ subsystem: "exposure", sink: io.out.logSink(values.json) }),
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * `gateway run`: the gateway in the foreground until a stop signal. First signal: running commands may end; second:
+ * everything ends now (F28, F29).
+ */
+import { readEnv } from "../../../config/env.ts";
+import { type StatePaths, statePaths } from "../../../config/paths.ts";
+import type { ServerFlags } from "../../../config/server/server_plan.ts";
+import { createWhois } from "../../../config/server/tailscale_whois.ts";
+import type { RunningGateway } from "../../../gateway/server.ts";
+import { messageOf, OpenclawError } from "../../../lib/errors.ts";
+import { type Secret, secretOf } from "../../../lib/secret.ts";
+import { onStopSignals } from "../../../platform/signals.ts";
+import type { Io } from "../../terminal/io.ts";
+import { startWhenPortIsFree } from "./start.ts";
+import { publishGateway } from "./publish.ts";
+import { offerImport } from "../import.ts";
+
+/** Values of the command. */
+export interface GatewayRunValues {
+  readonly port: number | undefined;
+  readonly bind: ServerFlags["bind"];
+  readonly tls: boolean | undefined;
+  readonly auth: ServerFlags["auth"];
+  readonly token: string | undefined;
+  readonly password: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly tailscale: ServerFlags["tailscale"];
+  readonly tailscaleResetOnExit: boolean | undefined;
+  readonly allowUnconfigured: boolean | undefined;
+  readonly verbose: boolean | undefined;
+  readonly json: boolean;
+}
+
+/** `gateway run`. Returns when the gateway has stopped; a restart by configuration goes on in this process. */
+export async function runGateway(values: GatewayRunValues, io: Io): Promise<number> {
+  const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
+  if (!asJson) await offerImport(statePaths(io.env), io);
+  const flags = await flagsOf(values);
+  while (await runOnce(values, flags, { io, asJson }) === "restart");
+  return 0;
+}
+
+async function runOnce(
+  values: GatewayRunValues,
+  flags: ServerFlags,
+  { io, asJson }: { readonly io: Io; readonly asJson: boolean },
+): Promise<"stopped" | "restart"> {
+  const paths = statePaths(io.env);
+  const wish = Promise.withResolvers<"restart">();
+  const gateway = await startWhenPortIsFree({
+    paths,
+    env: io.env,
+    flags,
+    logSinks: [io.out.logSink(asJson)],
+    logLevel: values.verbose ? "debug" : "info",
+    whois: createWhois({ env: io.env }),
+    onRestartWanted: () => wish.resolve("restart"),
+  });
+  const signals = stopOnSignal(gateway);
+  const published = await publishGateway(gateway, values, io);
+  if (!asJson) greet(gateway, paths, io);
+  const end = await Promise.race([signals.stopped, wish.promise]);
+  if (end === "restart") await gateway.stop({ restart: true });
+  signals.remove();
+  await published.end();
+  return end;
+}
+
+async function flagsOf(values: GatewayRunValues): Promise<ServerFlags> {
+  return {
+    port: values.port,
+    bind: values.bind,
+    tls: values.tls,
+    auth: values.auth,
+    token: secretOf(values.token),
+    password: values.passwordFile === undefined
+      ? secretOf(values.password)
+      : await readPassword(values.passwordFile),
+    tailscale: values.tailscale,
+    allowUnconfigured: values.allowUnconfigured,
+  };
+}
+
+async function readPassword(path: string): Promise<Secret | undefined> {
+  try {
+    return secretOf(await Deno.readTextFile(path));
+  } catch (error) {
+    throw new OpenclawError(
+      "FILE_FAILED",
+      `Cannot read the password from "${path}": ${messageOf(error)}`,
+      { exitCode: 78 },
+    );
+  }
+}
+
+/** `stopped` resolves when a stop signal came and everything is closed. */
+function stopOnSignal(gateway: RunningGateway) {
+  const { promise, resolve, reject } = Promise.withResolvers<"stopped">();
+  const remove = onStopSignals(() => {
+    gateway.stop().then(() => resolve("stopped"), reject);
+  });
+  return { stopped: promise, remove };
+}
+
+/** What a person needs to know next. */
+function greet(gateway: RunningGateway, paths: StatePaths, io: Io): void {
+  const { generatedToken } = gateway.plan;
+  for (const url of gateway.urls) io.out.note(`listening on ${url}`);
+  if (gateway.fingerprint !== undefined) {
+    io.out.note(`TLS fingerprint (SHA-256): ${gateway.fingerprint}`);
+  }
+  if (generatedToken === "saved") {
+    io.out.note(`A new token was made and saved in ${paths.configFile}`);
+    io.out.note("Read it with: openclaw config get gateway.auth.token");
+  }
+  io.out.note("ready (Ctrl-C stops)");
+}

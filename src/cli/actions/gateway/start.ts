@@ -1,0 +1,35 @@
+/**
+ * Starts the gateway for `gateway run`. A person is told at once that the port is taken (exit code 1); a service waits a
+ * little, since whoever is being replaced may still be closing, and then ends with the code that keeps the service manager
+ * from starting it again and again (F30).
+ */
+import { readEnv } from "../../../config/env.ts";
+import { CONFIG_REFUSAL_EXIT_CODE } from "../../../config/refusal.ts";
+import { type GatewayOptions, type RunningGateway, startGateway } from "../../../gateway/server.ts";
+import { wait } from "../../../lib/clock.ts";
+import { isOpenclawError, OpenclawError } from "../../../lib/errors.ts";
+
+/** How long a service waits for its port, and how often it looks. */
+const PORT_WAIT_MS = 10_000;
+const PORT_PAUSE_MS = 1_000;
+
+/** As {@linkcode startGateway}; `PORT_IN_USE` of a service has exit code 78. */
+export async function startWhenPortIsFree(options: GatewayOptions): Promise<RunningGateway> {
+  const endMs = performance.now() + PORT_WAIT_MS;
+  for (;;) {
+    try {
+      return await startGateway(options);
+    } catch (error) {
+      const isService = readEnv(options.env).serviceKind === "gateway";
+      if (!isService || !isOpenclawError(error, "PORT_IN_USE")) throw error;
+      if (performance.now() >= endMs) {
+        throw new OpenclawError(error.code, error.message, {
+          cause: error,
+          exitCode: CONFIG_REFUSAL_EXIT_CODE,
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        });
+      }
+      await wait(PORT_PAUSE_MS);
+    }
+  }
+}

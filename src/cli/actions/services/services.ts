@@ -1,0 +1,283 @@
+/**
+ * Installing and driving services: facts from flags, files and the environment go to `service/`, the outcome to the
+ * person or, with `--json`, as one action document. Source: cli.md 2.
+ */
+import { statePaths } from "../../../config/paths.ts";
+import { readEnv } from "../../../config/env.ts";
+import { OpenclawError } from "../../../lib/errors.ts";
+import { createLogger } from "../../../lib/log.ts";
+import { Secret } from "../../../lib/secret.ts";
+import type { NodeFlags } from "../../../node/files/node_file.ts";
+import { prepareNode, previewNode } from "../../../node/prepare.ts";
+import { selfCommand } from "../../../node/runner/link.ts";
+import { platformName } from "../../../platform/os.ts";
+import { userId, userName } from "../../../platform/user.ts";
+import { OWN_VERSION } from "../../../protocol/versions.ts";
+import { type ServiceHost, systemBinDirs } from "../../../service/host.ts";
+import { type InstallFacts, planInstall, writeSecrets } from "../../../service/install.ts";
+import { type ServiceManager, serviceManager } from "../../../service/manager.ts";
+import {
+  type ServiceKind,
+  type ServiceNames,
+  serviceNames,
+  serviceTitle,
+} from "../../../service/plan.ts";
+import type { Io } from "../../terminal/io.ts";
+
+/** What can be done with an installed service. */
+export type ServiceVerb = "start" | "stop" | "restart" | "uninstall";
+
+const DONE: Record<ServiceVerb, string> = {
+  start: "started",
+  stop: "stopped",
+  restart: "restarted",
+  uninstall: "uninstalled",
+};
+
+/** The service side of this machine for one kind. */
+export interface ServiceScene {
+  readonly kind: ServiceKind;
+  readonly host: ServiceHost;
+  readonly manager: ServiceManager;
+  readonly names: ServiceNames;
+}
+
+/** Finds out where services of `kind` live on this machine. */
+export async function serviceScene(
+  kind: ServiceKind,
+  io: Io,
+  system = false,
+): Promise<ServiceScene> {
+  const platform = platformName();
+  const paths = statePaths(io.env);
+  const host: ServiceHost = {
+    env: io.env,
+    home: paths.home,
+    uid: userId(),
+    userName: userName(io.env) ?? "root",
+    binDirs: systemBinDirs(platform, io.env),
+  };
+  const manager = await serviceManager(host, { platform, system, stateDir: paths.stateDir });
+  return { kind, host, manager, names: serviceNames(kind, paths.profile, io.env) };
+}
+
+/** An installed service's own words on how it can run elsewhere; throws when there is no manager here. */
+async function mustBeAvailable(scene: ServiceScene): Promise<void> {
+  const availability = await scene.manager.available();
+  if (availability.ok) return;
+  throw new OpenclawError("SERVICE_MANAGER_MISSING", availability.reason, {
+    hint: availability.hints.map((h) => h.text).join("\n"),
+    details: { hints: availability.hints.map((h) => h.text), hintItems: availability.hints },
+  });
+}
+
+/** Flags every install has. */
+interface InstallFlags {
+  readonly system: boolean | undefined;
+  readonly force: boolean | undefined;
+  readonly print: boolean | undefined;
+  readonly runtime: string | undefined;
+}
+
+/** What differs between kinds. */
+interface Wish {
+  readonly kind: ServiceKind;
+  readonly args: readonly string[];
+  readonly secrets: Readonly<Record<string, Secret>>;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Called once the service is known to be installable, for instance to write node.json. */
+  readonly before?: () => Promise<void>;
+}
+
+/** Installs one service; the way of every `install` command. */
+export async function installService(wish: Wish, flags: InstallFlags, io: Io): Promise<number> {
+  const scene = await serviceScene(wish.kind, io, flags.system);
+  const paths = statePaths(io.env);
+  const self = selfCommand("");
+  const facts: InstallFacts = {
+    ...wish,
+    profile: paths.profile,
+    version: OWN_VERSION,
+    executable: [self.file, ...self.args.slice(0, -1)],
+    stateDir: paths.stateDir,
+    configFile: paths.configFile,
+    serviceEnvDir: paths.serviceEnvDir,
+    logsDir: paths.logsDir,
+  };
+  const plan = await planInstall(facts, scene.host);
+  if (flags.runtime) {
+    io.out.note(
+      `--runtime ${flags.runtime} is accepted and ignored: this program needs no runtime`,
+    );
+  }
+  if (flags.print) {
+    const { path, text } = scene.manager.preview(plan, scene.names);
+    io.out.show({ path, text }, () => {
+      io.out.note(`This would be written to ${path}`);
+      io.out.verbatim(text);
+    });
+    return 0;
+  }
+  await mustBeAvailable(scene);
+  const title = serviceTitle(wish.kind);
+  const before = await scene.manager.status(scene.names);
+  if (before.installed && !flags.force) {
+    reportAlready(
+      io,
+      wish.kind,
+      `${title} already ${before.loaded ? scene.manager.loadedText : "installed"}.`,
+    );
+    return 0;
+  }
+  await wish.before?.();
+  await writeSecrets(facts);
+  const warnings = await scene.manager.install(plan, scene.names);
+  const status = await scene.manager.status(scene.names);
+  report(io, {
+    action: "install",
+    ok: true,
+    result: "installed",
+    service: { label: scene.manager.label, ...status },
+    warnings,
+  }, () => {
+    io.out.text(`${title} installed: ${status.command?.sourcePath ?? ""}`);
+    io.out.text(runtimeLine(status.runtime));
+    warnings.forEach((warning) => io.out.warn(warning));
+  });
+  return 0;
+}
+
+interface ActionDocument {
+  readonly action: string;
+  readonly ok: boolean;
+  readonly [key: string]: unknown;
+}
+
+function report(io: Io, document: ActionDocument, render: () => void): void {
+  io.out.show(document, render);
+}
+
+/** `Runtime: running (pid 4242)`. */
+export function runtimeLine(runtime: { status: string; pid?: number; detail?: string }): string {
+  const more = runtime.pid === undefined ? runtime.detail : `pid ${runtime.pid}`;
+  return `Runtime: ${runtime.status}${more ? ` (${more})` : ""}`;
+}
+
+/** `start`, `stop`, `restart` and `uninstall` of a service. */
+export async function actOnService(
+  wish: { readonly kind: ServiceKind; readonly verb: ServiceVerb; readonly system: boolean },
+  io: Io,
+): Promise<number> {
+  const scene = await serviceScene(wish.kind, io, wish.system);
+  const status = await scene.manager.status(scene.names);
+  const title = serviceTitle(wish.kind);
+  if (!status.installed) {
+    if (wish.verb === "start" || wish.verb === "restart") {
+      throw new OpenclawError(
+        "SERVICE_NOT_INSTALLED",
+        `Cannot ${wish.verb} the service: ${title} is not installed`,
+        {
+          hint: `openclaw ${wish.kind} install\nopenclaw ${wish.kind} run   # in the foreground`,
+        },
+      );
+    }
+    const message = wish.verb === "stop" ? `${title} disabled.` : `${title} is not installed.`;
+    report(
+      io,
+      { action: wish.verb, ok: true, result: "not-loaded", message },
+      () => io.out.text(message),
+    );
+    return 0;
+  }
+  await mustBeAvailable(scene);
+  await scene.manager[wish.verb](scene.names);
+  const after = await scene.manager.status(scene.names);
+  const document = {
+    action: wish.verb,
+    ok: true,
+    result: DONE[wish.verb],
+    service: { label: scene.manager.label, ...after },
+  };
+  report(io, document, () => {
+    io.out.text(`${title} ${DONE[wish.verb]}.`);
+    if (wish.verb !== "uninstall") io.out.text(runtimeLine(after.runtime));
+  });
+  return 0;
+}
+
+function credentialsOf(io: Io): Record<string, Secret> {
+  const { gatewayToken, gatewayPassword } = readEnv(io.env);
+  return {
+    ...(gatewayToken ? { OPENCLAW_GATEWAY_TOKEN: gatewayToken } : {}),
+    ...(gatewayPassword ? { OPENCLAW_GATEWAY_PASSWORD: gatewayPassword } : {}),
+  };
+}
+
+/** `gateway install`. */
+export async function installGateway(
+  values: InstallFlags & { readonly port: number | undefined; readonly token: string | undefined },
+  io: Io,
+): Promise<number> {
+  const port = values.port ?? readEnv(io.env).gatewayPort;
+  return await installService(
+    {
+      kind: "gateway",
+      args: ["gateway", "run", ...(port === undefined ? [] : ["--port", String(port)])],
+      secrets: {
+        ...credentialsOf(io),
+        ...(values.token ? { OPENCLAW_GATEWAY_TOKEN: new Secret(values.token) } : {}),
+      },
+      environment: port === undefined ? {} : { OPENCLAW_GATEWAY_PORT: String(port) },
+    },
+    values,
+    io,
+  );
+}
+
+/** Flags of `node install`. */
+export interface NodeInstallFlags extends InstallFlags, NodeFlags {}
+
+/**
+ * `node install`. Wrong flags are refused before anything is installed; what was given is kept in node.json, too, and a
+ * new instance id only there: in the unit it would forget the node's token at every start.
+ */
+export async function installNode(values: NodeInstallFlags, io: Io): Promise<number> {
+  const log = createLogger({
+    subsystem: "node",
+    sink: io.out.logSink(values.print ?? io.out.json),
+  });
+  const options = { paths: statePaths(io.env), env: io.env, flags: values, log };
+  await previewNode(options);
+  const flag = (name: string, value: string | number | undefined) =>
+    value === undefined ? [] : [name, String(value)];
+  return await installService(
+    {
+      kind: "node",
+      args: [
+        "node",
+        "run",
+        ...flag("--via", values.via),
+        ...flag("--host", values.host),
+        ...flag("--port", values.port),
+        ...(values.tls === undefined ? [] : [values.tls ? "--tls" : "--no-tls"]),
+        ...flag("--tls-fingerprint", values.tlsFingerprint),
+        ...flag("--context-path", values.contextPath),
+        ...flag("--display-name", values.displayName),
+      ],
+      secrets: credentialsOf(io),
+      environment: {},
+      before: async () => void await prepareNode(options),
+    },
+    values,
+    io,
+  );
+}
+
+function reportAlready(io: Io, kind: ServiceKind, message: string): void {
+  const again = `openclaw ${kind} install --force`;
+  const hints = [again];
+  report(io, { action: "install", ok: true, result: "already-installed", message, hints }, () => {
+    io.out.text(message);
+    io.out.note(`hint: ${again}`);
+  });
+}

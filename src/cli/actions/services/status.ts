@@ -1,0 +1,52 @@
+/**
+ * The service part of `node status`, `gateway status` and `status`.
+ */
+import type { ServiceKind } from "../../../service/plan.ts";
+import type { ServiceStatus } from "../../../service/manager.ts";
+import type { Io } from "../../terminal/io.ts";
+import { runtimeLine, serviceScene } from "./services.ts";
+
+/** A service as status commands show it. Source: cli.md 2. */
+export interface ServiceReport extends Omit<ServiceStatus, "installed"> {
+  readonly label: string;
+  readonly installed: boolean;
+  readonly loadedText: string;
+  readonly notLoadedText: string;
+}
+
+/** Asks the system's service manager; without one, everything is simply not there. */
+export async function serviceStatus(kind: ServiceKind, io: Io): Promise<ServiceReport> {
+  const { manager, names } = await serviceScene(kind, io);
+  const { label, loadedText, notLoadedText } = manager;
+  const status = await manager.status(names);
+  return { label, loadedText, notLoadedText, ...status };
+}
+
+/** A service in one cell of a table. */
+export function serviceText({ label, installed, runtime }: ServiceReport): string {
+  return `${label} · ${installed ? runtime.status : "not installed"}`;
+}
+
+/** The lines of a service for a person. */
+export function serviceLines(report: ServiceReport, kind: ServiceKind): string[] {
+  const state = report.loaded ? report.loadedText : report.notLoadedText;
+  const head = `Service: ${report.label} (${state})`;
+  if (!report.installed) {
+    return [
+      head,
+      "",
+      `Start with: openclaw ${kind} install   (as a service)`,
+      `Start with: openclaw ${kind} run       (in the foreground)`,
+    ];
+  }
+  return [
+    head,
+    ...(report.command
+      ? [
+        `Command: ${report.command.programArguments.join(" ")}`,
+        `Service file: ${report.command.sourcePath}`,
+      ]
+      : []),
+    runtimeLine(report.runtime),
+  ];
+}

@@ -1,0 +1,47 @@
+/**
+ * Counts sockets that have not proved who they are, per address and in total. Attack stopped: N12, idle sockets that
+ * use up descriptors and memory. Pure counting; what is refused and how is `ws_server.ts`.
+ */
+import { limiterKey } from "../address.ts";
+
+/** Most sockets at one time. */
+export interface SlotLimits {
+  readonly perAddress: number;
+  readonly total: number;
+}
+
+/** A counter with two limits. */
+export class Slots {
+  readonly #limits: SlotLimits;
+  readonly #perKey = new Map<string, number>();
+  #total = 0;
+
+  constructor(limits: SlotLimits) {
+    this.#limits = limits;
+  }
+
+  /** Takes a slot for `address`; `false` when a limit is reached. */
+  take(address: string): boolean {
+    const key = limiterKey(address);
+    const held = this.#perKey.get(key) ?? 0;
+    if (held >= this.#limits.perAddress || this.#total >= this.#limits.total) return false;
+    this.#perKey.set(key, held + 1);
+    this.#total++;
+    return true;
+  }
+
+  /** Gives back a slot taken for `address`. */
+  free(address: string): void {
+    const key = limiterKey(address);
+    const held = this.#perKey.get(key);
+    if (held === undefined) return;
+    if (held === 1) this.#perKey.delete(key);
+    else this.#perKey.set(key, held - 1);
+    this.#total--;
+  }
+
+  /** Slots in use. */
+  get total(): number {
+    return this.#total;
+  }
+}

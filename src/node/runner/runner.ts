@@ -1,0 +1,148 @@
+/**
+ * The runner: a small process of its own between the node and the commands it runs (decision 23). When its input ends,
+ * because the node ended in any way, it stops everything it started. Owns jobs, credit and the clean-up; running
+ * pipelines is `executor.ts`.
+ */
+import { systemClock } from "../../lib/clock.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { platformName } from "../../platform/os.ts";
+import { groupExists, signalGroup, signalOne } from "../../platform/process/group.ts";
+import { isOwnProgram, startThrough } from "../../platform/process/start.ts";
+import { type DescendantGuard, guardDescendants } from "../../platform/process/guard.ts";
+import { listProcesses } from "../../platform/process/table.ts";
+import { ignoreStopSignals } from "../../platform/signals.ts";
+import { openSpawner } from "../../platform/process/posix_spawn.ts";
+import { Job } from "./job.ts";
+import {
+  encodeJson,
+  encodeNumber,
+  type Frame,
+  FrameType,
+  type JobEnd,
+  type JobSpec,
+  jsonOf,
+  numberOf,
+  readFrames,
+} from "./frames.ts";
+
+/** How often groups that outlived their job are looked at. */
+const SWEEP_MS = 2000;
+/** Between TERM and KILL when the node is gone. */
+const LAST_GRACE_MS = 500;
+
+/** Runs until its standard input ends; returns the exit code. Hidden command `__runner`. */
+export async function runRunner(): Promise<number> {
+  // Ctrl-C in the terminal and a service manager's TERM go to the node, which drains; its end ends this process.
+  const stopIgnoring = ignoreStopSignals();
+  const runner = new Runner(guardDescendants());
+  const spawner = openSpawner();
+  if (typeof spawner !== "string") startThrough(spawner);
+  // Elsewhere than on Linux the slower way is the only one.
+  else if (platformName() === "linux") logLine(`programs start more slowly: ${spawner}`);
+  try {
+    for await (const frame of readFrames(Deno.stdin.readable)) runner.take(frame);
+  } finally {
+    await runner.end();
+    stopIgnoring();
+  }
+  return 0;
+}
+
+/** A line for the node's log: it reads what its runner says on standard error. */
+function logLine(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+/**
+ * Writes a frame to the node. In place instead of on another thread, which saves a fifth of the time of a short command;
+ * the node always reads, and while it is frozen there is nothing to do here either. A broken pipe comes with the end of
+ * the input, and that path cleans up.
+ */
+function send(frame: Uint8Array<ArrayBuffer>): void {
+  try {
+    for (let at = 0; at < frame.length;) at += Deno.stdout.writeSync(frame.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+class Runner {
+  readonly #jobs = new Map<number, Job>();
+  /** Groups whose job has ended while members still run. */
+  readonly #leftovers = new Set<number>();
+  readonly #guard: DescendantGuard;
+  #cancelSweep = () => {};
+
+  constructor(guard: DescendantGuard) {
+    this.#guard = guard;
+  }
+
+  take(frame: Frame): void {
+    const job = this.#jobs.get(frame.job);
+    if (frame.type === FrameType.Start) void this.#start(frame.job, jsonOf<JobSpec>(frame));
+    else if (frame.type === FrameType.Input) job?.addInput(frame.bytes);
+    else if (frame.type === FrameType.Credit) job?.addCredit(numberOf(frame));
+    else if (frame.type === FrameType.Stop) job?.stop();
+  }
+
+  async #start(id: number, spec: JobSpec): Promise<void> {
+    const job = new Job(id, spec, send);
+    this.#jobs.set(id, job);
+    let end: JobEnd;
+    try {
+      end = await job.run();
+    } catch (error) {
+      end = { ...job.failure(messageOf(error)) };
+    }
+    this.#jobs.delete(id);
+    const escaped = job.wasStopped ? this.#stopEscaped(job) : [];
+    this.#keepLeftovers(job);
+    send(encodeJson(FrameType.Exit, id, escaped.length > 0 ? { ...end, escaped } : end));
+  }
+
+  /** F40: kills what left the group of a stopped job but carries its mark, and names it. */
+  #stopEscaped(job: Job): number[] {
+    const found = this.#adopted().filter((pid) => job.owns(pid));
+    for (const pid of found) signalOne(pid, "SIGKILL");
+    return found;
+  }
+
+  /** Orphans that this process adopted and that belong to no program it started itself. */
+  #adopted(): number[] {
+    if (!this.#guard.adopts) return [];
+    const rows = listProcesses() ?? [];
+    const adopted = rows.filter((row) => row.parent === Deno.pid && !isOwnProgram(row.pid));
+    for (const row of adopted) if (row.zombie) this.#guard.reap(row.pid);
+    return adopted.filter((row) => !row.zombie).map((row) => row.pid);
+  }
+
+  #keepLeftovers(job: Job): void {
+    for (const group of job.groups) if (groupExists(group)) this.#leftovers.add(group);
+    if (this.#leftovers.size > 0) this.#sweep();
+  }
+
+  /** Forgets groups that are empty by now: a number kept too long could come to mean another program (F31). */
+  #sweep(): void {
+    this.#cancelSweep();
+    for (const group of this.#leftovers) if (!groupExists(group)) this.#leftovers.delete(group);
+    const adopted = this.#adopted().length;
+    send(encodeNumber(FrameType.Leftovers, 0, Math.max(this.#leftovers.size, adopted)));
+    if (this.#leftovers.size + adopted === 0) return;
+    this.#cancelSweep = systemClock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** F02: the node is gone. Stops every job, every leftover group and every adopted process. */
+  async end(): Promise<void> {
+    this.#cancelSweep();
+    const jobs = [...this.#jobs.values()];
+    for (const group of this.#leftovers) signalGroup(group, "SIGTERM");
+    const strays = this.#adopted();
+    for (const pid of strays) signalOne(pid, "SIGTERM");
+    await Promise.all(jobs.map((job) => job.abandon()));
+    const endMs = systemClock.monotonic() + LAST_GRACE_MS;
+    const left = () => [...this.#leftovers].some(groupExists) || this.#adopted().length > 0;
+    while (left() && systemClock.monotonic() < endMs) await new Promise((r) => setTimeout(r, 20));
+    for (const group of this.#leftovers) signalGroup(group, "SIGKILL");
+    for (const pid of this.#adopted()) signalOne(pid, "SIGKILL");
+  }
+}
