@@ -1,5 +1,5 @@
 /**
- * The real source tree keeps the rules of `support/architecture.ts`, and each rule fails on a planted
+ * The real source tree keeps the rules of `support/architecture/rules.ts`, and each rule fails on a planted
  * violation.
  */
 import { assertEquals } from "@std/assert";

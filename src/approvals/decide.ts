@@ -1,5 +1,5 @@
 /**
- * Plan + policy → verdict. The only place where a command is allowed or refused: it asks `match.ts` about coverage, looks
+ * Plan + policy → verdict. The only place where a command is allowed or refused: it asks `matching/match.ts` about coverage, looks
  * the rest up in the decision table, and hands out what is executed. Every refusal carries its explanation.
  * Source: node-host.md 5.4, 7.3; decisions.md 22.
  */

@@ -1,6 +1,6 @@
 /**
  * The policy in force: settings from all scopes with their sources, the rules of an agent, the decision table of 7.3 as
- * a table, and which of two settings is stricter. Owns no matching; `match.ts` says whether a command is covered.
+ * a table, and which of two settings is stricter. Owns no matching; `matching/match.ts` says whether a command is covered.
  * Source: node-host.md 7.2, 7.3.
  */
 import {

@@ -8,7 +8,7 @@ import type { WireAuth } from "./connect_plan.ts";
 /** What was refused: a shared secret, a token the gateway gave this device, or the secret of a join line. */
 type Sent = "token" | "password" | "device token" | "join line";
 
-/** Where a shared secret came from, as `config/credentials.ts` names it. */
+/** Where a shared secret came from, as `config/credentials/credentials.ts` names it. */
 type Source = "flag" | "env" | "auth" | "remote";
 
 /** What the story depends on besides the error. */

@@ -75,7 +75,7 @@ export interface RunningGateway {
 
 /**
  * Starts a gateway. Refusals of configuration carry exit code 78.
- * @throws {OpenclawError} codes of `config/server_plan.ts`, `GATEWAY_ALREADY_RUNNING`, `PORT_IN_USE`, `LISTEN_FAILED`,
+ * @throws {OpenclawError} codes of `config/server/server_plan.ts`, `GATEWAY_ALREADY_RUNNING`, `PORT_IN_USE`, `LISTEN_FAILED`,
  * `TLS_FILES_INCOMPLETE`, `STORE_UNREADABLE`, `STORE_TOO_NEW`.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {

@@ -1,7 +1,7 @@
 /**
  * Fingerprints of TLS certificates: what a pin is, how it is read and compared. A pin is 64 lower-case hex digits
  * (SHA-256 of the DER leaf), or `spki:` and 64 hex digits (SHA-256 of its public key, survives renewal with one key).
- * Checking a live peer is `net/ws_client.ts`. Source: config-and-credentials.md 7.
+ * Checking a live peer is `net/dial/dial.ts`. Source: config-and-credentials.md 7.
  */
 import { fromBase64, sha256Hex } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";

@@ -1,6 +1,6 @@
 /**
  * The one class for expected failures. Owns its shape and how it is rendered as data;
- * printing it belongs to `cli/output.ts`, sending it to `gateway/dispatch.ts`.
+ * printing it belongs to `cli/terminal/output.ts`, sending it to `gateway/dispatch.ts`.
  */
 
 /** Optional facts of an {@linkcode OpenclawError}. */

@@ -1,6 +1,6 @@
 /**
  * Sizes and times of the wire, each with its reason. Owns the numbers; enforcing them belongs to
- * `gateway/connection.ts`, `net/ws_server.ts` and `client/`. Source: gateway-protocol.md 1.2.
+ * `gateway/peers/connection.ts`, `net/listen/ws_server.ts` and `client/`. Source: gateway-protocol.md 1.2.
  */
 
 /** Default port of a gateway. */

@@ -1,6 +1,6 @@
 /**
  * What nodes of each platform may be asked for, as data. Pure; the verdict on one call is
- * `gateway/node_policy.ts`. Source: gateway-protocol.md 12.2, 9.1.
+ * `gateway/nodes/policy.ts`. Source: gateway-protocol.md 12.2, 9.1.
  */
 import type { ProtocolVersion } from "./versions.ts";
 

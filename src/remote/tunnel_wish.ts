@@ -5,7 +5,7 @@ import type { HostKeyPolicy } from "./ssh_args.ts";
 import { parseSshTarget, sshTargetText } from "./ssh_target.ts";
 import type { TunnelWish } from "./tunnel.ts";
 
-/** Text of a wish, as `config/endpoint.ts` decides it. */
+/** Text of a wish, as `config/credentials/endpoint.ts` decides it. */
 export interface TunnelText {
   /** `[user@]host[:port]`, also with a leading `ssh://`. */
   readonly sshTarget: string;

@@ -1,6 +1,6 @@
 /**
  * Recognises shells and how they carry code: POSIX shells with every spelling of `-c` (X21, X22), cmd.exe (X38, X39)
- * and PowerShell (X40). Reading the carried text is the business of `shell.ts`; judging it that of `segments.ts`.
+ * and PowerShell (X40). Reading the carried text is the business of `shell/shell.ts`; judging it that of `segments.ts`.
  */
 import { type Refusal, refusal } from "../facts.ts";
 import { baseName } from "./paths.ts";

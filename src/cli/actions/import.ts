@@ -1,5 +1,5 @@
 /**
- * `import`: the work is `gateway/import_run.ts`; here is what is said about it.
+ * `import`: the work is `gateway/import/run.ts`; here is what is said about it.
  */
 import { join, resolve } from "@std/path";
 import { expandHome, readEnv } from "../../config/env.ts";

@@ -1,6 +1,6 @@
 /**
  * The flags every command has that talks to a gateway. What they mean together with environment and configuration
- * is decided in `config/target.ts`.
+ * is decided in `config/credentials/target.ts`.
  */
 import { duration, type Flag, text } from "../grammar/command.ts";
 

@@ -12,6 +12,6 @@ export interface Io {
   readonly out: Output;
   readonly prompt: Prompt;
   readonly env: Env;
-  /** The command line as it was typed, without the program. Holds secrets: shown through `same_line.ts` only. */
+  /** The command line as it was typed, without the program. Holds secrets: shown through `grammar/same_line.ts` only. */
   readonly words: readonly string[];
 }

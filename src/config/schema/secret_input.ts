@@ -1,6 +1,6 @@
 /**
  * What a credential in the configuration can be: a value, or a reference to where the value is. Owns the shape
- * and its checks; fetching a referenced value is `secret_ref.ts`.
+ * and its checks; fetching a referenced value is `secrets/secret_ref.ts`.
  */
 import { Secret, secretOf } from "../../lib/secret.ts";
 import { isObject } from "../text/config_path.ts";

@@ -1,6 +1,6 @@
 /**
  * Command surfaces as values: comparing, growing, cutting down, hashing. Pure but for the hash. What is approved when is
- * `pairing.ts`. Source: gateway-protocol.md 9.1; decision 3.
+ * `pairing/pairing.ts`. Source: gateway-protocol.md 9.1; decision 3.
  */
 import { sharedList } from "../../lib/shared.ts";
 import { sha256Hex } from "../../lib/bytes.ts";

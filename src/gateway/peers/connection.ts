@@ -1,6 +1,6 @@
 /**
  * One connection: its socket, its outgoing queue with a cap, its life as a session. Holds no timer and no closure of its
- * own, so that thousands of idle nodes stay cheap; deadlines and pings are process-wide sweeps in `server.ts`.
+ * own, so that thousands of idle nodes stay cheap; deadlines and pings are process-wide sweeps in `gateway/server.ts`.
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { CloseInfo, ServerSocket, SocketHandler } from "../../net/socket.ts";

@@ -1,5 +1,5 @@
 /**
- * What methods can use, composed once in `server.ts`. Types only.
+ * What methods can use, composed once in `gateway/server.ts`. Types only.
  */
 import type { Env } from "../../config/env.ts";
 import type { StatePaths } from "../../config/paths.ts";

@@ -1,6 +1,6 @@
 /**
  * Dials with `ws` over a socket of ours: pinned or CA-trusted TLS, unix sockets, names with several addresses, and
- * long-lived connections. Imported lazily by `ws_client.ts`, because `ws` and `node:tls` cost start-up time.
+ * long-lived connections. Imported lazily by `dial.ts`, because `ws` and `node:tls` cost start-up time.
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";

@@ -1,6 +1,6 @@
 /**
  * `node.json`: where the gateway is and what this node calls itself. Owns the file's rules and the order flag > file >
- * configuration > default; connecting belongs to `host.ts`. Source: node-host.md 1.1.
+ * configuration > default; connecting belongs to `node/host.ts`. Source: node-host.md 1.1.
  */
 import { parse as parseJsonc } from "@std/jsonc";
 import {

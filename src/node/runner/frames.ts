@@ -1,6 +1,6 @@
 /**
  * Frames between the node and its runner: `[u8 type][u32 job][u32 length][bytes]`, big endian, in both directions over
- * pipes. Owns layout and the JSON of the two descriptive frames; what they cause is `runner.ts` and `runner_link.ts`.
+ * pipes. Owns layout and the JSON of the two descriptive frames; what they cause is `runner.ts` and `link.ts`.
  *
  *   node                        runner
  *    | -- Start {JobSpec} ------> |   starts the programs, each in its own group

@@ -1,5 +1,5 @@
 /**
- * Signals to one process or to a whole process group. Starting programs is `process.ts`.
+ * Signals to one process or to a whole process group. Starting programs is `start.ts`.
  */
 import { listProcesses } from "./table.ts";
 import { endGroup, groupIsAlive } from "../windows/group.ts";

@@ -1,5 +1,5 @@
 /**
- * Collecting what a program prints and giving it its input. Starting and stopping it is `process.ts`.
+ * Collecting what a program prints and giving it its input. Starting and stopping it is `start.ts`.
  */
 import type { Readable } from "node:stream";
 import { wait } from "../../lib/clock.ts";

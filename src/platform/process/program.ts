@@ -1,5 +1,5 @@
 /**
- * What a program to start is, and what a running one is. Starting it is `process.ts`.
+ * What a program to start is, and what a running one is. Starting it is `start.ts`.
  */
 
 /** What to start. */
@@ -43,5 +43,5 @@ export interface Program {
   stop(options?: { graceMs?: number }): Promise<boolean>;
 }
 
-/** What every way to start a program gives; signals and stopping are added by `process.ts`. */
+/** What every way to start a program gives; signals and stopping are added by `start.ts`. */
 export type StartedProgram = Omit<Program, "signal" | "stop">;

@@ -1,6 +1,6 @@
 /**
  * Reads the real module graph with `deno info --json` and the files it needs, as a `Tree` for the
- * rules in `architecture.ts`.
+ * rules in `rules.ts`.
  */
 import { fromFileUrl, join, relative, toFileUrl } from "@std/path";
 import type { Import, Module, Tree } from "./rules.ts";

@@ -1,6 +1,6 @@
 /**
  * Methods that read and change the configuration of this gateway. A change is guarded by the revision it was made
- * from, judged as a whole, written by `config/edit.ts` and then put in force. Source: gateway-protocol.md 11.2.
+ * from, judged as a whole, written by `config/file/edit.ts` and then put in force. Source: gateway-protocol.md 11.2.
  */
 import { type ConfigChange, editConfig, type EditOutcome } from "../../../config/file/edit.ts";
 import { type ConfigPath, isObject, renderConfigPath } from "../../../config/text/config_path.ts";

@@ -1,5 +1,5 @@
 /**
- * Join codes as the HTTP server and the methods see them. Types only: the desk is `join.ts`.
+ * Join codes as the HTTP server and the methods see them. Types only: the desk is `codes.ts`.
  */
 
 /** Answer of `GET /j/<code>`. Source: gateway-protocol.md 15.3. */
