@@ -9,17 +9,11 @@
  *
  * Source: gateway-protocol.md 1.3, 2.
  */
+import { isObject } from "../lib/objects.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import type { CloseInfo } from "../net/socket.ts";
 import { type Challenge, connectFrame, type ConnectPlan, textToSign } from "./connect_plan.ts";
-import {
-  closedError,
-  isPlain,
-  readHello,
-  readIncoming,
-  refusalError,
-  type SessionHello,
-} from "./wire.ts";
+import { closedError, readHello, readIncoming, refusalError, type SessionHello } from "./wire.ts";
 
 /** Where a handshake stands; each state holds only what is valid in it. */
 export type HandshakeState =
@@ -96,7 +90,7 @@ function challenged(
   input: { readonly requestId: string; readonly nowMs: number },
   plan: ConnectPlan,
 ): HandshakeStep {
-  const { nonce, ts } = isPlain(payload) ? payload : {};
+  const { nonce, ts } = isObject(payload) ? payload : {};
   if (typeof nonce !== "string" || !NONCE.test(nonce)) {
     return fail(
       broken("the gateway's challenge has no usable nonce"),

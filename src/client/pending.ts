@@ -1,9 +1,10 @@
 /**
  * Requests that wait for their answer: ids, deadlines, two-phase answers, cancellation. Knows no socket.
  */
+import { isObject } from "../lib/objects.ts";
 import type { Clock } from "../lib/clock.ts";
 import { OpenclawError } from "../lib/errors.ts";
-import { isPlain, refusalError } from "./wire.ts";
+import { refusalError } from "./wire.ts";
 
 /** Options of one request. */
 export interface RequestOptions {
@@ -83,7 +84,7 @@ export class PendingRequests {
   ): void {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
-    if (ok && waiting.onAccepted && isPlain(payload) && payload.status === "accepted") {
+    if (ok && waiting.onAccepted && isObject(payload) && payload.status === "accepted") {
       return waiting.onAccepted(payload);
     }
     this.#take(id);

@@ -2,6 +2,7 @@
  * Incoming frames as a client reads them, and refusals as errors. Lenient where the contract lets a gateway leave
  * things out (gateway-protocol.md 17), strict about shapes. Everything a gateway says is shown escaped (N32).
  */
+import { isObject } from "../lib/objects.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import { showableWithin } from "../lib/text.ts";
@@ -23,11 +24,6 @@ export type Incoming =
   | { readonly type: "res"; readonly id: string; readonly ok: true; readonly payload: unknown }
   | { readonly type: "res"; readonly id: string; readonly ok: false; readonly error: Plain };
 
-/** Whether a value is an object that is no list. */
-export function isPlain(value: unknown): value is Plain {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Reads one frame; `undefined` when it is none we know (ignored, as the reference clients do). */
 export function readIncoming(text: string): Incoming | undefined {
   if (scanJson(text) !== undefined) return undefined;
@@ -37,14 +33,14 @@ export function readIncoming(text: string): Incoming | undefined {
   } catch {
     return undefined;
   }
-  if (!isPlain(value)) return undefined;
+  if (!isObject(value)) return undefined;
   if (value.type === "event" && typeof value.event === "string") {
     const seq = Number.isSafeInteger(value.seq) ? { seq: value.seq as number } : {};
     return { type: "event", event: value.event, payload: value.payload, ...seq };
   }
   if (value.type !== "res" || typeof value.id !== "string") return undefined;
   if (value.ok === true) return { type: "res", id: value.id, ok: true, payload: value.payload };
-  return { type: "res", id: value.id, ok: false, error: isPlain(value.error) ? value.error : {} };
+  return { type: "res", id: value.id, ok: false, error: isObject(value.error) ? value.error : {} };
 }
 
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
@@ -56,7 +52,7 @@ const codeOf = (value: unknown) =>
 
 /** A refusal of the gateway: `code` is `details.code`, else the top-level code, which is also in `details.wireCode`. */
 export function refusalError(error: Plain): OpenclawError {
-  const details = isPlain(error.details) ? { ...error.details } : {};
+  const details = isObject(error.details) ? { ...error.details } : {};
   const wireCode = codeOf(error.code) ?? "INVALID_RESPONSE";
   if (typeof details.requestId !== "string" || !REQUEST_ID.test(details.requestId)) {
     delete details.requestId;
@@ -131,12 +127,14 @@ export interface SessionHello {
 
 const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
-const plain = (value: unknown): Plain => isPlain(value) ? value : {};
+const plain = (value: unknown): Plain => isObject(value) ? value : {};
 const text = (value: unknown) => typeof value === "string" ? value : undefined;
 
 /** Reads hello-ok; only `type` and `protocol` are demanded. `undefined` when it is something else. */
 export function readHello(payload: unknown): SessionHello | undefined {
-  if (!isPlain(payload) || payload.type !== "hello-ok" || !Number.isSafeInteger(payload.protocol)) {
+  if (
+    !isObject(payload) || payload.type !== "hello-ok" || !Number.isSafeInteger(payload.protocol)
+  ) {
     return undefined;
   }
   const hello: Partial<Record<keyof HelloOk, unknown>> = payload;
@@ -167,7 +165,7 @@ export function readHello(payload: unknown): SessionHello | undefined {
 }
 
 function issuedTokens(auth: Plain): IssuedToken[] {
-  const handoff = Array.isArray(auth.deviceTokens) ? auth.deviceTokens.filter(isPlain) : [];
+  const handoff = Array.isArray(auth.deviceTokens) ? auth.deviceTokens.filter(isObject) : [];
   const own = { ...auth, token: auth.deviceToken };
   return [own, ...handoff].flatMap((entry: Plain) => {
     if (typeof entry.token !== "string" || entry.token === "" || typeof entry.role !== "string") {

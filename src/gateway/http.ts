@@ -2,7 +2,9 @@
  * HTTP on the gateway's port: health, readiness, startup, metrics, join codes, `POST /tools/invoke`, the device page, and
  * the refusal of everything else (N20, N44). Source: gateway-protocol.md 14, 15.3.
  */
+import { isObject } from "../lib/objects.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { joinBytes } from "../lib/bytes.ts";
 import type { Secret } from "../lib/secret.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
 import type { AuthPolicy } from "./auth/auth.ts";
@@ -244,10 +246,6 @@ function errorBody(message: string, type: string) {
   return { error: { message, type } };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const type = request.headers["content-type"] ?? "";
   if (!type.toLowerCase().startsWith("application/json")) return undefined;
@@ -258,14 +256,8 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     if (size > MAX_BODY_BYTES) return undefined;
     parts.push(part);
   }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
   try {
-    const text = new TextDecoder().decode(bytes);
+    const text = new TextDecoder().decode(joinBytes(parts));
     return scanJson(text) === undefined ? JSON.parse(text) : undefined; // N16, N17
   } catch {
     return undefined; // not JSON: answered with 400

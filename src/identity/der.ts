@@ -2,30 +2,19 @@
  * DER (X.690), as much as one certificate needs: a writer of values and a reader that walks a certificate to its
  * dates and public key. What goes into a certificate is decided in `certificate.ts`.
  */
+import { type Bytes, joinBytes } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-function join(parts: readonly Uint8Array[]): Bytes {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
 
 /** One value: tag, length, content. */
 export function der(tag: number, ...content: readonly Uint8Array[]): Bytes {
-  const body = join(content);
+  const body = joinBytes(content);
   const length: number[] = [];
   if (body.length < 128) length.push(body.length);
   else {
     for (let rest = body.length; rest > 0; rest >>>= 8) length.unshift(rest & 255);
     length.unshift(0x80 | length.length);
   }
-  return join([Uint8Array.of(tag, ...length), body]);
+  return joinBytes([Uint8Array.of(tag, ...length), body]);
 }
 
 /** SEQUENCE. */

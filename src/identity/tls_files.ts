@@ -6,6 +6,7 @@ import { dirname, join } from "@std/path";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
+import { lstatOrMissing } from "../platform/file_safety.ts";
 import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import { makeCertificate, readCertificate } from "./certificate.ts";
@@ -48,7 +49,7 @@ export interface TlsFiles {
 export async function loadOrCreateTls(options: TlsFilesOptions): Promise<TlsFiles> {
   const clock = options.clock ?? systemClock;
   const marker = join(dirname(options.keyPath), MAKING);
-  const isUnfinished = await exists(marker);
+  const isUnfinished = await lstatOrMissing(marker) !== undefined;
   const cert = await readPem(options.certPath);
   const key = await readPem(options.keyPath);
   const mayMake = options.autoGenerate ?? true;
@@ -112,10 +113,6 @@ async function readPem(path: string) {
   if (!file) return undefined;
   const warnings = file.tightened ? [`${path} was readable by others; now it is not`] : [];
   return { pem: new TextDecoder().decode(file.bytes), warnings };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 function incomplete(options: TlsFilesOptions, noCert: boolean, noKey: boolean): OpenclawError {

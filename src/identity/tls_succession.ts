@@ -5,6 +5,7 @@
 import { dirname, join } from "@std/path";
 import type { Clock } from "../lib/clock.ts";
 import { OpenclawError } from "../lib/errors.ts";
+import { lstatOrMissing } from "../platform/file_safety.ts";
 import { writeAtomic } from "../platform/files.ts";
 import { loadOrCreateTls, type TlsFiles, type TlsFilesOptions } from "./tls_files.ts";
 
@@ -27,7 +28,7 @@ const markerOf = ({ keyPath }: TlsPlace) => join(dirname(keyPath), SWITCHING);
 /** The pair that will follow; `undefined` when none was made. */
 export async function loadNextTls(place: TlsPlace): Promise<TlsFiles | undefined> {
   const next = nextPlace(place);
-  if (!await exists(next.certPath)) return undefined;
+  if (await lstatOrMissing(next.certPath) === undefined) return undefined;
   return await loadOrCreateTls({ ...place, ...next, autoGenerate: false });
 }
 
@@ -55,11 +56,7 @@ export async function loadTlsInForce(options: TlsFilesOptions): Promise<TlsFiles
 }
 
 async function finishSwitch(place: TlsPlace): Promise<void> {
-  if (!await exists(markerOf(place))) return;
-  if (await exists(nextPlace(place).certPath)) await switchTls(place);
+  if (await lstatOrMissing(markerOf(place)) === undefined) return;
+  if (await lstatOrMissing(nextPlace(place).certPath)) await switchTls(place);
   else await Deno.remove(markerOf(place));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }

@@ -1,5 +1,5 @@
 /**
- * Bytes to text and back: hex, base64 and base64url. Nothing here knows what the bytes mean.
+ * Bytes joined, and to text and back: hex, base64 and base64url. Nothing here knows what the bytes mean.
  */
 import { sha256Sync } from "./sha256.ts";
 
@@ -14,6 +14,17 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 /** UTF-8 bytes of a text. */
 export function utf8(text: string): Bytes {
   return new TextEncoder().encode(text) as Bytes;
+}
+
+/** One after the other. */
+export function joinBytes(parts: readonly Uint8Array[]): Bytes {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** Lower-case hex. */

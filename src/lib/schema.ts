@@ -2,6 +2,7 @@
  * Plain-value schemas: built from a few functions, types inferred from them, checked once at the border.
  * Problems name the JSON path in the wording of the wire contract (gateway-protocol.md 7.4).
  */
+import { isObject } from "./objects.ts";
 
 /** One thing wrong with a value. `path` is a JSON pointer, empty for the root. */
 export interface Problem {
@@ -182,9 +183,6 @@ export function list<T>(item: Schema<T>, limits: { min?: number; max?: number } 
   };
 }
 
-const isPlain = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** A map with free keys. The result has no prototype (N17: `__proto__` is an ordinary key). */
 export function record<T>(
   item: Schema<T>,
@@ -195,7 +193,7 @@ export function record<T>(
     json: { type: "object", additionalProperties: item.json },
     read(value, path, problems) {
       const out: Record<string, T> = Object.create(null);
-      if (!isPlain(value)) {
+      if (!isObject(value)) {
         problems.push({ path, message: "must be object" });
         return out;
       }
@@ -243,7 +241,7 @@ export function obj<M extends Members>(members: M, options: ObjOptions = {}): Sc
       additionalProperties: unknown !== "refuse",
     },
     read(value, path, problems) {
-      if (!isPlain(value)) {
+      if (!isObject(value)) {
         problems.push({ path, message: "must be object" });
         return {} as ObjectOf<M>;
       }

@@ -3,7 +3,7 @@
  * link, a FIFO or a device, belongs to someone else, or can be written by others. What the files mean is up to callers.
  */
 import { basename, dirname, join } from "@std/path";
-import { utf8 } from "../lib/bytes.ts";
+import { joinBytes, utf8 } from "../lib/bytes.ts";
 import { systemClock, wait } from "../lib/clock.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
@@ -68,13 +68,7 @@ async function readUpTo(file: Deno.FsFile, path: string, maxBytes: number) {
     }
     parts.push(chunk.slice(0, n));
   }
-  const bytes = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joinBytes(parts);
 }
 
 /** Removes the bits for group and others when the file is ours. Whether anything changed. */

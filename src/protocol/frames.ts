@@ -2,6 +2,7 @@
  * The three frame shapes: types, reading one from text, building one as text.
  * Depth and size are checked before by `json_scan.ts`. Source: gateway-protocol.md 1.1.
  */
+import { isObject } from "../lib/objects.ts";
 import type { WireError } from "./errors.ts";
 
 /** A call. `id` is opaque to the receiver. */
@@ -64,19 +65,15 @@ export function readRequest(text: string): ReadRequest {
   if (isRequest(value)) return { kind: "request", frame: value };
   const detail = requestProblem(value);
   if (detail === undefined) return { kind: "request", frame: value as RequestFrame };
-  const id = isPlain(value) && typeof value.id === "string" && value.id.length > 0
+  const id = isObject(value) && typeof value.id === "string" && value.id.length > 0
     ? value.id
     : "invalid";
   return { kind: "invalid", id, detail };
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** All problems in one text, a missing key first, as the reference words them. */
 function requestProblem(value: unknown): string | undefined {
-  if (!isPlain(value)) return "at root: must be object";
+  if (!isObject(value)) return "at root: must be object";
   const missing = value.id === undefined ? "id" : value.method === undefined ? "method" : undefined;
   const problems = [
     missing && `must have required property '${missing}'`,
@@ -114,7 +111,7 @@ function textProblem(
 
 /** Whether a value is a well-formed request; allocation-free, because every frame passes here. */
 function isRequest(value: unknown): value is RequestFrame {
-  if (!isPlain(value) || value.type !== "req") return false;
+  if (!isObject(value) || value.type !== "req") return false;
   const { id, method } = value;
   if (typeof id !== "string" || id.length === 0 || id.length > 256) return false;
   if (typeof method !== "string" || method.length === 0 || method.length > 256) return false;

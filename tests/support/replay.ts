@@ -1,4 +1,5 @@
 /** Plays the client's side of a recorded exchange against a gateway and tells what was answered differently. */
+import { isObject } from "../../src/lib/objects.ts";
 import {
   type DeviceKey,
   deviceKeyOfSeed,
@@ -272,7 +273,7 @@ const OWN_VALUES = new Set([
 function learn(recorded: unknown, ours: unknown, instead: Map<string, string>): void {
   if (Array.isArray(recorded) && Array.isArray(ours)) {
     recorded.forEach((entry, n) => learn(entry, ours[n], instead));
-  } else if (isPlain(recorded) && isPlain(ours)) {
+  } else if (isObject(recorded) && isObject(ours)) {
     for (const [key, value] of Object.entries(recorded)) {
       const other = ours[key];
       if (OWN_VALUES.has(key) && typeof value === "string" && typeof other === "string") {
@@ -282,15 +283,11 @@ function learn(recorded: unknown, ours: unknown, instead: Map<string, string>): 
   }
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 // deno-lint-ignore no-explicit-any
 function mapStrings(value: any, instead: Map<string, string>): any {
   if (typeof value === "string") return instead.get(value) ?? value;
   if (Array.isArray(value)) return value.map((entry) => mapStrings(entry, instead));
-  if (!isPlain(value)) return value;
+  if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, entry]) => [key, mapStrings(entry, instead)]),
   );
@@ -305,7 +302,7 @@ function mapText(text: string, instead: Map<string, string>): string {
 /** Errors are compared whole, except waits. */
 function comparable(error: Frame["error"]): unknown {
   const { retryAfterMs, details, ...rest } = error ?? { code: "", message: "" };
-  const sorted = isPlain(details)
+  const sorted = isObject(details)
     ? Object.fromEntries(Object.entries(details).sort(([a], [b]) => a < b ? -1 : 1))
     : details;
   return {
@@ -326,8 +323,8 @@ function shapeProblems(recorded: unknown, ours: unknown, path: string): string[]
       ? shapeProblems(recorded[0], ours[0], `${path}/0`)
       : [];
   }
-  if (isPlain(recorded)) {
-    if (!isPlain(ours)) return [path];
+  if (isObject(recorded)) {
+    if (!isObject(ours)) return [path];
     return Object.entries(recorded).flatMap(([key, value]) =>
       shapeProblems(value, ours[key], `${path}/${key}`)
     );
@@ -344,7 +341,7 @@ function describe(frame: Frame): string {
 function bodyShape(body: string): string {
   try {
     const value: unknown = JSON.parse(body);
-    return isPlain(value) ? Object.keys(value).sort().join(",") : typeof value;
+    return isObject(value) ? Object.keys(value).sort().join(",") : typeof value;
   } catch {
     return body.startsWith("<") ? "page" : body.slice(0, 60);
   }

@@ -4,6 +4,7 @@
  * entry with an unknown key never matches, because the key could have narrowed it.
  * Source: node-host.md 7.1, 7.7; decisions.md 19.
  */
+import { isObject } from "../../lib/objects.ts";
 
 /** Security levels, strictest first. */
 export const SECURITY_LEVELS = ["deny", "allowlist", "full"] as const;
@@ -63,9 +64,6 @@ export const EMPTY_APPROVALS: ApprovalsFile = { version: 1, defaults: {}, agents
 
 /** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** Reads the file's text; `undefined` means there is no file. `newId` makes ids for entries without one. */
 export function parseApprovals(text: string | undefined, newId: () => string): ParsedApprovals {
   if (text === undefined) return { state: "missing", file: EMPTY_APPROVALS, problems: [] };

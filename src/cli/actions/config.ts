@@ -1,7 +1,8 @@
 /**
  * `config …` on the local file. Reading, judging and writing are `config/`; here is only what is shown.
  */
-import { isObject, parseConfigPath, renderConfigPath } from "../../config/text/config_path.ts";
+import { isObject } from "../../lib/objects.ts";
+import { parseConfigPath, renderConfigPath } from "../../config/text/config_path.ts";
 import {
   type ConfigChange,
   type ConfigPlace,

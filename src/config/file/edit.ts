@@ -2,16 +2,12 @@
  * Changing `openclaw.json`: under a lock, in place, judged as a whole before a byte is written, old version kept as
  * `.bak`. A file that cannot be read is never written (F06). Source: config-and-credentials.md 1, cli.md 7.
  */
+import { isObject } from "../../lib/objects.ts";
 import { dirname } from "@std/path";
 import { OpenclawError } from "../../lib/errors.ts";
 import { check } from "../../lib/schema.ts";
 import { withFileLock, writeAtomic } from "../../platform/files.ts";
-import {
-  type ConfigPath,
-  isObject,
-  parseConfigPath,
-  renderConfigPath,
-} from "../text/config_path.ts";
+import { type ConfigPath, parseConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
 import { Json5Error, parseJson5 } from "../text/json5.ts";
 import { EditError, removeFromText, setInText } from "../text/json5_edit.ts";

@@ -2,7 +2,8 @@
  * `${NAME}` inside configured texts. Owns the substitution and its rule: unresolved is an error, except in a
  * credential, where it counts as unset (`schema/secret_input.ts`). Source: config-and-credentials.md 1.
  */
-import { type ConfigPath, isObject, renderConfigPath } from "../text/config_path.ts";
+import { isObject } from "../../lib/objects.ts";
+import { type ConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
 import { keyAt } from "../schema/schema.ts";
 import type { ConfigIssue } from "../schema/schema_kit.ts";

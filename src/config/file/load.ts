@@ -2,10 +2,11 @@
  * Disk → configuration. Reads and judges the file, never writes it: whatever is wrong with it, its bytes stay as
  * they are (F06). Owns the reading order: file checks, bytes, JSON5, duplicate keys, `${NAME}`, schema.
  */
+import { isObject } from "../../lib/objects.ts";
 import { sha256Hex } from "../../lib/bytes.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { readOwned } from "../../platform/files.ts";
-import { type ConfigPath, isObject, renderConfigPath } from "../text/config_path.ts";
+import { type ConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
 import { substituteEnv } from "./env_text.ts";
 import { Json5Error, type Json5Node, parseJson5Tree, positionOf } from "../text/json5.ts";

@@ -2,7 +2,8 @@
  * Configuration without its secrets, as value and as text, and the way back for a text that was edited with the
  * placeholders in it. Source: config-and-credentials.md 3, gateway-protocol.md 11.2.
  */
-import { type ConfigPath, isObject, renderConfigPath, valueAt } from "../text/config_path.ts";
+import { isObject } from "../../lib/objects.ts";
+import { type ConfigPath, renderConfigPath, valueAt } from "../text/config_path.ts";
 import { type Json5Node, parseJson5Tree } from "../text/json5.ts";
 import { keyAt } from "../schema/schema.ts";
 import { REDACTED } from "../schema/secret_input.ts";

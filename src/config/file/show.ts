@@ -2,7 +2,8 @@
  * What `config get`, `config schema` and `config validate --reference` show. Secrets leave only through
  * `lookupConfig`, whose caller knows whether a person asked for them. Source: config-and-credentials.md 3, cli.md 7.
  */
-import { type ConfigPath, isObject, parseConfigPath, valueAt } from "../text/config_path.ts";
+import { isObject } from "../../lib/objects.ts";
+import { type ConfigPath, parseConfigPath, valueAt } from "../text/config_path.ts";
 import type { LoadedConfig } from "./load.ts";
 import { isSecretPath, redactValue } from "./redact.ts";
 import { type Config, configSchema, schemaAt } from "../schema/schema.ts";

@@ -2,9 +2,10 @@
  * Building blocks of the configuration schema: keys with their facts (summary, default, how a change applies),
  * sections, maps and lists; and one reader that checks a parsed file against them. What the keys are is `schema.ts`.
  */
+import { isObject } from "../../lib/objects.ts";
 import { check, type Infer, type Problem, type Schema, str } from "../../lib/schema.ts";
 import { nearest } from "../../lib/text.ts";
-import { isObject } from "../text/config_path.ts";
+
 import { parseSecretInput, type SecretInput } from "./secret_input.ts";
 
 /** What is known about a key besides its type. */

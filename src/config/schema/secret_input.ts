@@ -2,8 +2,8 @@
  * What a credential in the configuration can be: a value, or a reference to where the value is. Owns the shape
  * and its checks; fetching a referenced value is `secrets/secret_ref.ts`.
  */
+import { isObject } from "../../lib/objects.ts";
 import { Secret, secretOf } from "../../lib/secret.ts";
-import { isObject } from "../text/config_path.ts";
 
 /** What `config get` and the RPC show instead of a secret. Rejected as input. Source: section 3. */
 export const REDACTED = "__OPENCLAW_REDACTED__";

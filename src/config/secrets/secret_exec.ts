@@ -3,13 +3,14 @@
  * no inherited environment, every wait and size bounded; what it writes is never shown, because it may be a secret.
  * Source: config-and-credentials.md 4.
  */
+import { isObject } from "../../lib/objects.ts";
 import { isAbsolute } from "@std/path";
 import { utf8 } from "../../lib/bytes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { quoted } from "../../lib/text.ts";
 import { refuseForeign } from "../../platform/file_safety.ts";
 import { type Program, startProgram } from "../../platform/process/start.ts";
-import { isObject } from "../text/config_path.ts";
+
 import type { Env } from "../env.ts";
 import type { SecretProvider } from "../schema/schema.ts";
 

@@ -3,6 +3,7 @@
  * bounded in number, size and time. Fails closed: a reference has a value or a reason, never a substitute.
  * Source: config-and-credentials.md 4.
  */
+import { isObject } from "../../lib/objects.ts";
 import { isAbsolute } from "@std/path";
 import { withDeadline } from "../../lib/deadline.ts";
 import { messageOf } from "../../lib/errors.ts";
@@ -10,7 +11,7 @@ import { Secret } from "../../lib/secret.ts";
 import { quoted } from "../../lib/text.ts";
 import { IS_POSIX } from "../../platform/file_safety.ts";
 import { readOwned } from "../../platform/files.ts";
-import { isObject } from "../text/config_path.ts";
+
 import { type Env, expandHome, readEnv } from "../env.ts";
 import { type Config, readConfig, type SecretProvider } from "../schema/schema.ts";
 import { askProgram, type SecretAnswer } from "./secret_exec.ts";

@@ -3,11 +3,12 @@
  * the header alone proves nothing (N09). Bounded: 5 s per question, one question per address at a time, answers kept
  * 60 s, failures 5 s. Source: config-and-credentials.md 9.
  */
+import { isObject } from "../../lib/objects.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { parseIp, renderIp } from "../../lib/ip.ts";
 import { runProgram } from "../../platform/process/start.ts";
 import { DEFAULT_PATH } from "../../platform/os.ts";
-import { isObject } from "../text/config_path.ts";
+
 import type { Env } from "../env.ts";
 
 /** Login of the owner of an address; `undefined` when the daemon cannot say. Never rejects. */

@@ -2,6 +2,7 @@
  * Paths into the configuration as people type them: `gateway.port`, `agents.list[0].id`, `a["key.with.dot"]`.
  * Owns their grammar and reading a value at a path; changing one is `json5_edit.ts`.
  */
+import { isObject } from "../../lib/objects.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
 
@@ -54,11 +55,6 @@ export function renderConfigPath(path: ConfigPath): string {
     if (!/^[^.[\]"'\s]+$/.test(step)) return `[${JSON.stringify(step)}]`;
     return i === 0 ? step : `.${step}`;
   }).join("");
-}
-
-/** A plain object, not an array and not null. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The value at a path, own keys only; a number step also names a key of an object. `undefined` when absent. */

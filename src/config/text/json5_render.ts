@@ -1,7 +1,7 @@
 /**
  * Values as JSON5 text in the style of the file they go into: indentation, line ends and quotes of its keys.
  */
-import { isObject } from "./config_path.ts";
+import { isObject } from "../../lib/objects.ts";
 
 /** How a file is written. `keyQuote` is empty when its keys have none. */
 export interface Style {

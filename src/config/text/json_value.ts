@@ -1,7 +1,8 @@
 /**
  * Plain JSON values: change without mutation, equality, and the paths at which two of them differ.
  */
-import { type ConfigPath, isObject } from "./config_path.ts";
+import { isObject } from "../../lib/objects.ts";
+import { type ConfigPath } from "./config_path.ts";
 
 /** A copy of `root` with `value` at `path`. */
 export function withValue(root: unknown, path: ConfigPath, value: unknown): unknown {

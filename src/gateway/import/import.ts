@@ -3,9 +3,11 @@
  * nodes with their approved commands. Rows that do not add up are skipped and named; what is paired already stays.
  * Source: issue of pairing, section 1; gateway-protocol.md 16; decision 7.
  */
+import { isObject } from "../../lib/objects.ts";
 import { sha256Hex } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { deviceIdOf, normalizePublicKey } from "../../identity/device_key.ts";
+import { lstatOrMissing } from "../../platform/file_safety.ts";
 import { ensureDir, writeAtomic } from "../../platform/files.ts";
 import type {
   ApprovedSurface,
@@ -81,8 +83,7 @@ const time = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined;
 const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
-const row = (value: unknown): Row =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? value as Row : {};
+const row = (value: unknown): Row => isObject(value) ? value : {};
 
 /** The record, or why the row cannot be one. I22: an id is only believed with the key it is made from. */
 async function toRecord(
@@ -186,7 +187,7 @@ function surfaceOf(source: Row, from: ImportSource, deviceId: string): ApprovedS
 async function writeMissingFiles(source: ImportSource, { paths }: ImportTarget): Promise<string[]> {
   const written: string[] = [];
   const write = async (path: string, content: string | undefined) => {
-    if (content === undefined || await exists(path)) return;
+    if (content === undefined || await lstatOrMissing(path)) return;
     await writeAtomic(path, content);
     written.push(path);
   };
@@ -194,14 +195,4 @@ async function writeMissingFiles(source: ImportSource, { paths }: ImportTarget):
   await write(paths.deviceKeyFile, source.deviceKeyText);
   await write(paths.approvalsFile, source.approvalsText);
   return written;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

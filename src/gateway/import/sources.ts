@@ -3,6 +3,7 @@
  * 2026.9 line, the latter read from a copy. Nothing here is ever written, renamed or locked in the source.
  * Source: gateway-protocol.md 16; decision 25.
  */
+import { isObject } from "../../lib/objects.ts";
 import { join } from "@std/path";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { readOwned } from "../../platform/files.ts";
@@ -37,9 +38,9 @@ async function readJsonStores(dir: string): Promise<ImportSource | undefined> {
   if (devices === undefined && nodes === undefined) return undefined;
   return {
     kind: "json",
-    devices: Object.values(devices ?? {}).filter(isRow),
+    devices: Object.values(devices ?? {}).filter(isObject),
     nodes: new Map(
-      Object.entries(nodes ?? {}).filter((entry): entry is [string, Row] => isRow(entry[1])),
+      Object.entries(nodes ?? {}).filter((entry): entry is [string, Row] => isObject(entry[1])),
     ),
   };
 }
@@ -49,7 +50,7 @@ async function readJson(path: string): Promise<Row | undefined> {
   if (file === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(file.bytes));
-    if (isRow(value)) return value;
+    if (isObject(value)) return value;
   } catch (error) {
     throw unreadable(path, messageOf(error));
   }
@@ -58,10 +59,6 @@ async function readJson(path: string): Promise<Row | undefined> {
 
 function unreadable(path: string, why: string): OpenclawError {
   return new OpenclawError("IMPORT_UNREADABLE", `Cannot import "${path}": ${why}`);
-}
-
-function isRow(value: unknown): value is Row {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function readSqlite(path: string): Promise<ImportSource | undefined> {

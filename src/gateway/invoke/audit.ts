@@ -1,6 +1,7 @@
 /**
  * One audit row per `system.run`, made from the call and the node's answer, queued off the invoke path. Source: decision 24.
  */
+import { isObject } from "../../lib/objects.ts";
 import { showableWithin } from "../../lib/text.ts";
 import type { AuditRow } from "../../store/audit_row.ts";
 import type { SafeRun } from "../approvals/run.ts";
@@ -26,7 +27,7 @@ export interface RunFacts {
 /** The row of one run. */
 export function auditRow(facts: RunFacts): AuditRow {
   const { caller, run, outcome, answer } = facts;
-  const result = isRecord(answer?.value) ? answer.value : {};
+  const result = isObject(answer?.value) ? answer.value : {};
   const argv = Array.isArray(run.params.command) ? run.params.command : [];
   const denied = !outcome.ok &&
     /SYSTEM_RUN_DENIED|APPROVAL/.test(`${outcome.code} ${outcome.message}`);
@@ -53,8 +54,4 @@ export function auditRow(facts: RunFacts): AuditRow {
 function ruleOf(run: SafeRun, result: Record<string, unknown>): { rule?: string } {
   if (run.approved !== undefined) return { rule: `approval ${run.approved.id}` };
   return typeof result.rule === "string" ? { rule: showableWithin(result.rule, 512) } : {};
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@
  * What a node host calls by itself: events, inventories, queued work. Answers are honest and small: this gateway keeps
  * what it shows and drops the rest. Source: gateway-protocol.md 9.1, 11.5.
  */
+import { isObject } from "../../lib/objects.ts";
 import { any, int, list, nullable, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { bool } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
@@ -84,9 +85,7 @@ function eventPayload(params: { payload?: unknown; payloadJSON?: string | null }
       throw refusal("INVALID_REQUEST", "invalid node.event params: payloadJSON is not JSON");
     }
   }
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? value as Record<string, unknown>
-    : {};
+  return isObject(value) ? value : {};
 }
 
 /** A20: only runs this gateway sent to this node count; forged ones are dropped and counted. */

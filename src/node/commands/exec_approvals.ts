@@ -3,6 +3,7 @@
  * Ours beside it: grants with a clock, shown as `grants` next to the file to those who ask, and changed by
  * `file.grantChanges`; a peer that does not know them sees and changes nothing. Source: node-host.md 7.7.
  */
+import { isObject } from "../../lib/objects.ts";
 import { type Grant, type GrantWish, isLive, newGrant } from "../../approvals/grants.ts";
 import { any, bool, check, int, list, num, obj, opt, problemText, str } from "../../lib/schema.ts";
 import { invalidRequest, type InvokeContext, nodeCommand } from "./define.ts";
@@ -44,16 +45,12 @@ export const execApprovalsSet = nodeCommand("system.execApprovals.set", {
   }),
   refusal: invalidRequest("exec approvals file required").message,
 }, async ({ file, baseHash, grants }, context) => {
-  const { grantChanges, ...plain } = isFile(file) ? file : { grantChanges: undefined };
+  const { grantChanges, ...plain } = isObject(file) ? file : { grantChanges: undefined };
   const change = grantChanges === undefined ? undefined : readChanges(grantChanges, context);
-  await context.approvals.set(isFile(file) ? plain : file, baseHash);
+  await context.approvals.set(isObject(file) ? plain : file, baseHash);
   if (change) await context.approvals.changeGrants(change);
   return await snapshot(context, grants ?? false);
 });
-
-function isFile(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** Checks the edits before anything is written; this node's clock decides when a grant ends. */
 function readChanges(value: unknown, { clock }: InvokeContext) {

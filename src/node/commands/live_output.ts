@@ -2,6 +2,7 @@
  * Live output of one run towards the gateway: chunks of at most 12,000 bytes in order, at most 16 of them unanswered, and
  * credit back to the runner as they are answered (decisions 12, 13). Nothing is dropped unless nobody listens any more.
  */
+import { joinBytes } from "../../lib/bytes.ts";
 import { outputChunk } from "./run_output.ts";
 
 /** Raw bytes per chunk. Source: CONTRACT of decision 12. */
@@ -140,8 +141,6 @@ export class LiveOutput {
       this.#queue.shift();
     }
     if (parts.length === 1) return first;
-    const bytes = new Uint8Array(size);
-    parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
-    return { stream: first.stream, bytes };
+    return { stream: first.stream, bytes: joinBytes(parts) };
   }
 }

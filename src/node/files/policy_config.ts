@@ -2,8 +2,9 @@
  * The settings of `openclaw.json` that concern execution on this node. Read again when the file changed, so that a
  * stricter rule counts from the next command on.
  */
+import { isObject } from "../../lib/objects.ts";
 import type { ExecConfig } from "../../approvals/policy.ts";
-import { isObject } from "../../config/text/config_path.ts";
+
 import type { Env } from "../../config/env.ts";
 import { loadConfig, type LoadedConfig } from "../../config/file/load.ts";
 import { messageOf } from "../../lib/errors.ts";

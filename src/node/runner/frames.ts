@@ -13,6 +13,7 @@
  *    | <-- Exit {JobEnd} -------- |   last frame of a job
  *    | (end of file) -----------> |   kills every group and ends
  */
+import { joinBytes } from "../../lib/bytes.ts";
 
 /** Frame types. */
 export const FrameType = {
@@ -150,7 +151,7 @@ export async function* readFrames(
 ): AsyncGenerator<Frame> {
   let rest: Uint8Array<ArrayBuffer> = new Uint8Array();
   for await (const chunk of stream) {
-    rest = rest.length === 0 ? chunk : concat(rest, chunk);
+    rest = rest.length === 0 ? chunk : joinBytes([rest, chunk]);
     for (let length; (length = frameLength(rest)) <= rest.length; rest = rest.subarray(length)) {
       const view = new DataView(rest.buffer, rest.byteOffset);
       const bytes = rest.subarray(HEADER_BYTES, length);
@@ -164,13 +165,6 @@ function frameLength(bytes: Uint8Array<ArrayBuffer>): number {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(5);
   if (length > MAX_FRAME_BYTES) throw new RangeError(`Runner frame of ${length} bytes`);
   return HEADER_BYTES + length;
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }
 
 /** Writes frames one after the other; `write` resolves when the pipe took the frame. Errors end in `onError` once. */

@@ -4,6 +4,7 @@
  */
 import { decide } from "../../../src/approvals/decide.ts";
 import { makePlan, type Plan } from "../../../src/approvals/plan.ts";
+import { lstatOrMissing } from "../../../src/platform/file_safety.ts";
 import { policyOf } from "../fake_machine.ts";
 import { realFacts } from "./real_facts.ts";
 import { FORBIDDEN, HARMLESS, randomFrom, randomLine } from "./shell_lines.ts";
@@ -60,7 +61,9 @@ export async function runOracle({ lines, seed, shell }: OracleOptions): Promise<
       batch = [];
     }
     for (const name of ["X", "s/X", "s/sub/X"]) {
-      if (await exists(`${base}/${name}`)) found.violations.push(`the canary ${name} exists`);
+      if (await lstatOrMissing(`${base}/${name}`)) {
+        found.violations.push(`the canary ${name} exists`);
+      }
     }
     return { lines, ...found };
   } finally {
@@ -236,14 +239,4 @@ function planned(plan: Plan, bin: string): Set<string> {
     });
   }
   return out;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

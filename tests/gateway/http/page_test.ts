@@ -91,7 +91,7 @@ Deno.test("a base path that is another host's address is none", () =>
   }, { config: { gateway: { controlUi: { basePath: "//evil.example/x y" } } } }));
 
 Deno.test("A16, A17: the page hides exactly what the rest of the program hides", async () => {
-  const page = await import("../../src/gateway/page/app/text.js");
+  const page = await import("../../../src/gateway/page/app/text.js");
   const wrong: string[] = [];
   for (let code = 0; code <= 0x10ffff; code++) {
     const char = `a${String.fromCodePoint(code)}b`;

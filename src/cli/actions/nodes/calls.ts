@@ -1,6 +1,7 @@
 /**
  * `nodes …` except `nodes run`: lists, details and single calls.
  */
+import { isObject } from "../../../lib/objects.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { type Gateway, withGateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -261,9 +262,7 @@ export function jsonObject(name: string, text: string): Record<string, unknown> 
   } catch {
     value = undefined; // reported below: not JSON and not an object need the same fix
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
+  if (isObject(value)) return value;
   throw new OpenclawError("INVALID_FLAG_VALUE", `${name} must be a JSON object`, {
     hint: `${name} '{"key":"value"}'`,
   });

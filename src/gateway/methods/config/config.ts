@@ -2,8 +2,9 @@
  * Methods that read and change the configuration of this gateway. A change is guarded by the revision it was made
  * from, judged as a whole, written by `config/file/edit.ts` and then put in force. Source: gateway-protocol.md 11.2.
  */
+import { isObject } from "../../../lib/objects.ts";
 import { type ConfigChange, editConfig, type EditOutcome } from "../../../config/file/edit.ts";
-import { type ConfigPath, isObject, renderConfigPath } from "../../../config/text/config_path.ts";
+import { type ConfigPath, renderConfigPath } from "../../../config/text/config_path.ts";
 import { Json5Error, parseJson5 } from "../../../config/text/json5.ts";
 import { loadConfig, type LoadedConfig } from "../../../config/file/load.ts";
 import { redactValue, restoreText } from "../../../config/file/redact.ts";

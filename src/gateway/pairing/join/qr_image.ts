@@ -3,7 +3,7 @@
  * for. Source: gateway-protocol.md 15.1 (`qrDataUrl`).
  */
 import { encode } from "uqr";
-import { toBase64, utf8 } from "../../../lib/bytes.ts";
+import { joinBytes, toBase64, utf8 } from "../../../lib/bytes.ts";
 
 /** Pixels per module, and white modules around, as scanners want them. */
 const SCALE = 4;
@@ -40,7 +40,7 @@ async function pngOf(modules: readonly (readonly boolean[])[], size: number): Pr
   view.setUint32(0, side);
   view.setUint32(4, side);
   header[8] = 1;
-  return concat([
+  return joinBytes([
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     chunk("IHDR", header),
     chunk("IDAT", await deflate(rows)),
@@ -55,7 +55,7 @@ async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
 
 /** Length, name, content, checksum of name and content. */
 function chunk(name: string, content: Uint8Array): Uint8Array {
-  const out = concat([new Uint8Array(4), utf8(name), content, new Uint8Array(4)]);
+  const out = joinBytes([new Uint8Array(4), utf8(name), content, new Uint8Array(4)]);
   const view = new DataView(out.buffer);
   view.setUint32(0, content.length);
   view.setUint32(out.length - 4, crc32(out.subarray(4, out.length - 4)));
@@ -69,14 +69,4 @@ function crc32(bytes: Uint8Array): number {
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb8_8320 : 0);
   }
   return ~crc >>> 0;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
