@@ -387,10 +387,13 @@ async function killAfter(home: string, from: number, count: number): Promise<num
     stdout: "piped",
   }).spawn();
   let text = "";
+  let killed = false;
   for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
     text += part;
     // Acknowledgements go on while this one is read, so the kill falls anywhere in an edit.
-    if (text.split("\n").length > count) child.kill("SIGKILL");
+    if (killed || text.split("\n").length <= count) continue;
+    child.kill("SIGKILL");
+    killed = true;
   }
   await child.status;
   return Number(text.trim().split("\n").at(-1));
