@@ -1,5 +1,6 @@
 /** A first start beside an existing set-up: asked at a terminal, named without one; its devices stay paired. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { olderNodeRecord } from "../support/older_store.ts";
 import { testKey } from "../support/wire.ts";
 import { freePort, run, start, TempHome } from "./program.ts";
 import { Terminal } from "./terminal.ts";
@@ -11,23 +12,7 @@ async function existingSetup(home: TempHome): Promise<string> {
   const key = await testKey(32);
   const folder = `${home.path}/old/devices`;
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  const node = {
-    deviceId: key.deviceId,
-    publicKey: key.publicKey,
-    displayName: "Old Node",
-    platform: "linux",
-    clientId: "node-host",
-    clientMode: "node",
-    role: "node",
-    roles: ["node"],
-    scopes: [],
-    approvedScopes: [],
-    tokens: {
-      node: { token: "old-token", role: "node", scopes: [], createdAtMs: 1_700_000_000_000 },
-    },
-    createdAtMs: 1_700_000_000_000,
-    approvedAtMs: 1_700_000_000_000,
-  };
+  const node = olderNodeRecord(key, "old-token", "Old Node");
   const text = JSON.stringify({ [key.deviceId]: node });
   await Deno.writeTextFile(`${folder}/paired.json`, text, { mode: 0o600 });
   return key.deviceId;

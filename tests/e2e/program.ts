@@ -63,17 +63,19 @@ export interface Outcome {
 /** Options of {@linkcode run} and {@linkcode start}. */
 export interface ProgramOptions {
   readonly env: Record<string, string>;
+  /** Words before our command line: a program that starts ours, in a namespace or with a limit. */
+  readonly through?: readonly string[];
   readonly cwd?: string;
   /** Text for stdin; without it stdin is empty. */
   readonly input?: string | Uint8Array;
   readonly timeoutMs?: number;
 }
 
-/** Runs to the end in a session without a terminal, so that nobody can be asked. */
-export async function run(args: readonly string[], options: ProgramOptions): Promise<Outcome> {
-  const { file, args: all } = command(args);
-  const child = new Deno.Command(file, {
-    args: all,
+function spawn(args: readonly string[], options: ProgramOptions): Deno.ChildProcess {
+  const ours = command(args);
+  const [file, ...words] = [...options.through ?? [], ours.file, ...ours.args];
+  return new Deno.Command(file!, {
+    args: words,
     env: options.env,
     clearEnv: true,
     detached: true,
@@ -82,6 +84,11 @@ export async function run(args: readonly string[], options: ProgramOptions): Pro
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** Runs to the end in a session without a terminal, so that nobody can be asked. */
+export async function run(args: readonly string[], options: ProgramOptions): Promise<Outcome> {
+  const child = spawn(args, options);
   const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 30_000);
   const fed = options.input === undefined ? undefined : feed(child.stdin, options.input);
   const { code, stdout, stderr } = await child.output();
@@ -177,18 +184,7 @@ export class Running implements AsyncDisposable {
 
 /** Starts a program that stays. */
 export function start(args: readonly string[], options: ProgramOptions): Running {
-  const { file, args: all } = command(args);
-  const child = new Deno.Command(file, {
-    args: all,
-    env: options.env,
-    clearEnv: true,
-    detached: true,
-    ...(options.cwd ? { cwd: options.cwd } : {}),
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  return new Running(child);
+  return new Running(spawn(args, options));
 }
 
 /** A gateway and a paired node on two state directories, made exactly as the README says. */

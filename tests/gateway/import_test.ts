@@ -6,30 +6,13 @@ import { runImport } from "../../src/gateway/import/run.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { GatewayStore } from "../../src/store/gateway_store.ts";
+import { olderNodeRecord } from "../support/older_store.ts";
 import { keyOf, NODE_COMMANDS, nodeOptions, openWorld, owner } from "./world.ts";
 
 const OLD_TOKEN = "old-synthetic-token-0123456789abcdefghijklm";
 
 async function nodeRecord(byte: number, more: Record<string, unknown> = {}) {
-  const key = await keyOf(byte);
-  return {
-    deviceId: key.deviceId,
-    publicKey: key.publicKey,
-    displayName: "Build 1",
-    platform: "linux",
-    clientId: "node-host",
-    clientMode: "node",
-    role: "node",
-    roles: ["node"],
-    scopes: [],
-    approvedScopes: [],
-    tokens: {
-      node: { token: OLD_TOKEN, role: "node", scopes: [], createdAtMs: 1_700_000_000_000 },
-    },
-    createdAtMs: 1_700_000_000_000,
-    approvedAtMs: 1_700_000_000_000,
-    ...more,
-  };
+  return { ...olderNodeRecord(await keyOf(byte), OLD_TOKEN, "Build 1"), ...more };
 }
 
 async function writeJson(dir: string, name: string, value: unknown) {

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { lockFile } from "../../../src/platform/files.ts";
 import type { TempState } from "../../config/temp_state.ts";
-import { command, freePort } from "../program.ts";
+import { freePort, run } from "../program.ts";
 import {
   checkFinding,
   examine,
@@ -224,12 +224,6 @@ async function inNewNamespace(
   script: string,
   env: Record<string, string>,
 ) {
-  const { file, args } = command(["doctor", "--json"]);
-  const done = await new Deno.Command("unshare", {
-    args: ["-r", ...kinds, "sh", "-c", script, "sh", file, ...args],
-    env,
-    clearEnv: true,
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return read({ code: done.code, stdout: text(done.stdout), stderr: text(done.stderr) });
+  const through = ["unshare", "-r", ...kinds, "sh", "-c", script, "sh"];
+  return read(await run(["doctor", "--json"], { env, through }));
 }

@@ -1,7 +1,7 @@
 /** A gateway here, bound to the cable, and a node on another machine (network namespace) with a pinned certificate. */
 import { assert } from "@std/assert";
 import { type OtherMachine, otherMachine } from "../../support/netns.ts";
-import { command, freePort, type Outcome, run, Running, start, TempHome } from "../program.ts";
+import { freePort, type Outcome, run, type Running, start, TempHome } from "../program.ts";
 
 /** The scene; `undefined` with a printed reason where it cannot be had. */
 export class OtherMachineScene implements AsyncDisposable {
@@ -76,15 +76,5 @@ export function startThere(
   args: readonly string[],
   env: Record<string, string>,
 ): Running {
-  const program = command(args);
-  const child = new Deno.Command("ip", {
-    args: ["netns", "exec", machine.name, program.file, ...program.args],
-    env,
-    clearEnv: true,
-    detached: true,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  return new Running(child);
+  return start(args, { env, through: ["ip", "netns", "exec", machine.name] });
 }

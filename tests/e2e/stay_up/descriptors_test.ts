@@ -3,21 +3,12 @@ import { assert, assertEquals } from "@std/assert";
 import { requireFingerprint } from "../../../src/identity/fingerprint.ts";
 import { parseJoinLine } from "../../../src/protocol/setup_code.ts";
 import { Crowd } from "../../support/crowd.ts";
-import { command, eventually, freePort, run, Running, TempHome } from "../program.ts";
+import { eventually, freePort, run, type Running, start, TempHome } from "../program.ts";
 
 /** A gateway that may open 64 descriptors and not one more. */
 function startNarrow(env: Record<string, string>): Running {
-  const { file, args } = command(["gateway", "run", "--tls"]);
-  const child = new Deno.Command("sh", {
-    args: ["-c", 'ulimit -n 64; exec "$0" "$@"', file, ...args],
-    env,
-    clearEnv: true,
-    detached: true,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  return new Running(child);
+  const through = ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"'];
+  return start(["gateway", "run", "--tls"], { env, through });
 }
 
 /** Opens `count` connections at the same moment; those that were refused are `undefined`. */
