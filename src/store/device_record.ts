@@ -51,22 +51,27 @@ export interface PendingSurface extends Surface {
   readonly ts: number;
 }
 
-/** One paired device. Lists are in the order they were granted. */
-export interface DeviceRecord {
+/** What a device says of itself; identity is proven (key, signature, nonce) before anybody looks at the rest. */
+export interface DeviceFacts {
   readonly deviceId: string;
+  /** Raw Ed25519 key, base64url without padding. */
   readonly publicKey: string;
   readonly clientId: string;
   readonly clientMode: string;
   readonly displayName?: string;
+  readonly version?: string;
+  /** Pinned at approval, like the family (I10). */
+  readonly platform?: string;
+  readonly deviceFamily?: string;
+  readonly modelIdentifier?: string;
+}
+
+/** One paired device. Lists are in the order they were granted. */
+export interface DeviceRecord extends DeviceFacts {
   /** Set by an operator; survives reconnects and wins over `displayName` (device.pair.rename). */
   readonly operatorLabel?: string;
   /** Set by an operator for the node list (node.rename). */
   readonly nodeName?: string;
-  readonly version?: string;
-  /** Pinned at approval (I10). */
-  readonly platform?: string;
-  readonly deviceFamily?: string;
-  readonly modelIdentifier?: string;
   readonly remoteIp?: string;
   readonly role: string;
   readonly roles: readonly string[];

@@ -2,20 +2,11 @@
  * Requests that wait for an operator, and what became of those that no longer wait: an id that was ever printed leads
  * somewhere. Source: gateway-protocol.md 8.1; decision 3.
  */
-import type { Surface } from "./device_record.ts";
+import type { DeviceFacts, Surface } from "./device_record.ts";
 
 /** A device that knocks. `surface` is what its refused connect offered, already filtered by the command policy. */
-export interface PairingRequest {
+export interface PairingRequest extends DeviceFacts {
   readonly requestId: string;
-  readonly deviceId: string;
-  readonly publicKey: string;
-  readonly clientId: string;
-  readonly clientMode: string;
-  readonly displayName?: string;
-  readonly version?: string;
-  readonly platform?: string;
-  readonly deviceFamily?: string;
-  readonly modelIdentifier?: string;
   /** The role of the newest connect; `roles` holds all asked for since. */
   readonly role: string;
   readonly roles: readonly string[];

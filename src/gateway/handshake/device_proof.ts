@@ -7,7 +7,7 @@ import {
   verifyDeviceSignature,
 } from "../../identity/device_key.ts";
 import type { Candidate, ProofVerdict } from "./types.ts";
-import type { DeviceFacts } from "../pairing/desk.ts";
+import type { DeviceFacts } from "../../store/device_record.ts";
 
 /** I20, I22: the id must be the key's, and one of the texts must be signed by it. `undefined` without a device. */
 export async function checkProof(

@@ -3,30 +3,10 @@
  * Every promise here settles after the change is on disk, so what the peer is told survives a crash (F01).
  */
 import type { Secret } from "../../lib/secret.ts";
+import type { DeviceFacts, Surface } from "../../store/device_record.ts";
 
 /** Roles of the protocol. */
 export type DeviceRole = "operator" | "node";
-
-/** Who knocks: identity is proven (key, signature, nonce) before the desk is asked. */
-export interface DeviceFacts {
-  readonly deviceId: string;
-  /** Raw Ed25519 key, base64url without padding. */
-  readonly publicKey: string;
-  readonly clientId: string;
-  readonly clientMode: string;
-  readonly displayName?: string;
-  readonly version?: string;
-  readonly platform?: string;
-  readonly deviceFamily?: string;
-  readonly modelIdentifier?: string;
-}
-
-/** What a node says it can do. */
-export interface DeclaredSurface {
-  readonly caps: readonly string[];
-  readonly commands: readonly string[];
-  readonly permissions?: Readonly<Record<string, boolean>>;
-}
 
 /** Asks whether a presented token is the device's own. */
 export interface DeviceTokenQuestion {
@@ -74,7 +54,7 @@ export interface AdmissionRequest {
   /** Present when the upgrade carried an Origin header. */
   readonly browserOrigin?: string;
   /** Present for role `node`. */
-  readonly surface?: DeclaredSurface;
+  readonly surface?: Surface;
   readonly bootstrap?: BootstrapTicket;
   /** From {@linkcode PairingDesk.verifyDeviceToken} when the device token let the peer in. */
   readonly deviceTokenGeneration?: number;

@@ -5,9 +5,9 @@
 import type { OpenclawError } from "../../lib/errors.ts";
 import { missingScopeError, refusal } from "../../protocol/errors.ts";
 import { coversAll, coversScope, missingScope } from "../../protocol/scopes.ts";
-import { type DeviceRecord, effectiveRoles } from "../../store/device_record.ts";
+import { type DeviceFacts, type DeviceRecord, effectiveRoles } from "../../store/device_record.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
-import type { AdmissionRequest, DeviceFacts, PairingReason } from "./desk.ts";
+import type { AdmissionRequest, PairingReason } from "./desk.ts";
 import type { Principal } from "../peers/principal.ts";
 
 /** Why this connection needs an approval; `undefined` = it is covered by the record. */

@@ -5,16 +5,15 @@
  */
 import { refusal } from "../../protocol/errors.ts";
 import type { Secret } from "../../lib/secret.ts";
-import type { DeviceRecord, PendingSurface } from "../../store/device_record.ts";
+import type { DeviceRecord, PendingSurface, Surface } from "../../store/device_record.ts";
 import { compareSurface, sameSurface, surfaceChanges } from "../nodes/surface.ts";
 import type { Principal } from "../peers/principal.ts";
 import { type PairingContext, remember } from "./context.ts";
-import type { DeclaredSurface } from "./desk.ts";
 import { mayTouch } from "./rules.ts";
 import { allowedSurface, approvedRow, emitResolved, pendingRow } from "./surfaces.ts";
 
 /** What is asked for a node; absent parts stay as they are asked or approved now. */
-export interface SurfaceAsk extends Partial<DeclaredSurface> {
+export interface SurfaceAsk extends Partial<Surface> {
   readonly nodeId: string;
 }
 

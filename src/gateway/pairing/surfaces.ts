@@ -14,7 +14,7 @@ import {
 import type { Change } from "../../store/store.ts";
 import { filterDeclared } from "../nodes/policy.ts";
 import { deadRequest, type PairingContext, remember } from "./context.ts";
-import type { AdmissionRequest, DeclaredSurface, EffectiveSurface } from "./desk.ts";
+import type { AdmissionRequest, EffectiveSurface } from "./desk.ts";
 import { mayTouch, refuseSurfaceApprove } from "./rules.ts";
 import type { Principal } from "../peers/principal.ts";
 import { compareSurface, sameSurface, surfaceChanges, tidySurface } from "../nodes/surface.ts";
@@ -22,7 +22,7 @@ import { compareSurface, sameSurface, surfaceChanges, tidySurface } from "../nod
 /** The part of a declaration the command policy lets through. */
 export function allowedSurface(
   context: PairingContext,
-  declared: DeclaredSurface,
+  declared: Surface,
   platform: PlatformFacts,
 ): Surface {
   const commands = filterDeclared(declared.commands, platform, context.nodePolicy());

@@ -189,33 +189,31 @@ export async function nodesDescribe(values: NodeValues, io: Io): Promise<void> {
   });
 }
 
+/** Calls a pairing method on the node that was meant; its id and the answer. */
+async function changeNode(
+  values: NodeValues,
+  io: Io,
+  method: string,
+  more: Readonly<Record<string, unknown>> = {},
+) {
+  const scopes = [...READ, ...PAIRING];
+  return await withGateway(io, values, { scopes }, async (gateway) => {
+    const { nodeId } = await chooseNode(gateway, values.node);
+    return { nodeId, answer: await gateway.call(method, { nodeId, ...more }) };
+  });
+}
+
 /** `nodes remove`. */
 export async function nodesRemove(values: NodeValues, io: Io): Promise<void> {
-  const { nodeId, answer } = await withGateway(
-    io,
-    values,
-    { scopes: [...READ, ...PAIRING] },
-    async (gateway) => {
-      const { nodeId } = await chooseNode(gateway, values.node);
-      return { nodeId, answer: await gateway.call("node.pair.remove", { nodeId }) };
-    },
-  );
+  const { nodeId, answer } = await changeNode(values, io, "node.pair.remove");
   io.out.show(answer, () => io.out.text(`Removed paired node ${nodeId}`));
 }
 
 /** `nodes rename`. */
 export async function nodesRename(values: NodeValues & { name: string }, io: Io): Promise<void> {
-  const { nodeId, answer } = await withGateway(
-    io,
-    values,
-    { scopes: [...READ, ...PAIRING] },
-    async (gateway) => {
-      const { nodeId } = await chooseNode(gateway, values.node);
-      const params = { nodeId, displayName: values.name };
-      return { nodeId, answer: await gateway.call("node.rename", params) };
-    },
-  );
-  io.out.show(answer, () => io.out.text(`node rename ok: ${nodeId} -> ${values.name}`));
+  const { name } = values;
+  const { nodeId, answer } = await changeNode(values, io, "node.rename", { displayName: name });
+  io.out.show(answer, () => io.out.text(`node rename ok: ${nodeId} -> ${name}`));
 }
 
 interface InvokeValues extends NodeValues {

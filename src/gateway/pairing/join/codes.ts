@@ -12,7 +12,8 @@ import type { JoinCode } from "../../../store/join_code.ts";
 import type { Change } from "../../../store/store.ts";
 import type { JoinAnswer, JoinDesk } from "./desk.ts";
 import type { PairingContext } from "../context.ts";
-import type { BootstrapQuestion, BootstrapTicket, DeviceFacts } from "../desk.ts";
+import type { BootstrapQuestion, BootstrapTicket } from "../desk.ts";
+import type { DeviceFacts } from "../../../store/device_record.ts";
 
 /** Longest life of a join code: a week. */
 export const MAX_JOIN_LIFETIME_MS = 7 * 24 * 3_600_000;
