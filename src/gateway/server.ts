@@ -20,6 +20,7 @@ import { Dispatcher } from "./dispatch.ts";
 import { Door } from "./door.ts";
 import { EventHub } from "./peers/events.ts";
 import { lockGateway } from "./services/gateway_lock.ts";
+import { refuseReferenceGateway } from "./services/reference_lock.ts";
 import { HealthMonitor } from "./services/health.ts";
 import { HelloBuilder } from "./hello.ts";
 import { openListening } from "./listening/listening.ts";
@@ -82,11 +83,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { paths, env } = options;
   await ensureDir(paths.stateDir);
   await ensureDir(paths.gatewayDir);
-  const loaded = await loadServerConfig(paths, env);
-  const plan = await loadServerPlan({ flags: options.flags ?? {}, env, paths, loaded });
+  // Before the plan: it may save a new token, which a gateway that runs already would take for its own.
   const lock = await lockGateway(paths);
   const cleanups: (() => unknown)[] = [() => lock.close()];
   try {
+    await refuseReferenceGateway(paths, env);
+    const loaded = await loadServerConfig(paths, env);
+    const plan = await loadServerPlan({ flags: options.flags ?? {}, env, paths, loaded });
     return await compose(options, plan, lock, cleanups);
   } catch (error) {
     for (const cleanup of cleanups.reverse()) await cleanup();

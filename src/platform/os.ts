@@ -48,5 +48,14 @@ export function homeDir(env: Readonly<Record<string, string | undefined>>): stri
   return home?.trim() || undefined;
 }
 
+/** The folder for temporary files of an environment record, as Node.js finds it; no slash at its end. */
+export function temporaryDir(env: Readonly<Record<string, string | undefined>>): string {
+  const windows = platformName() === "windows";
+  const names = windows ? ["TEMP", "TMP"] : ["TMPDIR", "TMP", "TEMP"];
+  const named = names.map((name) => env[name]).find((value) => value !== undefined && value !== "");
+  const path = named ?? (windows ? "C:\\Windows\\Temp" : "/tmp");
+  return path.length > 1 ? path.replace(/[/\\]$/, "") : path;
+}
+
 /** PATH of a process whose environment has none. Source: node-host.md 2. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

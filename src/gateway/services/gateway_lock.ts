@@ -1,6 +1,6 @@
 /**
  * One gateway per state directory (decision 26). The lock is the operating system's, so a killed gateway or a reused pid
- * cannot leave a stale one (F31).
+ * cannot leave a stale one (F31). Locks of the reference are read by `reference_lock.ts`.
  */
 import type { StatePaths } from "../../config/paths.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
@@ -23,7 +23,7 @@ export async function lockGateway(paths: StatePaths): Promise<FileLock> {
       } already runs on it`,
       {
         cause: error,
-        hint: "openclaw gateway status",
+        hint: "openclaw gateway status\nopenclaw gateway run --force   # ends that one first",
         ...(error.details ? { details: error.details } : {}),
       },
     );
