@@ -121,7 +121,7 @@ export class Dispatcher {
     if (text.length > MAX_SMALL_FRAME_BYTES && !BIG_FRAME_METHODS.has(read.frame.method)) {
       return connection.close(CLOSE.tooBig, "");
     }
-    this.#dispatch(connection, read.frame);
+    this.#dispatch(connection, read.frame, text.length);
   }
 
   /** One call from elsewhere than a frame: same order, same checks. @throws {OpenclawError} as the method. */
@@ -145,9 +145,10 @@ export class Dispatcher {
     }
   }
 
-  #dispatch(connection: Connection, frame: RequestFrame): void {
+  #dispatch(connection: Connection, frame: RequestFrame, size: number): void {
     const context = new CallContext(connection, this.#services, frame.id);
     connection.running++;
+    this.#services.frames?.request(connection, frame, size);
     let result: unknown;
     try {
       result = this.#run(frame, context, connection.running);
@@ -192,6 +193,7 @@ export class Dispatcher {
 
   #done(frame: RequestFrame, context: CallContext, payload: unknown): void {
     context.connection.running--;
+    this.#services.frames?.answered(context.connection, frame);
     context.connection.sendText(responseText(frame.id, payload));
     context.afterwards?.();
   }
@@ -207,6 +209,7 @@ export class Dispatcher {
       });
     }
     const wire = wireErrorOf(error, connection.principal.protocol);
+    this.#services.frames?.answered(connection, frame, wire.code);
     connection.sendText(errorText(frame.id, wire));
     context.afterwards?.();
     if (!wire.message.startsWith("unauthorized role: ")) return;

@@ -27,6 +27,7 @@ import { openListening } from "./listening/listening.ts";
 import { LogFile } from "./services/log_file.ts";
 import { METHODS } from "./methods/mod.ts";
 import type { OriginPolicy } from "./auth/origin.ts";
+import { FrameLog, type FrameLogStyle } from "./peers/frame_log.ts";
 import { Presence } from "./peers/presence.ts";
 import { Registry } from "./peers/registry.ts";
 import { watchForChanges } from "./reload.ts";
@@ -47,6 +48,8 @@ export interface GatewayOptions {
   readonly logSinks?: readonly LogSink[];
   /** Default `info`. */
   readonly logLevel?: LogLevel;
+  /** Log frames, at level `debug`. */
+  readonly frameLog?: FrameLogStyle | undefined;
   readonly clock?: Clock;
   /** Answers for Tailscale Serve identities; without it they are not accepted. */
   readonly whois?: Whois;
@@ -145,6 +148,7 @@ async function compose(
     logs: logFile,
     identity,
     changes: factChanges(),
+    frames: options.frameLog && new FrameLog({ style: options.frameLog, log, clock }),
     certificates: undefined,
     authMode: () => auth.policy.mode,
   };
@@ -163,20 +167,16 @@ async function allOf<T extends readonly unknown[]>(
 }
 
 function openLog(options: GatewayOptions, clock: Clock): { logFile: LogFile; log: Logger } {
-  const sinks = options.logSinks ?? [];
-  const trouble = createLogger({
-    subsystem: "gateway",
-    clock,
-    sink: (r) => sinks.forEach((s) => s(r)),
-  });
+  const { logSinks: sinks = [], logLevel: level = "info", paths } = options;
+  const base = { subsystem: "gateway", clock };
+  const trouble = createLogger({ ...base, sink: (r) => sinks.forEach((s) => s(r)) });
   const logFile = new LogFile({
-    path: join(options.paths.logsDir, "gateway.log"),
+    path: join(paths.logsDir, "gateway.log"),
     onTrouble: (message) => trouble.warn(message),
   });
   const all = [...sinks, logFile.sink];
   const sink: LogSink = (record) => all.forEach((write) => write(record));
-  const level = options.logLevel ?? "info";
-  return { logFile, log: createLogger({ subsystem: "gateway", clock, sink, level }) };
+  return { logFile, log: createLogger({ ...base, sink, level }) };
 }
 
 /** Fingerprint, port and URL are filled in when certificate and listeners stand. */

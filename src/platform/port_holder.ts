@@ -1,6 +1,6 @@
 /**
- * Which process listens on a port, for the message of a gateway that finds its port taken. Linux only (`/proc`); elsewhere
- * and for processes of other users it cannot be told.
+ * Which processes listen on a port, for a gateway that finds its port taken. Linux only (`/proc`); elsewhere and for
+ * processes of other users it cannot be told.
  */
 
 /** A process that listens. */
@@ -12,19 +12,24 @@ export interface PortHolder {
 
 const LISTEN = "0A";
 
-/** The process of this user that listens on `port`; `undefined` when it cannot be found. Never throws. */
-export function findPortHolder(port: number): PortHolder | undefined {
-  if (Deno.build.os !== "linux") return undefined;
+/** The processes of this user that listen on `port`, at whatever address; empty when none can be found. Never throws. */
+export function findPortHolders(port: number): PortHolder[] {
+  if (Deno.build.os !== "linux") return [];
   const inodes = new Set([...inodesOf("/proc/net/tcp", port), ...inodesOf("/proc/net/tcp6", port)]);
-  if (inodes.size === 0) return undefined;
-  for (const { name } of entries("/proc")) {
-    if (!/^[0-9]+$/.test(name)) continue;
-    const holds = entries(`/proc/${name}/fd`).some((fd) =>
-      inodes.has(socketInode(`/proc/${name}/fd/${fd.name}`) ?? "")
-    );
-    if (holds) return { pid: Number(name), name: read(`/proc/${name}/comm`).trim() };
-  }
-  return undefined;
+  if (inodes.size === 0) return [];
+  return entries("/proc").filter(({ name }) => /^[0-9]+$/.test(name) && holdsAny(name, inodes))
+    .map(({ name }) => ({ pid: Number(name), name: read(`/proc/${name}/comm`).trim() }));
+}
+
+/** One of {@linkcode findPortHolders}. */
+export function findPortHolder(port: number): PortHolder | undefined {
+  return findPortHolders(port)[0];
+}
+
+function holdsAny(pid: string, inodes: ReadonlySet<string>): boolean {
+  return entries(`/proc/${pid}/fd`).some((fd) =>
+    inodes.has(socketInode(`/proc/${pid}/fd/${fd.name}`) ?? "")
+  );
 }
 
 function inodesOf(table: string, port: number): string[] {

@@ -33,13 +33,20 @@ export const GATEWAY_COMMANDS = [
       tailscale: choice(["off", "serve", "funnel"], { help: "Publish through Tailscale" }),
       tailscaleResetOnExit: bool({ help: "Undo the Tailscale publication at the end" }),
       allowUnconfigured: bool({ help: "Run although gateway.mode says remote" }),
-      verbose: bool({ help: "Log debug lines too" }),
+      force: bool({ help: "End a gateway that is in the way first; never any other program" }),
+      verbose: bool({ help: "Log debug lines too, and calls in compact form" }),
+      wsLog: choice(["auto", "full", "compact"], {
+        help:
+          "Log frames: each of them, or one line for a call and its answer; never their content",
+      }),
+      compact: bool({ help: "The same as --ws-log compact" }),
     },
-    exclusive: [["password", "passwordFile"]],
+    exclusive: [["password", "passwordFile"], ["wsLog", "compact"]],
     json: "Log JSON lines",
     examples: [
       ["openclaw gateway", "on this machine only"],
       ["openclaw gateway run --tls --bind lan", "for other machines, with TLS"],
+      ["openclaw gateway run --force", "in the place of the one that runs"],
     ],
     async run(values, io) {
       const { runGateway } = await import("../actions/gateway/run.ts");

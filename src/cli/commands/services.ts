@@ -94,7 +94,10 @@ export const SERVICE_COMMANDS = [
     flags: {
       port: port({ help: "Port to listen on" }),
       token: text({ help: "Shared token; stored in a file only you can read", value: "<token>" }),
-      wrapper: text({ help: "Accepted for compatibility", hidden: true }),
+      wrapper: text({
+        help: "Program the service starts in our place; it gets our arguments",
+        value: "<path>",
+      }),
       ...shared,
     },
     examples: [[

@@ -30,6 +30,11 @@ export function answerPage(
   return true;
 }
 
+/** Where a browser finds the page of the gateway at `url` (`ws://…` or `wss://…`). */
+export function pageUrlOf({ basePath }: PagePolicy, url: string): string {
+  return `${url.replace(/^ws/, "http")}${basePathOf(basePath)}/`;
+}
+
 /** Without a slash at the end; anything that is no plain path counts as none. */
 function basePathOf(configured: string): string {
   const path = `/${configured.replace(/^\/+|\/+$/g, "")}`;

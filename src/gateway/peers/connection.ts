@@ -20,6 +20,8 @@ export interface HandshakeHandler {
 
 /** Who is told about frames and the end of live connections. One object for all connections. */
 export interface ConnectionHost {
+  /** Is told of every frame that is sent. */
+  readonly frames?: { sent(connection: Connection, frame: string): void } | undefined;
   /** A frame of a live connection. */
   onFrame(connection: Connection, text: string): void;
   /** A live connection ended; called once. */
@@ -130,6 +132,7 @@ export class Connection implements Peer, SocketHandler {
       this.close(CLOSE.policy, SLOW_CONSUMER);
       return false;
     }
+    this.#host.frames?.sent(this, frame);
     this.#socket.send(frame);
     return true;
   }

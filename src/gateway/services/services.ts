@@ -9,6 +9,7 @@ import type { CertificateKeeper } from "./certificate_keeper.ts";
 import type { FactChanges } from "./fact_changes.ts";
 import type { ConfigHolder } from "./config_holder.ts";
 import type { EventHub } from "../peers/events.ts";
+import type { FrameLog } from "../peers/frame_log.ts";
 import type { HealthMonitor } from "./health.ts";
 import type { LogFile } from "./log_file.ts";
 import type { Presence } from "../peers/presence.ts";
@@ -54,6 +55,8 @@ export interface GatewayServices extends GatewayState {
   readonly identity: GatewayIdentity;
   readonly facts: GatewayFacts;
   readonly changes: FactChanges;
+  /** Present with `--ws-log`. */
+  readonly frames: FrameLog | undefined;
   /** Absent without TLS. */
   certificates: CertificateKeeper | undefined;
   /** Auth mode in force: `token`, `password`, `trusted-proxy` or `none`. */

@@ -6,12 +6,14 @@ import { readEnv } from "../../../config/env.ts";
 import { type StatePaths, statePaths } from "../../../config/paths.ts";
 import type { ServerFlags } from "../../../config/server/server_plan.ts";
 import { createWhois } from "../../../config/server/tailscale_whois.ts";
+import { pageUrlOf } from "../../../gateway/page/page.ts";
+import type { FrameLogStyle } from "../../../gateway/peers/frame_log.ts";
 import type { RunningGateway } from "../../../gateway/server.ts";
 import { messageOf, OpenclawError } from "../../../lib/errors.ts";
 import { type Secret, secretOf } from "../../../lib/secret.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
 import type { Io } from "../../terminal/io.ts";
-import { startWhenPortIsFree } from "./start.ts";
+import { startInItsPlace, startWhenPortIsFree } from "./start.ts";
 import { publishGateway } from "./publish.ts";
 import { offerImport } from "../import.ts";
 
@@ -27,7 +29,10 @@ export interface GatewayRunValues {
   readonly tailscale: ServerFlags["tailscale"];
   readonly tailscaleResetOnExit: boolean | undefined;
   readonly allowUnconfigured: boolean | undefined;
+  readonly force: boolean | undefined;
   readonly verbose: boolean | undefined;
+  readonly wsLog: "auto" | "full" | "compact" | undefined;
+  readonly compact: boolean | undefined;
   readonly json: boolean;
 }
 
@@ -36,26 +41,31 @@ export async function runGateway(values: GatewayRunValues, io: Io): Promise<numb
   const asJson = values.json || readEnv(io.env).serviceKind !== undefined;
   if (!asJson) await offerImport(statePaths(io.env), io);
   const flags = await flagsOf(values);
-  while (await runOnce(values, flags, { io, asJson }) === "restart");
+  const first = { io, asJson, force: values.force === true };
+  let end = await runOnce(values, flags, first);
+  while (end === "restart") end = await runOnce(values, flags, { ...first, force: false });
   return 0;
 }
 
 async function runOnce(
   values: GatewayRunValues,
   flags: ServerFlags,
-  { io, asJson }: { readonly io: Io; readonly asJson: boolean },
+  { io, asJson, force }: { readonly io: Io; readonly asJson: boolean; readonly force: boolean },
 ): Promise<"stopped" | "restart"> {
   const paths = statePaths(io.env);
   const wish = Promise.withResolvers<"restart">();
-  const gateway = await startWhenPortIsFree({
+  const frameLog = frameLogOf(values);
+  const options = {
     paths,
     env: io.env,
     flags,
     logSinks: [io.out.logSink(asJson)],
-    logLevel: values.verbose ? "debug" : "info",
+    logLevel: values.verbose || frameLog ? "debug" as const : "info" as const,
+    frameLog,
     whois: createWhois({ env: io.env }),
     onRestartWanted: () => wish.resolve("restart"),
-  });
+  };
+  const gateway = force ? await startInItsPlace(options, io) : await startWhenPortIsFree(options);
   const signals = stopOnSignal(gateway);
   const published = await publishGateway(gateway, values, io);
   if (!asJson) greet(gateway, paths, io);
@@ -64,6 +74,13 @@ async function runOnce(
   signals.remove();
   await published.end();
   return end;
+}
+
+/** `auto` follows `--verbose`. */
+function frameLogOf({ verbose, wsLog, compact }: GatewayRunValues): FrameLogStyle | undefined {
+  if (compact) return "compact";
+  if (wsLog === "full" || wsLog === "compact") return wsLog;
+  return verbose ? "compact" : undefined;
 }
 
 async function flagsOf(values: GatewayRunValues): Promise<ServerFlags> {
@@ -102,6 +119,14 @@ function stopOnSignal(gateway: RunningGateway) {
   return { stopped: promise, remove };
 }
 
+/** Where the device page is, or what turned it off. */
+function pageLine({ url, config }: RunningGateway): string {
+  const { controlUi } = config.config.gateway;
+  return controlUi.enabled
+    ? `page: ${pageUrlOf(controlUi, url)}`
+    : "page: off (gateway.controlUi.enabled is false)";
+}
+
 /** What a person needs to know next. */
 function greet(gateway: RunningGateway, paths: StatePaths, io: Io): void {
   const { generatedToken } = gateway.plan;
@@ -109,6 +134,7 @@ function greet(gateway: RunningGateway, paths: StatePaths, io: Io): void {
   if (gateway.fingerprint !== undefined) {
     io.out.note(`TLS fingerprint (SHA-256): ${gateway.fingerprint}`);
   }
+  io.out.note(pageLine(gateway));
   if (generatedToken === "saved") {
     io.out.note(`A new token was made and saved in ${paths.configFile}`);
     io.out.note("Read it with: openclaw config get gateway.auth.token");

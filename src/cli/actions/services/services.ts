@@ -23,6 +23,8 @@ import {
   serviceTitle,
 } from "../../../service/plan.ts";
 import type { Io } from "../../terminal/io.ts";
+import { mustNotRunHere } from "./foreground.ts";
+import { wrapperOf } from "./wrapper.ts";
 
 /** What can be done with an installed service. */
 export type ServiceVerb = "start" | "stop" | "restart" | "uninstall";
@@ -77,6 +79,7 @@ interface InstallFlags {
   readonly force: boolean | undefined;
   readonly print: boolean | undefined;
   readonly runtime: string | undefined;
+  readonly wrapper?: string | undefined;
 }
 
 /** What differs between kinds. */
@@ -98,7 +101,9 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
     ...wish,
     profile: paths.profile,
     version: OWN_VERSION,
-    executable: [self.file, ...self.args.slice(0, -1)],
+    executable: flags.wrapper === undefined
+      ? [self.file, ...self.args.slice(0, -1)]
+      : [await wrapperOf(flags.wrapper)],
     stateDir: paths.stateDir,
     configFile: paths.configFile,
     serviceEnvDir: paths.serviceEnvDir,
@@ -173,6 +178,7 @@ export async function actOnService(
   const title = serviceTitle(wish.kind);
   if (!status.installed) {
     if (wish.verb === "start" || wish.verb === "restart") {
+      if (wish.kind === "gateway") await mustNotRunHere(io);
       throw new OpenclawError(
         "SERVICE_NOT_INSTALLED",
         `Cannot ${wish.verb} the service: ${title} is not installed`,
@@ -181,6 +187,7 @@ export async function actOnService(
         },
       );
     }
+    if (wish.kind === "gateway" && wish.verb === "stop") await mustNotRunHere(io);
     const message = wish.verb === "stop" ? `${title} disabled.` : `${title} is not installed.`;
     report(
       io,
