@@ -16,6 +16,7 @@ import { HandshakeDriver } from "./handshake/driver.ts";
 import type { HelloBuilder } from "./hello.ts";
 import { UNATTRIBUTABLE } from "./http.ts";
 import type { OriginPolicy } from "./auth/origin.ts";
+import type { FrameLog } from "./peers/frame_log.ts";
 import { judgePeer, type PeerFacts } from "./peers/peer_facts.ts";
 import { Takeovers } from "./peers/takeovers.ts";
 import type { Principal } from "./peers/principal.ts";
@@ -40,6 +41,7 @@ export class Door implements Gate, ConnectionHost {
   readonly log: Logger;
   readonly throttle: Throttle;
   readonly pairing: PairingDesk;
+  readonly frames: FrameLog | undefined;
   /** Where the gateway is in its life; set by the server. */
   currentPhase: GatewayPhase = "starting";
   readonly #options: DoorOptions;
@@ -53,6 +55,7 @@ export class Door implements Gate, ConnectionHost {
     this.log = options.services.log;
     this.throttle = options.throttle;
     this.pairing = options.services.pairing;
+    this.frames = options.services.frames;
     this.#tidy = new Tidy(this.clock);
     this.#takeovers = new Takeovers(this.clock, options.services.registry);
   }
