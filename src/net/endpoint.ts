@@ -18,7 +18,9 @@ export interface Endpoint {
   readonly path: string;
 }
 
-const FORM = /^(wss?|https?):\/\/(\[[^\]]*\]|[^:/?#[\]@]+)(?::(\d{1,5}))?(\/[^?#]*)?$/i;
+/** The path is printable ASCII: a line break or a blank in it would be taken out, or end the request line. */
+const FORM =
+  /^(wss?|https?):\/\/(\[[^\]]*\]|[^:/?#[\]@]+)(?::(\d{1,5}))?(\/[\x21\x22\x24-\x3e\x40-\x5b\x5d-\x7e]*)?$/i;
 const NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/;
 /** The last label decides: browsers and resolvers read `0x7f.1` and `2130706433` as IPv4. */
@@ -35,6 +37,15 @@ function malformed(text: string, why: string): OpenclawError {
   );
 }
 
+/** N21: what stands before the last `@` or behind `?` and `#` may be a secret; it is not repeated. */
+function withoutSecrets(text: string): string {
+  const scheme = /^\s*[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? "";
+  const rest = text.slice(scheme.length);
+  // With both, nobody knows which part is which.
+  if (/@/.test(rest) && /[?#]/.test(rest)) return `${scheme}…`;
+  return scheme + rest.replace(/^.*@/s, "…@").replace(/[?#].*/s, "?…");
+}
+
 /** Options of {@linkcode parseEndpoint}. */
 export interface EndpointOptions {
   /** Port when the address names none. Default: 443 for `wss`, 80 for `ws`, as in any URL. */
@@ -48,14 +59,10 @@ export interface EndpointOptions {
 export function parseEndpoint(text: string, options: EndpointOptions = {}): Endpoint {
   const match = FORM.exec(text.trim());
   if (!match) {
-    if (/@/.test(text)) {
-      throw malformed(text.replace(/\/\/[^@]*@/, "//…@"), "credentials in it are not accepted");
-    }
-    if (/[?#]/.test(text)) {
-      // N21: what stands there may be a token.
-      throw malformed(text.replace(/[?#].*/s, "?…"), "a query or fragment is not accepted");
-    }
-    throw malformed(text, "not a ws:// or wss:// URL");
+    const shown = withoutSecrets(text);
+    if (/@/.test(text)) throw malformed(shown, "credentials in it are not accepted");
+    if (/[?#]/.test(text)) throw malformed(shown, "a query or fragment is not accepted");
+    throw malformed(shown, "not a ws:// or wss:// URL");
   }
   const [, scheme = "", rawHost = "", rawPort, path = "/"] = match;
   const secure = /^(?:wss|https)$/i.test(scheme);
