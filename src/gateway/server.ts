@@ -48,7 +48,6 @@ export interface GatewayOptions {
   readonly logSinks?: readonly LogSink[];
   /** Default `info`. */
   readonly logLevel?: LogLevel;
-  /** Log frames, at level `debug`. */
   readonly frameLog?: FrameLogStyle | undefined;
   readonly clock?: Clock;
   /** Answers for Tailscale Serve identities; without it they are not accepted. */
@@ -174,8 +173,7 @@ function openLog(options: GatewayOptions, clock: Clock): { logFile: LogFile; log
     path: join(paths.logsDir, "gateway.log"),
     onTrouble: (message) => trouble.warn(message),
   });
-  const all = [...sinks, logFile.sink];
-  const sink: LogSink = (record) => all.forEach((write) => write(record));
+  const sink: LogSink = (record) => [...sinks, logFile.sink].forEach((write) => write(record));
   return { logFile, log: createLogger({ ...base, sink, level }) };
 }
 
