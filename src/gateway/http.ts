@@ -247,8 +247,8 @@ function errorBody(message: string, type: string) {
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const type = request.headers["content-type"] ?? "";
-  if (!type.toLowerCase().startsWith("application/json")) return undefined;
+  const { "content-type": type = "", "content-encoding": coding = "identity" } = request.headers;
+  if (!/^application\/json\s*(;|$)/i.test(type) || coding !== "identity") return undefined;
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of request) {

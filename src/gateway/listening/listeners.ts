@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { wait } from "../../lib/clock.ts";
+import { limitRepeats } from "../../lib/log.ts";
 import { quoted, showable } from "../../lib/text.ts";
 import type { ServerPlan } from "../../config/server/server_plan.ts";
 import type { TlsFiles } from "../../identity/tls_files.ts";
@@ -73,6 +74,7 @@ class Sockets implements Listeners {
   #in: Pick<ListenersOptions, "plan" | "tls">;
   /** Authorities handed to TLS peers (`caPath`). */
   #caPem: string | undefined;
+  readonly #warn: (message: string, fields: Record<string, unknown>) => void;
   /** Listeners that accept nobody any more; their connections go on. */
   readonly #retired: Listener[] = [];
 
@@ -80,6 +82,8 @@ class Sockets implements Listeners {
     this.#door = options.door;
     this.#http = httpGateway(options, () => this.unauthenticated);
     this.#in = options;
+    const { log, clock } = options.services;
+    this.#warn = limitRepeats((message, fields) => log.warn(message, fields), 60_000, clock);
   }
 
   get port(): number {
@@ -180,6 +184,7 @@ class Sockets implements Listeners {
         onUpgrade: (info) => door.refuseUpgrade(info),
         countedAddress: (info) => door.judge(info).clientAddress,
         onSocket: (socket, info) => door.accept(socket, info),
+        onRevived: () => this.#warn("listener no longer accepted; opened again", { host: at.host }),
       });
     } catch (error) {
       if (!at.required && isOpenclawError(error, "LISTEN_FAILED", "PORT_IN_USE")) return undefined;

@@ -35,6 +35,8 @@ export interface ListenLimits {
   readonly headerTimeoutMs: number;
   /** Complete HTTP request with body. Default 15,000. */
   readonly requestTimeoutMs: number;
+  /** A connection without upgrade ends with its first answer after this. Default 60,000. */
+  readonly httpLifeMs: number;
   /** From upgrade to `markAuthenticated()`; then close 1000 without a reason. Default 15,000. */
   readonly handshakeTimeoutMs: number;
   /** Unauthenticated WebSockets per address (default 32) and in total (default 512); decision 11. */
@@ -50,6 +52,7 @@ export const DEFAULT_LIMITS: ListenLimits = {
   tlsTimeoutMs: 5_000,
   headerTimeoutMs: 5_000,
   requestTimeoutMs: 15_000,
+  httpLifeMs: 60_000,
   handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
   perAddress: MAX_PREAUTH_PER_ADDRESS,
   total: MAX_PREAUTH_TOTAL,
@@ -74,6 +77,8 @@ export interface ListenOptions {
   countedAddress?(info: PeerInfo): string;
   /** A new WebSocket. Call `attach` on it before returning. */
   onSocket(socket: ServerSocket, info: PeerInfo): void;
+  /** The system had stopped accepting for this listener (F36); it listens again. */
+  onRevived?(): void;
   readonly limits?: Partial<ListenLimits>;
   readonly clock?: Clock;
 }

@@ -17,6 +17,7 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { MAX_PREAUTH_FRAME_BYTES } from "../../protocol/limits.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import { planDescriptors, Transports } from "./transports.ts";
+import { namesOneHost, withBoundedLife } from "./http_life.ts";
 import { peerInfo } from "./peer_info.ts";
 import { listenError, tlsOptions, usable } from "./checks.ts";
 import {
@@ -103,7 +104,8 @@ class WsListener implements Listener {
   }
 
   #create(): HttpServer | HttpsServer {
-    const { onRequest } = this.#options;
+    const { httpLifeMs: lifeMs } = this.#limits;
+    const onRequest = withBoundedLife(this.#options.onRequest, { clock: this.#clock, lifeMs });
     const tls = this.#tls;
     // A short interval, because node looks for late headers only this often.
     const connectionsCheckingInterval = Math.min(1_000, this.#limits.headerTimeoutMs / 4);
@@ -144,7 +146,8 @@ class WsListener implements Listener {
     this.transports.destroy();
     this.#http = this.#create();
     await this.#bind(this.port);
-    if (this.#stopped) this.#http.close();
+    if (this.#stopped) return void this.#http.close();
+    this.#options.onRevived?.();
   }
 
   #bind(port: number): Promise<void> {
@@ -174,6 +177,7 @@ class WsListener implements Listener {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     socket.on("error", destroyThis);
+    if (!namesOneHost(request)) return refuse(socket, NOT_HTTP);
     const info = peerInfo(request, socket, this.#options.tls !== undefined);
     const refusal = this.#options.onUpgrade?.(info);
     if (refusal) return refuse(socket, refusal);
