@@ -10,6 +10,7 @@ import { Output, processStreams, ReaderGone, type Streams } from "./terminal/out
 import { type Globals, parseCommandLine } from "./grammar/parse.ts";
 import { type Prompt, terminalPrompt } from "./terminal/prompt.ts";
 import { OWN_VERSION } from "../protocol/versions.ts";
+import { requireRuntime } from "./runtime.ts";
 
 /** Exit codes of this file (decisions.md 17); commands and errors bring their own. */
 const EXIT = { ok: 0, failed: 1, readerGone: 141 };
@@ -46,6 +47,7 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
       out.lines(helpLines(parsed.command, TREE));
       return EXIT.ok;
     }
+    requireRuntime(Deno.version.deno);
     const env = await withSecrets(withGlobals(world.env, parsed.globals));
     const io = { out, prompt: world.prompt, env, words: argv };
     const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
