@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { UpgradeRefusal } from "../net/listen/options.ts";
+import { repeatedHeaders } from "../net/listen/peer_info.ts";
 import type { CloseInfo, PeerInfo, ServerSocket } from "../net/socket.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/log.ts";
@@ -102,7 +103,7 @@ export class Door implements Gate, ConnectionHost {
   /** Judged facts of an upgrade; asked several times for the same one in a row. */
   judge(info: PeerInfo): PeerFacts {
     if (this.#lastJudged?.info !== info) {
-      const facts = this.#judge(info.remoteAddress, info.headers);
+      const facts = this.#judge(info);
       this.#lastJudged = { info, facts };
     }
     return this.#lastJudged.facts;
@@ -110,21 +111,32 @@ export class Door implements Gate, ConnectionHost {
 
   /** Judged facts of an HTTP request. */
   judgeRequest(request: IncomingMessage): PeerFacts {
-    const headers = request.headers as PeerInfo["headers"];
-    return this.#judge(request.socket.remoteAddress ?? "", headers);
+    return this.#judge({
+      remoteAddress: request.socket.remoteAddress ?? "",
+      headers: request.headers as PeerInfo["headers"],
+      repeatedHeaders: repeatedHeaders(request),
+    });
   }
 
-  #judge(address: string, headers: PeerInfo["headers"]): PeerFacts {
+  #judge(
+    { remoteAddress, headers, repeatedHeaders }: Pick<
+      PeerInfo,
+      "remoteAddress" | "headers" | "repeatedHeaders"
+    >,
+  ): PeerFacts {
     const policy = this.auth();
     // Tailscale Serve is a proxy on loopback; whois decides later whether it told the truth.
     const serve = policy.allowTailscale && headers["tailscale-user-login"] !== undefined;
     const trustedProxies = serve
       ? [...policy.trustedProxies, "127.0.0.1", "::1"]
       : policy.trustedProxies;
-    return judgePeer(address, headers, {
-      trustedProxies,
-      allowRealIpFallback: policy.allowRealIpFallback,
-    });
+    const { allowRealIpFallback } = policy;
+    return judgePeer(
+      remoteAddress,
+      headers,
+      { trustedProxies, allowRealIpFallback },
+      repeatedHeaders,
+    );
   }
 
   /** A WebSocket stands: challenge it. */

@@ -5,9 +5,8 @@
 import { isObject } from "../lib/objects.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { joinBytes } from "../lib/bytes.ts";
-import type { Secret } from "../lib/secret.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
-import type { AuthPolicy } from "./auth/auth.ts";
+import { type AuthPolicy, sharedSecretFor } from "./auth/auth.ts";
 import type { GatewayPhase } from "./handshake/gate.ts";
 import type { JoinDesk } from "./pairing/join/desk.ts";
 import type { ToolAnswer } from "./http_tools.ts";
@@ -157,13 +156,8 @@ async function checkBearer(
   request: IncomingMessage,
   peer: PeerFacts,
 ): Promise<BearerVerdict> {
-  const policy = gateway.auth();
   const sent = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? "")?.[1];
-  const wanted: Secret | undefined = policy.mode === "token"
-    ? policy.token
-    : policy.mode === "password"
-    ? policy.password
-    : undefined;
+  const wanted = sharedSecretFor(gateway.auth(), peer);
   if (sent === undefined || !wanted) return "refused";
   const actor = { address: peer.clientAddress, origin: peer.origin };
   const retryAfterMs = gateway.throttle.lockedForMs("http-bearer", actor, true);

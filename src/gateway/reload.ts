@@ -11,7 +11,8 @@ import { checkServerAuth } from "../config/server/server_auth.ts";
 import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server/server_plan.ts";
 import { watchConfig } from "../config/file/watch.ts";
 import { messageOf } from "../lib/errors.ts";
-import { type AuthState, endSharedSessions, policyOf, type Whois } from "./auth/state.ts";
+import type { AuthMethod } from "../protocol/hello.ts";
+import { type AuthState, type Ended, endSessions, policyOf, type Whois } from "./auth/state.ts";
 import type { Listening } from "./listening/listening.ts";
 import { announceConfigChanges } from "./methods/config/config.ts";
 import type { GatewayServices } from "./services/services.ts";
@@ -36,6 +37,7 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
   const { services } = options;
   const { config, log, clock } = services;
   let cancelEnd = () => {};
+  const ending = new Set<AuthMethod>();
   const unsubscribe = config.onChange(async (now, before) => {
     const { mode } = before.config.gateway.reload;
     const { hot, restart } = changeEffect(differences(before.parsed, now.parsed), mode);
@@ -43,10 +45,12 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
     if (restart.length > 0) {
       log.warn("restart the gateway to apply the rest", { keys: restart.join(" ") });
     }
-    if (!await applyPlan(options, now, mode === "hybrid")) return;
+    for (const method of await applyPlan(options, now, mode === "hybrid")) ending.add(method);
+    if (ending.size === 0) return;
     cancelEnd();
     cancelEnd = clock.after(LEAVE_MS, () => {
-      log.warn("gateway auth changed", { sessionsEnded: endSharedSessions(services.registry) });
+      log.warn("gateway auth changed", { sessionsEnded: endSessions(services.registry, ending) });
+      ending.clear();
     });
   });
   let cancelRestart = () => {};
@@ -102,14 +106,14 @@ async function canStart(options: ReloadOptions, next: LoadedConfig): Promise<boo
 }
 
 /**
- * Changes the way in and the addresses. Returns whether mode or secret changed. A configuration that a start would
+ * Changes the way in and the addresses. Returns which sessions must end for it. A configuration that a start would
  * refuse keeps both as they are.
  */
 async function applyPlan(
   options: ReloadOptions,
   loaded: LoadedConfig,
   mayMove: boolean,
-): Promise<boolean> {
+): Promise<Ended> {
   const { listening, services: { log } } = options;
   try {
     const plan = await planOf(options, loaded);
@@ -127,7 +131,7 @@ async function applyPlan(
       problem: messageOf(error),
       listening: listening.listeners.urls.join(" "),
     });
-    return false;
+    return new Set();
   }
 }
 
@@ -145,7 +149,7 @@ async function move({ listening, services }: ReloadOptions, plan: ServerPlan): P
 async function changeAuth(
   { listening, auth, whois }: ReloadOptions,
   { auth: next, tailscaleMode }: ServerPlan,
-): Promise<boolean> {
+): Promise<Ended> {
   const { bind, port } = listening.plan;
   const tokenConfigured = next.token !== undefined;
   checkServerAuth({ auth: next, bind, port, tailscaleMode, tokenConfigured });

@@ -60,6 +60,8 @@ export interface PeerInfo {
   readonly remotePort: number;
   /** Header names in lower case. Values are as sent: never show them unescaped. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Names in lower case of headers that were sent more than once. */
+  readonly repeatedHeaders: readonly string[];
   /** Path and query as sent. */
   readonly url: string;
   /** Whether the socket speaks TLS. */

@@ -3,6 +3,7 @@
  */
 import { loadConfig } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
+import { unsafeKeyNotes } from "../../config/server/unsafe_keys.ts";
 import { readCertificate } from "../../identity/certificate.ts";
 import { dateWarnings } from "../../identity/tls_files.ts";
 import { isOpenclawError } from "../../lib/errors.ts";
@@ -17,7 +18,7 @@ export async function securityNotes(io: Io): Promise<string[]> {
   const running = await readRunningGateway(paths);
   const tls = running?.tls ?? config.gateway.tls.enabled;
   const bind = config.gateway.bind ?? "loopback";
-  const { auth, trustedProxies, controlUi } = config.gateway;
+  const { auth, trustedProxies } = config.gateway;
   const modes = await Promise.all([
     modeNote(paths.stateDir, 0o700),
     ...[
@@ -36,9 +37,7 @@ export async function securityNotes(io: Io): Promise<string[]> {
     ...(auth.mode === "trusted-proxy" && trustedProxies.length === 0
       ? ["gateway.auth.mode is trusted-proxy without gateway.trustedProxies"]
       : []),
-    ...(controlUi.dangerouslyDisableDeviceAuth
-      ? ["gateway.controlUi.dangerouslyDisableDeviceAuth is on"]
-      : []),
+    ...unsafeKeyNotes(config),
   ];
 }
 

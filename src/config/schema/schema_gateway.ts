@@ -127,7 +127,9 @@ const controlUi = section({
   dangerouslyAllowHostHeaderOriginFallback: keyOr(bool(), false, {
     summary: "Accept an Origin equal to the Host header",
   }),
-  dangerouslyDisableDeviceAuth: keyOr(bool(), false, { summary: "Let the page in without a key" }),
+  dangerouslyDisableDeviceAuth: keyOr(bool(), false, {
+    summary: "Read and without effect: a page always needs a key of its own",
+  }),
 }, [
   ...["allowInsecureAuth", "experimental", "root", "environment", "communityInvite", "github"],
   ...["sessionObserver", "embedSandbox", "allowExternalEmbedUrls", "automaticallyFetchFavicons"],

@@ -23,6 +23,7 @@ import {
   type ServerAuth,
   serverAuthMode,
 } from "./server_auth.ts";
+import { unsafeKeyNotes } from "./unsafe_keys.ts";
 
 /** What the command line of `gateway run` says. */
 export interface ServerFlags {
@@ -229,6 +230,7 @@ function warningsOf({ flags, bind, tls, made, loaded }: WarningFacts): string[] 
   const out = loaded.warnings.map(({ path, message }) =>
     path === "" ? message : `${path}: ${message}`
   );
+  out.push(...unsafeKeyNotes(loaded.config));
   if (flags.token) out.push("--token is visible in process lists; use OPENCLAW_GATEWAY_TOKEN");
   if (flags.password) out.push("--password is visible in process lists; use --password-file");
   if (!bind.loopbackOnly && !tls.enabled) {

@@ -5,7 +5,7 @@
  */
 import { isObject } from "../../lib/objects.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { parseIp, renderIp } from "../../lib/ip.ts";
+import { inIpRange, parseIp, parseIpRange, renderIp } from "../../lib/ip.ts";
 import { runProgram } from "../../platform/process/start.ts";
 import { DEFAULT_PATH } from "../../platform/os.ts";
 
@@ -66,17 +66,30 @@ async function askDaemon(address: string, options: WhoisOptions): Promise<string
       timeoutMs: TIMEOUT_MS,
       maxOutputBytes: 256 * 1024,
     });
-    return result.exitCode === 0 ? loginOf(JSON.parse(result.stdout)) : undefined;
+    return result.exitCode === 0 ? loginOf(JSON.parse(result.stdout), address) : undefined;
   } catch {
     return undefined; // not installed, not JSON, cut off: each means that nobody vouches for the address
   }
 }
 
-/** A tagged device has no person behind it. */
-function loginOf(answer: unknown): string | undefined {
+/** A tagged device has no person behind it, and an answer about another node says nothing about this one. */
+function loginOf(answer: unknown, address: string): string | undefined {
+  if (!isAbout(answer, address)) return undefined;
   const profile = isObject(answer) ? answer.UserProfile : undefined;
   const login = isObject(profile) ? profile.LoginName : undefined;
   return typeof login === "string" && login !== "" && login !== "tagged-devices"
     ? login
     : undefined;
+}
+
+/** Whether the node of the answer has the address, when it lists any. */
+function isAbout(answer: unknown, address: string): boolean {
+  const node = isObject(answer) ? answer.Node : undefined;
+  const listed = isObject(node) ? node.Addresses : undefined;
+  if (!Array.isArray(listed) || listed.length === 0) return true;
+  const asked = parseIp(address);
+  return asked !== undefined && listed.some((text) => {
+    const range = typeof text === "string" ? parseIpRange(text) : undefined;
+    return range !== undefined && inIpRange(asked, range);
+  });
 }

@@ -5,7 +5,7 @@
 import type { Secret } from "../../lib/secret.ts";
 import type { ConnectParams } from "../../protocol/connect.ts";
 import type { AuthMethod } from "../../protocol/hello.ts";
-import { ipInRange, isLoopbackIp } from "../peers/address.ts";
+import { ipInRange, isLoopbackIp, isOwnIp } from "../peers/address.ts";
 import type { AuthReason } from "./errors.ts";
 import type { PeerFacts } from "../peers/peer_facts.ts";
 import type { Throttle, ThrottleActor } from "./throttle.ts";
@@ -46,6 +46,8 @@ export type SecretVerdict =
     readonly method: AuthMethod;
     /** Scopes a proxy allows; absent = the proxy said nothing. */
     readonly proxyScopes?: readonly string[];
+    /** The owner declared that `proxyScopes` is always the proxy's word. */
+    readonly proxyVouches?: boolean;
   }
   | {
     readonly ok: false;
@@ -94,6 +96,16 @@ async function checkShared(
     : { ok: false, reason: `${mode}_mismatch`, guessed: true };
 }
 
+/** The shared secret in force for this peer; behind a trusted proxy only direct local callers have one. */
+export function sharedSecretFor(policy: AuthPolicy, peer: PeerFacts): Secret | undefined {
+  if (policy.mode === "token") return policy.token;
+  if (policy.mode === "password") return policy.password;
+  return policy.mode === "trusted-proxy" && peer.local ? policy.password : undefined;
+}
+
+/** The scopes a proxy allows its user. */
+const SCOPES_HEADER = "x-openclaw-scopes";
+
 /** Attacks stopped: N07 (a local process sends the proxy's header), N08 (the session states its own scopes). */
 async function checkTrustedProxy(
   question: SecretQuestion,
@@ -106,12 +118,20 @@ async function checkTrustedProxy(
   }
   const reason = proxyProblem(peer, policy);
   if (reason !== undefined) return { ok: false, reason, guessed: false };
-  const cap = peer.headers["x-openclaw-scopes"];
-  return {
-    ok: true,
-    method: "trusted-proxy",
-    ...(cap === undefined ? {} : { proxyScopes: cap.split(/[\s,]+/).filter(Boolean) }),
-  };
+  return { ok: true, method: "trusted-proxy", ...scopeCap(peer, policy) };
+}
+
+/**
+ * N08: a client can send this header, too, and a proxy that does not know it passes it on. It only gives scopes when it
+ * is a required header, by which the owner says that the proxy sets it; else it can only take some away from a device.
+ */
+function scopeCap(peer: PeerFacts, policy: AuthPolicy) {
+  const cap = peer.headers[SCOPES_HEADER];
+  if (cap === undefined) return {};
+  const proxyScopes = cap.split(/[\s,]+/).filter(Boolean);
+  const { requiredHeaders = [] } = policy.trustedProxy ?? {};
+  const isProxys = requiredHeaders.some((name) => name.toLowerCase() === SCOPES_HEADER);
+  return { proxyScopes, proxyVouches: isProxys };
 }
 
 function proxyProblem(peer: PeerFacts, policy: AuthPolicy): AuthReason | undefined {
@@ -121,15 +141,17 @@ function proxyProblem(peer: PeerFacts, policy: AuthPolicy): AuthReason | undefin
   if (!policy.trustedProxies.some((range) => ipInRange(peer.socketAddress, range))) {
     return "trusted_proxy_untrusted_source";
   }
-  if (isLoopbackIp(peer.socketAddress) && !proxy.allowLoopback) {
-    return "trusted_proxy_loopback_source";
-  }
-  for (const name of proxy.requiredHeaders) {
-    if (!peer.headers[name.toLowerCase()]?.trim()) {
-      return `trusted_proxy_missing_header_${name.toLowerCase()}`;
-    }
-  }
-  const user = peer.headers[proxy.userHeader.toLowerCase()]?.trim();
+  if (!proxy.allowLoopback && isOwnIp(peer.socketAddress)) return "trusted_proxy_loopback_source";
+  const required = proxy.requiredHeaders.map((name) => name.toLowerCase());
+  const missing = required.find((name) => !peer.headers[name]?.trim());
+  if (missing !== undefined) return `trusted_proxy_missing_header_${missing}`;
+  const userHeader = proxy.userHeader.toLowerCase();
+  // N07: a proxy that adds its header beside the client's own tells two stories.
+  const twice = [userHeader, ...required, SCOPES_HEADER].find((name) =>
+    peer.repeated.includes(name)
+  );
+  if (twice !== undefined) return `trusted_proxy_repeated_header_${twice}`;
+  const user = peer.headers[userHeader]?.trim();
   if (!user) return "trusted_proxy_user_missing";
   return proxy.allowUsers.length > 0 && !proxy.allowUsers.includes(user)
     ? "trusted_proxy_user_not_allowed"
@@ -144,6 +166,7 @@ async function isTailscaleUser(
   if (!policy.allowTailscale || role === "node" || peer.local || !policy.whois) return false;
   if (auth?.token || auth?.password || !isLoopbackIp(peer.socketAddress)) return false;
   const login = peer.headers["tailscale-user-login"]?.trim().toLowerCase();
+  if (peer.repeated.includes("tailscale-user-login")) return false;
   if (!login || peer.attribution !== "trusted-proxy") return false;
   if (!["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].every((h) => peer.headers[h])) {
     return false;

@@ -5,6 +5,7 @@
 import type { ServerAuth } from "../../config/server/server_auth.ts";
 import type { Secret } from "../../lib/secret.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
+import type { AuthMethod } from "../../protocol/hello.ts";
 import type { AuthPolicy } from "./auth.ts";
 import type { Registry } from "../peers/registry.ts";
 
@@ -51,20 +52,34 @@ export class AuthState {
     return this.#policy;
   }
 
-  /** Puts a policy in force. Returns whether the way in changed. */
-  async change(next: AuthPolicy): Promise<boolean> {
-    const changed = !await sameSecret(this.#policy, next);
+  /** Puts a policy in force. Returns which sessions must end for it: those whose way in is not there any more. */
+  async change(next: AuthPolicy): Promise<Ended> {
+    const before = this.#policy;
     this.#policy = next;
-    return changed;
+    if (!await sameSecret(before, next)) return SHARED;
+    const ended = new Set<AuthMethod>();
+    if (proxyText(before) !== proxyText(next)) ended.add("trusted-proxy");
+    if (before.allowTailscale && !next.allowTailscale) ended.add("tailscale");
+    return ended;
   }
 }
 
-/** Ends every session that did not get in by a device's own token. */
-export function endSharedSessions(registry: Registry): number {
+/** How the sessions got in that a change ends. */
+export type Ended = ReadonlySet<AuthMethod>;
+
+/** Every way but a device's own token. */
+const SHARED: Ended = new Set(["none", "token", "password", "trusted-proxy", "tailscale"]);
+
+/** Who a proxy may let in: a user taken off the list must not stay until he hangs up (I12). */
+function proxyText({ mode, trustedProxy, trustedProxies }: AuthPolicy): string {
+  return mode === "trusted-proxy" ? JSON.stringify([trustedProxy, trustedProxies]) : "";
+}
+
+/** Ends every session that got in by one of these ways. */
+export function endSessions(registry: Registry, methods: Ended): number {
   let ended = 0;
   for (const peer of [...registry.peers()]) {
-    const { authMethod } = peer.principal;
-    if (authMethod === "device-token" || authMethod === "bootstrap-token") continue;
+    if (!methods.has(peer.principal.authMethod)) continue;
     peer.close(CLOSE.sessionEnded, "gateway auth changed");
     ended++;
   }

@@ -54,6 +54,6 @@ function scopesOf(facts: GrantFacts, owner: boolean, device: boolean): readonly 
   if (owner) return asked;
   const cap = secret.ok ? secret.proxyScopes : undefined;
   // Without a device only a proxy can vouch for scopes; with one, pairing decides whether they are covered.
-  if (!device) return cap === undefined ? [] : asked.filter((scope) => coversScope(cap, scope));
+  if (!device && !(secret.ok && secret.proxyVouches)) return [];
   return cap === undefined ? asked : asked.filter((scope) => coversScope(cap, scope));
 }

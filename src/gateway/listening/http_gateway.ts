@@ -29,7 +29,7 @@ export function httpGateway(
     judge: (request) => door.judgeRequest(request),
     origins: () => door.origins(),
     callTool: (tool, facts, signal) => {
-      const authMethod = door.auth().mode === "password" ? "password" : "token";
+      const authMethod = door.auth().mode === "token" ? "token" : "password";
       return callTool(door.dispatcher, tool, { facts, authMethod, signal });
     },
     hsts: () => {

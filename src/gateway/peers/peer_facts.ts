@@ -23,6 +23,8 @@ export interface PeerFacts {
   readonly origin: string | undefined;
   readonly host: string | undefined;
   readonly headers: Headers;
+  /** Names of headers that were sent more than once; nobody knows which copy is whose. */
+  readonly repeated: readonly string[];
 }
 
 /** Configuration this needs: `gateway.trustedProxies`, `gateway.allowRealIpFallback`. */
@@ -41,15 +43,18 @@ function hasProxyHeaders(headers: Headers): boolean {
   return false;
 }
 
-/** Judges one upgrade. */
+/** Judges one upgrade. `repeated`: names of headers that were sent more than once. */
 export function judgePeer(
   socketAddress: string,
   headers: Headers,
   policy: ProxyPolicy,
+  repeated: readonly string[] = [],
 ): PeerFacts {
   const socket = canonicalIp(socketAddress) ?? socketAddress;
   const proxied = hasProxyHeaders(headers);
-  const base = { socketAddress: socket, origin: headers.origin, host: headers.host, headers };
+  // N03: of two `Host` headers one is for us and one for whoever looks next; neither counts.
+  const host = repeated.includes("host") ? undefined : headers.host;
+  const base = { socketAddress: socket, origin: headers.origin, host, headers, repeated };
   const trusted = (ip: string) => policy.trustedProxies.some((range) => ipInRange(ip, range));
   if (!proxied) {
     const local = isLoopbackIp(socket);

@@ -402,6 +402,37 @@ Deno.test("loadServerPlan() warns about plaintext on the network and secrets in 
   );
 });
 
+const UNSAFE: readonly [name: string, gateway: Record<string, unknown>, says: string][] = [
+  [
+    "dangerouslyDisableDeviceAuth, which does nothing here",
+    { controlUi: { dangerouslyDisableDeviceAuth: true } },
+    "dangerouslyDisableDeviceAuth has no effect",
+  ],
+  [
+    "dangerouslyAllowHostHeaderOriginFallback",
+    { controlUi: { dangerouslyAllowHostHeaderOriginFallback: true } },
+    "dangerouslyAllowHostHeaderOriginFallback is on",
+  ],
+  ["origins of everybody", { controlUi: { allowedOrigins: ["*"] } }, 'allowedOrigins has "*"'],
+  [
+    "proxies of everybody, IPv6",
+    { trustedProxies: ["10.0.0.1", "::/0"] },
+    "gateway.trustedProxies holds every address",
+  ],
+  [
+    "proxies of everybody, IPv4",
+    { trustedProxies: ["0.0.0.0/0"] },
+    "gateway.trustedProxies holds every address",
+  ],
+];
+for (const [name, gateway, says] of UNSAFE) {
+  Deno.test(`loadServerPlan() warns at every start about ${name}`, async () => {
+    const { warnings } = await plan({ gateway: { ...TOKEN, ...gateway } });
+    assertEquals(warnings.length, 1, warnings.join("\n"));
+    assertStringIncludes(warnings[0] ?? "", says);
+  });
+}
+
 Deno.test("loadServerAuth() on reload makes no token and fails closed", async () => {
   await using state = await tempState(
     {},

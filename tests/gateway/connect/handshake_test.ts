@@ -178,9 +178,29 @@ const ROWS: readonly [name: string, talk: Talk, wanted: string][] = [
         },
         origins: { allowedOrigins: ["https://ui.example"], hostHeaderFallback: false },
       },
-      secret: { ok: true, method: "trusted-proxy", proxyScopes: ["operator.read"] },
+      secret: {
+        ok: true,
+        method: "trusted-proxy",
+        proxyScopes: ["operator.read"],
+        proxyVouches: true,
+      },
     },
     "welcome trusted-proxy [operator.read]",
+  ],
+  [
+    "N08: a scope header that nobody declared as the proxy's gives nothing",
+    {
+      params: params({
+        client: { id: "openclaw-control-ui", mode: "webchat", version: "1", platform: "web" },
+        scopes: ["operator.admin"],
+      }),
+      facts: {
+        peer: { ...REMOTE, origin: "https://ui.example" },
+        origins: { allowedOrigins: ["https://ui.example"], hostHeaderFallback: false },
+      },
+      secret: { ok: true, method: "trusted-proxy", proxyScopes: ["operator.admin"] },
+    },
+    "welcome trusted-proxy []",
   ],
   [
     "N08: without a scope header a device-less proxy session has no scopes",
