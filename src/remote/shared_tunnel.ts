@@ -1,24 +1,24 @@
 /**
- * One ssh for the commands of a while: the first opens it, the following ones use it without a handshake, and ssh ends by
- * itself when nothing went through it for some seconds. ssh's own idle timer (ControlPersist) does that, so no program
- * of ours stays behind. Its control socket is removed as soon as it is up: who holds it could run commands on the ssh
- * host, and only the forward is wanted. Source: remote-access.md 2; F24, N38.
+ * One ssh for the commands of a while: the first opens it, the following ones use it without a handshake, and it ends
+ * some seconds after the last one is done, or soon after the last one was killed; `leased_program.ts` sees to that.
+ * Source: remote-access.md 2; F24, N38.
  *
  * ```
- * record of a living ssh? ── a gateway greets through it ──► use it
- *        │ no                        │ silent (frozen): kill it
- *        └───────── lock ── look again ── ssh -f … ── greets ── record ──► use it
+ * record of a living ssh? ── take a lease ── a gateway greets through it ──► use it
+ *        │ no                                       │ silent (frozen): kill it
+ *        └───────── lock ── look again ── ssh … ── take a lease ── greets ── record ──► use it
  * ```
  */
 import { join } from "@std/path";
 import { sha256Hex } from "../lib/bytes.ts";
-import { OpenclawError } from "../lib/errors.ts";
+import { wait } from "../lib/clock.ts";
+import type { OpenclawError } from "../lib/errors.ts";
 import { check, int, obj, opt, str } from "../lib/schema.ts";
-import { readOwned, withFileLock, writeAtomic } from "../platform/files.ts";
-import { identityOf, type ProcessIdentity, stillRuns } from "../platform/process/identity.ts";
-import { runProgram } from "../platform/process/start.ts";
+import { ensureDir, readOwned, withFileLock, writeAtomic } from "../platform/files.ts";
+import { type ProcessIdentity, stillRuns } from "../platform/process/identity.ts";
 import { signalOne } from "../platform/process/group.ts";
-import { controlCheckArgs, forwardArgs, type LocalEnd } from "./ssh_args.ts";
+import { type Lease, startLeased, takeLease } from "./programs/leased_program.ts";
+import { forwardArgs, type LocalEnd } from "./ssh_args.ts";
 import { askSshConfig, reachedText, type SshConfig } from "./ssh_config.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshTargetText } from "./ssh_target.ts";
@@ -27,6 +27,9 @@ import { awaitGateway, type TunnelSurroundings, type TunnelWish, unixEnd } from 
 /** How long a look through somebody's tunnel may take before it counts as frozen. */
 const LOOK_TIMEOUT_MS = 2_000;
 const READY_MS = 10_000;
+/** How often a starting ssh is looked at. */
+const LOOK_EVERY_MS = 20;
+const MAX_SAID_BYTES = 256 * 1024;
 
 const recordSchema = obj({
   pid: int({ min: 1 }),
@@ -35,6 +38,7 @@ const recordSchema = obj({
   remotePort: int(),
   idleSeconds: int(),
   path: str(),
+  lease: str(),
 });
 
 /** A shared tunnel as its starter wrote it down. */
@@ -45,6 +49,8 @@ export interface SharedRecord extends ProcessIdentity {
   readonly idleSeconds: number;
   /** Its unix socket. */
   readonly path: string;
+  /** The FIFO its users hold. */
+  readonly lease: string;
 }
 
 /** What {@linkcode joinShared} found or made. */
@@ -52,6 +58,8 @@ export interface SharedTunnel {
   readonly local: LocalEnd;
   /** What ssh makes of the target. */
   readonly config: SshConfig;
+  /** Call when done with it: ssh stays for the next command. */
+  close(): void;
 }
 
 interface Facts {
@@ -60,6 +68,12 @@ interface Facts {
   readonly idleSeconds: number;
   readonly config: SshConfig;
   readonly file: string;
+}
+
+/** A tunnel with a share taken in it. */
+interface Joined {
+  readonly local: LocalEnd;
+  readonly lease: Lease;
 }
 
 /**
@@ -80,92 +94,99 @@ export async function joinShared(
   const key = await sha256Hex(facts);
   const file = join(around.tunnelsDir, `shared-${key.slice(0, 16)}.json`);
   const wanted = { wish, around, idleSeconds, config, file };
-  const found = await usable(wanted);
-  if (found) return { local: found, config };
-  await unixEnd(around);
-  const waitMs = wish.readyMs ?? READY_MS;
-  const local = await withFileLock(
-    file.replace(/json$/, "lock"),
-    async () => await usable(wanted) ?? await open(wanted),
-    { waitMs },
-  );
-  return { local, config };
+  const { local, lease } = await usable(wanted) ?? await openOnce(wanted);
+  return { local, config, close: () => lease.close() };
+}
+
+/** Commands that start together open one. */
+async function openOnce(facts: Facts): Promise<Joined> {
+  await ensureDir(facts.around.tunnelsDir);
+  const waitMs = facts.wish.readyMs ?? READY_MS;
+  const lock = facts.file.replace(/json$/, "lock");
+  return await withFileLock(lock, async () => await usable(facts) ?? await open(facts), { waitMs });
 }
 
 /** The living tunnel of the record; one that is frozen is ended. */
-async function usable({ wish, around, file }: Facts): Promise<LocalEnd | undefined> {
+async function usable({ wish, around, file }: Facts): Promise<Joined | undefined> {
   const record = await readShared(file);
   if (!record || !stillRuns(record)) return undefined;
+  const lease = takeLease(record.lease);
+  if (!lease) return undefined;
   const local: LocalEnd = { kind: "unix", path: record.path };
-  const found = await around.probe(local, LOOK_TIMEOUT_MS);
-  if (found === "gateway" || found === "untrusted") return local;
-  // ssh is alive and says that nobody listens over there: a new one would hear the same.
-  if (found === "no-gateway") await awaitGateway(wish, around, { local });
+  try {
+    const found = await around.probe(local, LOOK_TIMEOUT_MS);
+    if (found === "gateway" || found === "untrusted") return { local, lease };
+    // ssh is alive and says that nobody listens over there: a new one would hear the same.
+    if (found === "no-gateway") await awaitGateway(wish, around, { local });
+  } catch (error) {
+    lease.close();
+    throw error;
+  }
+  lease.close();
   end(record);
   return undefined;
 }
 
-async function open(facts: Facts): Promise<LocalEnd> {
-  const { wish, around, idleSeconds, config } = facts;
+async function open(facts: Facts): Promise<Joined> {
+  const { wish, around, idleSeconds, config, file } = facts;
   await sweep(around.tunnelsDir);
   const local = await unixEnd(around);
-  const controlDir = await Deno.makeTempDir({ prefix: "openclaw-" });
-  const controlPath = join(controlDir, "c");
-  // ssh expands "%" in this path.
-  const share = { controlPath: controlPath.replaceAll("%", "%%"), idleSeconds };
+  const [lease, said] = [`${local.path}.lease`, file.replace(/json$/, "said")];
+  const ssh = await startLeased({
+    file: around.sshPath,
+    args: forwardArgs({
+      ...(around.configFile ? { configFile: around.configFile } : {}),
+      ...wish,
+      local,
+      config,
+    }),
+    env: around.env,
+    lease,
+    socket: local.path,
+    said,
+    idleSeconds,
+  });
+  const own = takeLease(lease);
+  const watched = new AbortController();
   try {
-    const started = await runProgram({
-      file: around.sshPath,
-      args: forwardArgs({
-        ...(around.configFile ? { configFile: around.configFile } : {}),
-        ...wish,
-        local,
-        share,
-      }),
-      env: around.env,
-      timeoutMs: wish.readyMs ?? READY_MS,
-    });
-    if (started.exitCode !== 0) {
-      const how = started.timedOut ? "no end" : String(started.exitCode ?? started.signal);
-      const reached = reachedText(wish.target, config);
-      throw sshFailure(wish.target, { how, stderr: started.stderr, reached });
+    const ended = whyEnded(ssh, facts, said, watched.signal);
+    if (!own) {
+      end(ssh);
+      throw await ended;
     }
-    const record = { ...await identify(facts, controlPath), path: local.path };
-    try {
-      await awaitGateway(wish, around, { local });
-    } catch (error) {
-      end(record);
-      throw error;
-    }
-    await writeAtomic(facts.file, JSON.stringify(record, null, 2) + "\n");
-    return local;
+    await awaitGateway(wish, around, { local, ended });
+    const target = sshTargetText(wish.target);
+    const { remotePort } = wish;
+    const record = { ...ssh, target, remotePort, idleSeconds, path: local.path, lease };
+    await writeAtomic(file, JSON.stringify(record, null, 2) + "\n");
+    return { local, lease: own };
+  } catch (error) {
+    end(ssh);
+    own?.close();
+    throw error;
   } finally {
-    await Deno.remove(controlDir, { recursive: true });
+    watched.abort();
+    await Deno.remove(said).catch(() => {/* it never got that far */});
   }
 }
 
-async function identify(
-  { wish, around, idleSeconds }: Facts,
-  controlPath: string,
-): Promise<Omit<SharedRecord, "path">> {
-  const said = await runProgram({
-    file: around.sshPath,
-    args: controlCheckArgs(controlPath),
-    env: around.env,
-    timeoutMs: LOOK_TIMEOUT_MS,
-  });
-  const pid = Number(/pid=(\d+)/.exec(said.stderr + said.stdout)?.[1]);
-  const target = sshTargetText(wish.target);
-  if (!pid) {
-    throw new OpenclawError(
-      "SSH_ENDED",
-      `The ssh tunnel to "${target}" ended right after it opened`,
-      {
-        retryable: true,
-      },
-    );
+/** Why ssh ended, once it has; it is no child of ours, so it is looked at. */
+async function whyEnded(
+  ssh: ProcessIdentity,
+  { wish, config }: Facts,
+  said: string,
+  signal: AbortSignal,
+): Promise<OpenclawError> {
+  while (stillRuns(ssh) && !signal.aborted) {
+    await wait(LOOK_EVERY_MS, signal).catch(() => {/* nobody asks any more */});
   }
-  return { ...identityOf(pid), target, remotePort: wish.remotePort, idleSeconds };
+  const text = signal.aborted
+    ? undefined
+    : await readOwned(said, { maxBytes: MAX_SAID_BYTES }).catch(() => undefined);
+  return sshFailure(wish.target, {
+    stderr: new TextDecoder().decode(text?.bytes),
+    reached: reachedText(wish.target, config),
+  });
 }
 
 /** Ends an ssh of ours. Only where the process can be told from a later one with its pid (F31). */
@@ -208,11 +229,11 @@ export async function listShared(tunnelsDir: string): Promise<SharedRecord[]> {
   );
 }
 
-/** Removes what ended tunnels left behind: ssh does not remove the socket it listened on. */
+/** Removes what tunnels left behind that could not tidy up themselves. */
 async function sweep(tunnelsDir: string): Promise<void> {
   for (const [file, record] of await records(tunnelsDir)) {
     if (record && stillRuns(record)) continue;
-    for (const path of [record?.path, file]) {
+    for (const path of [record?.path, record?.lease, file]) {
       if (path) await Deno.remove(path).catch(() => {/* somebody else swept */});
     }
   }

@@ -14,6 +14,14 @@ export type LocalEnd =
 /** How host keys are checked: `strict` refuses unknown keys, `openssh` leaves it to the ssh configuration. */
 export type HostKeyPolicy = "strict" | "openssh";
 
+/** What an account's own configuration for a host may hold that a forward has to know of. */
+export interface OwnSettings {
+  /** Forwards of its own, which may fail without ours. */
+  readonly ownForwards: boolean;
+  /** ssh would go to the background by itself, out of our hands. */
+  readonly forks: boolean;
+}
+
 /** Facts of one forward. */
 export interface ForwardFacts {
   readonly target: SshTarget;
@@ -25,45 +33,34 @@ export interface ForwardFacts {
   readonly identity?: string;
   /** `-F` configuration file instead of the account's own. */
   readonly configFile?: string;
-  /** Set when the tunnel is to outlive its starter; see `shared_tunnel.ts`. */
-  readonly share?: {
-    /** Where ssh puts its control socket, without which it has no idle timer. */
-    readonly controlPath: string;
-    /** ssh ends by itself after this long without a connection through it. */
-    readonly idleSeconds: number;
-  };
+  /** What `ssh -G` says of the target, when it answered. */
+  readonly config?: OwnSettings | undefined;
 }
 
 /**
- * `none` keeps a `ControlMaster auto` of the account's configuration from taking our forward into another ssh, where it
- * would outlive us. A shared tunnel goes to the background once it is authenticated and the forward stands.
+ * Options every call shares: never ask, never hang, notice a dead peer within 45 s. They also undo what an account's
+ * configuration may have for people and what would break a forward: a command to run, another ssh to ride on (it would
+ * outlive us), silence about failures. `ForkAfterAuthentication` is unknown before OpenSSH 8.7 and so only named when set.
  */
-function controlOptions(share: ForwardFacts["share"]): string[] {
-  if (!share) return ["-o", "ControlMaster=no", "-o", "ControlPath=none"];
-  return [
-    ...["-f", "-o", "ControlMaster=yes", "-o", `ControlPath=${share.controlPath}`],
-    ...["-o", `ControlPersist=${share.idleSeconds}`],
-  ];
-}
-
-/** Options every call shares: never ask, never hang, notice a dead peer within 45 s. */
-function commonOptions(policy: HostKeyPolicy): string[] {
-  const hostKeys = policy === "strict"
-    ? ["-o", "StrictHostKeyChecking=yes", "-o", "UpdateHostKeys=yes"]
-    : [];
-  return [
-    "-o",
-    "ExitOnForwardFailure=yes",
-    "-o",
+function commonOptions({ hostKeyPolicy, config }: ForwardFacts): string[] {
+  const options = [
+    // The forwards of the configuration may be taken; ours is proven by a gateway's greeting.
+    `ExitOnForwardFailure=${config?.ownForwards ? "no" : "yes"}`,
     "BatchMode=yes",
-    ...hostKeys,
-    "-o",
+    ...(hostKeyPolicy === "strict" ? ["StrictHostKeyChecking=yes", "UpdateHostKeys=yes"] : []),
     "ConnectTimeout=5",
-    "-o",
     "ServerAliveInterval=15",
-    "-o",
     "ServerAliveCountMax=3",
+    "ControlMaster=no",
+    "ControlPath=none",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "Tunnel=no",
+    "LogLevel=INFO",
+    ...(config?.forks ? ["ForkAfterAuthentication=no"] : []),
   ];
+  return options.flatMap((option) => ["-o", option]);
 }
 
 function place(facts: { target: SshTarget; identity?: string; configFile?: string }): string[] {
@@ -91,21 +88,15 @@ export function forwardArgs(facts: ForwardFacts): string[] {
     sshDestination(facts.target),
     "-L",
     `${local}:127.0.0.1:${facts.remotePort}`,
-    ...commonOptions(facts.hostKeyPolicy),
+    ...commonOptions(facts),
     ...unixOptions,
-    ...controlOptions(facts.share),
     ...place(facts),
   ];
 }
 
-/** `ssh -G`: prints the effective configuration without connecting. */
+/** `ssh -G`: prints the effective configuration without connecting. Without `-N` it refuses one that asks for the background. */
 export function configQueryArgs(
   facts: { target: SshTarget; identity?: string; configFile?: string },
 ): string[] {
-  return ["-G", ...place(facts), "--", sshDestination(facts.target)];
-}
-
-/** Asks the ssh behind a control socket for its pid; needs no configuration and no host. */
-export function controlCheckArgs(controlPath: string): string[] {
-  return ["-F", "none", "-S", controlPath, "-O", "check", "--", "shared"];
+  return ["-G", "-N", ...place(facts), "--", sshDestination(facts.target)];
 }

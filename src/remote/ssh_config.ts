@@ -4,13 +4,13 @@
  */
 import { showableWithin } from "../lib/text.ts";
 import { runProgram } from "../platform/process/start.ts";
-import { configQueryArgs } from "./ssh_args.ts";
+import { configQueryArgs, type OwnSettings } from "./ssh_args.ts";
 import type { SshTarget } from "./ssh_target.ts";
 
 const ASK_TIMEOUT_MS = 800;
 
 /** What `ssh -G` says of a target. */
-export interface SshConfig {
+export interface SshConfig extends OwnSettings {
   /** Its whole output. */
   readonly text: string;
   readonly user: string | undefined;
@@ -36,6 +36,8 @@ export function readSshConfig(text: string): SshConfig {
     port: Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined,
     proxyJump: first("proxyjump"),
     checksHostKeys: !/^(no|off|false|accept-new)$/i.test(first("stricthostkeychecking") ?? ""),
+    ownForwards: /^(local|remote|dynamic)forward /im.test(text),
+    forks: first("forkafterauthentication") === "yes",
   };
 }
 

@@ -60,8 +60,8 @@ const REASONS: readonly Reason[] = [
 
 /** How an ssh ended. */
 export interface SshEnd {
-  /** For instance `255` or `SIGKILL`. */
-  readonly how: string;
+  /** For instance `255` or `SIGKILL`; `undefined` when nobody was told. */
+  readonly how?: string;
   /** Its last lines. */
   readonly stderr: string;
   /** What it was started for. Default `open an ssh tunnel to`. */
@@ -79,9 +79,9 @@ export function sshFailure(target: SshTarget, end: SshEnd): OpenclawError {
   const why = reason ? `${reason.text} (${lines})` : lines || "it said nothing";
   return new OpenclawError(
     reason?.code ?? "SSH_ENDED",
-    `Cannot ${tried} "${name}"${
-      reached === undefined ? "" : ` (${reached})`
-    }: ssh exited (${how}): ${why}`,
+    `Cannot ${tried} "${name}"${reached === undefined ? "" : ` (${reached})`}: ssh exited${
+      how === undefined ? "" : ` (${how})`
+    }: ${why}`,
     { hint: reason?.hint(name) ?? `ssh ${name} true`, retryable: !isFinal(reason?.code) },
   );
 }

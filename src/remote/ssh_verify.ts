@@ -46,6 +46,11 @@ export function verifyArgs({ target, identity, configFile }: VerifyFacts): strin
     // The account's own multiplexing could answer for another login than the one meant here.
     "ControlMaster=no",
     "ControlPath=none",
+    // What the account's configuration has for people: another command, a terminal, something to run here.
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "PermitLocalCommand=no",
+    "LogLevel=INFO",
     ...(identity === undefined ? [] : ["IdentitiesOnly=yes"]),
   ];
   return [

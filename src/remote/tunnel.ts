@@ -2,15 +2,16 @@
  * One ssh forward to a gateway's loopback port: started, proven by a challenge through it, and stopped with everything
  * it started. Keeping one alive is `keep_tunnel.ts`. Source: remote-access.md 2, decisions.md 23, 34.
  */
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { type Clock, systemClock, wait } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
+import { lstatOrMissing } from "../platform/file_safety.ts";
 import { ensureDir } from "../platform/files.ts";
 import { findProgram } from "../platform/find_program.ts";
 import type { Program } from "../platform/process/start.ts";
-import { startGuarded } from "./guarded_program.ts";
+import { startGuarded } from "./programs/guarded_program.ts";
 import { forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
-import { askSshConfig, reachedText } from "./ssh_config.ts";
+import { askSshConfig, reachedText, type SshConfig } from "./ssh_config.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshTargetText } from "./ssh_target.ts";
 
@@ -44,7 +45,7 @@ export interface TunnelSurroundings {
 }
 
 /** What is wanted. */
-export interface TunnelWish extends Omit<ForwardFacts, "local"> {
+export interface TunnelWish extends Omit<ForwardFacts, "local" | "config"> {
   /** A fixed loopback port for the local end; otherwise a unix socket (POSIX) or a free port (Windows). */
   readonly localPort?: number;
   /** Fixed file name of the unix socket, so that other commands find a lasting tunnel. Default a random one. */
@@ -112,6 +113,7 @@ export function sshEnvironment(
  * `TUNNEL_NOT_READY` when nothing happened in time.
  */
 export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): Promise<Tunnel> {
+  const config = await askConfig(wish, around);
   const local = await localEnd(wish, around);
   const program = await startGuarded({
     file: around.sshPath,
@@ -119,6 +121,7 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
       ...(around.configFile ? { configFile: around.configFile } : {}),
       ...wish,
       local,
+      config,
     }),
     env: around.env,
     stdout: "null",
@@ -128,8 +131,7 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
   const ended = program.ended.then(async (end) => {
     await program.stdin?.close().catch(() => {/* already closed by its end */});
     const how = String(end.exitCode ?? end.signal);
-    // Nobody reads the reason of an end that was asked for.
-    const reached = stopping ? undefined : await whereTo(wish, around);
+    const reached = stopping || !config ? undefined : reachedText(wish.target, config);
     return sshFailure(wish.target, { how, stderr: await said, reached });
   });
   const tunnel: Tunnel = {
@@ -150,16 +152,12 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
   }
 }
 
-/** Where ssh goes according to its own configuration, for messages. */
-export async function whereTo(
+async function askConfig(
   wish: TunnelWish,
   around: TunnelSurroundings,
-): Promise<string | undefined> {
-  const config = await askSshConfig(
-    { ...(around.configFile ? { configFile: around.configFile } : {}), ...wish },
-    { path: around.sshPath, env: around.env },
-  );
-  return config && reachedText(wish.target, config);
+): Promise<SshConfig | undefined> {
+  const place = { ...(around.configFile ? { configFile: around.configFile } : {}), ...wish };
+  return await askSshConfig(place, { path: around.sshPath, env: around.env });
 }
 
 async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<LocalEnd> {
@@ -178,19 +176,44 @@ async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<L
   return await unixEnd(around, wish.socketName);
 }
 
-/** A unix socket for the local end, by default of a random name. */
+/**
+ * A unix socket for the local end, by default of a random name. A socket's path has room for 104 bytes on macOS, and ssh
+ * appends a random suffix while it binds; in `-L` it reads `:`, `%`, `$`, `\\` and blanks as more than a path. A folder that
+ * does not fit is replaced by one of ours in `/tmp`, readable by nobody else.
+ */
 export async function unixEnd(
   around: TunnelSurroundings,
   name = `${crypto.randomUUID().slice(0, 8)}.sock`,
 ): Promise<LocalEnd & { readonly kind: "unix" }> {
   await ensureDir(around.tunnelsDir);
   const path = join(around.tunnelsDir, name);
-  if (new TextEncoder().encode(path).length > 90) {
-    // sun_path holds 104 bytes on macOS, and ssh appends a random suffix while it binds.
-    const dir = await Deno.makeTempDir({ prefix: "openclaw-" });
-    return { kind: "unix", path: join(dir, "gw.sock") };
+  const fits = path.length <= 80 && /^[A-Za-z0-9/._@+,=~-]+$/.test(path);
+  if (fits) {
+    await clearUnixEnd(path);
+    return { kind: "unix", path };
   }
-  return { kind: "unix", path };
+  const dir = await Deno.makeTempDir({ dir: "/tmp", prefix: "openclaw-" });
+  return { kind: "unix", path: join(dir, "gw.sock") };
+}
+
+/** F24: a socket left behind, or somebody's who listens there, would answer the first look in the gateway's place. */
+async function clearUnixEnd(path: string): Promise<void> {
+  const found = await lstatOrMissing(path);
+  if (!found) return;
+  if (found.isSocket) return await Deno.remove(path);
+  throw new OpenclawError(
+    "SSH_LOCAL_END_TAKEN",
+    `Cannot open an ssh tunnel at "${path}": what lies there is not a socket`,
+    { hint: `rm -r "${path}"` },
+  );
+}
+
+/** Removes the socket, and the folder it got because no other fitted. */
+export async function removeUnixEnd(path: string): Promise<void> {
+  await Deno.remove(path).catch(() => {/* ssh removed it itself */});
+  if (/^\/tmp\/openclaw-[^/]+$/.test(dirname(path))) {
+    await Deno.remove(dirname(path)).catch(() => {/* somebody else's files are in it */});
+  }
 }
 
 /** The port that could be bound (0 finds a free one), or `undefined` when it is taken. */
@@ -231,7 +254,7 @@ export async function awaitGateway(
     if (last === "gateway" || last === "untrusted") return;
     // ssh is up and says that nothing listens over there: more waiting does not help.
     if (last === "no-gateway") break;
-    await wait(50, undefined, clock);
+    await wait(20, undefined, clock);
   }
   if (early) throw early;
   const name = sshTargetText(wish.target);
@@ -256,9 +279,7 @@ async function stopTunnel(
 ): Promise<void> {
   await program.stop({ graceMs: 1500 });
   await ended;
-  if (local.kind === "unix") {
-    await Deno.remove(local.path).catch(() => {/* ssh removed it itself */});
-  }
+  if (local.kind === "unix") await removeUnixEnd(local.path);
 }
 
 /** The last 4 KiB a program says, without ever holding more. */

@@ -2,20 +2,31 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { joinShared, listShared } from "../../src/remote/shared_tunnel.ts";
+import type { LocalEnd } from "../../src/remote/ssh_args.ts";
 import { processesWith } from "../support/sshd.ts";
 import { type Scene, scene, sshOf } from "./tunnel_scene.ts";
 
-/** Long enough for a test, short enough to wait for. */
-const IDLE_SECONDS = 2;
+const PARENT = new URL("../support/tunnel_parent.ts", import.meta.url).pathname;
+/** Long enough to tell it from the end after a crash, short enough to wait for. */
+const IDLE_SECONDS = 4;
+/** When nothing of a crashed command may be left: 2 s of grace and room for a busy machine. */
+const CRASH_MS = 6_000;
 
-const join = ({ wish, around }: Scene, more = {}) =>
-  joinShared({ ...wish, ...more }, around, IDLE_SECONDS);
+const join = ({ wish, around }: Scene, more = {}, idleSeconds = IDLE_SECONDS) =>
+  joinShared({ ...wish, ...more }, around, idleSeconds);
+
+/** A command that came and went. */
+async function used(facts: Scene): Promise<LocalEnd | undefined> {
+  const shared = await join(facts);
+  shared?.close();
+  return shared?.local;
+}
 
 /** Waits until every ssh of the scene has ended by itself. */
-async function idledOut({ sshd }: Scene): Promise<number> {
+async function idledOut({ sshd }: Scene, withinMs = 10_000): Promise<number> {
   const startMs = performance.now();
   while ((await processesWith(sshd.configFile)).length > 0) {
-    assert(performance.now() - startMs < 10_000, "ssh stays after its idle time");
+    assert(performance.now() - startMs < withinMs, "ssh stays");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return performance.now() - startMs;
@@ -24,37 +35,133 @@ async function idledOut({ sshd }: Scene): Promise<number> {
 scene(
   "F24: two commands after each other cost one login, and ssh ends by itself",
   async (facts) => {
-    const first = await join(facts);
-    const second = await join(facts);
-    assertEquals(first?.local, second?.local);
+    const first = await used(facts);
+    const second = await used(facts);
+    const doneMs = performance.now();
+    assertEquals(first, second);
     assertEquals(await facts.sshd.logins(), 1);
     const [record] = await listShared(facts.around.tunnelsDir);
     assertEquals([record?.target, record?.idleSeconds], ["gw", IDLE_SECONDS]);
-    if (first?.local.kind !== "unix") throw new Error("expected a unix socket");
-    assertEquals((await Deno.stat(first.local.path)).mode! & 0o777, 0o600);
-    const leftMs = await idledOut(facts);
-    assert(leftMs > 500, `the next command had only ${leftMs} ms`);
+    if (first?.kind !== "unix") throw new Error("expected a unix socket");
+    assertEquals((await Deno.stat(first.path)).mode! & 0o777, 0o600);
+    await idledOut(facts);
+    const leftMs = performance.now() - doneMs;
+    assert(leftMs > 3_000, `the next command had only ${leftMs} ms`);
     assertEquals(await listShared(facts.around.tunnelsDir), []);
+    const left = (await Array.fromAsync(Deno.readDir(facts.around.tunnelsDir))).map((e) => e.name);
+    assertEquals(left.filter((name) => !/^shared-.*\.(json|lock)$/.test(name)), []);
   },
 );
+
+scene("F24: ssh stays as long as somebody uses it, also without traffic", async (facts) => {
+  const long = await join(facts, {}, 1);
+  (await join(facts, {}, 1))?.close();
+  // Longer than every time that could end it.
+  const endMs = performance.now() + 3_500;
+  while (performance.now() < endMs) {
+    await sshOf(facts);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  long?.close();
+  await idledOut(facts, 4_000);
+});
 
 scene("commands started together share one login, too", async (facts) => {
   const all = await Promise.all(Array.from({ length: 5 }, () => join(facts)));
   assertEquals(new Set(all.map((shared) => JSON.stringify(shared?.local))).size, 1);
   assertEquals(await facts.sshd.logins(), 1);
+  for (const shared of all) shared?.close();
   await idledOut(facts);
 });
 
+/** A process of its own that uses the shared tunnel until it is killed. */
+async function otherCommand(facts: Scene): Promise<{ crash(): Promise<void> }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", PARENT],
+    env: {
+      TUNNEL_CONFIG: facts.sshd.configFile,
+      TUNNEL_PORT: String(facts.gatewayPort),
+      TUNNEL_DIR: facts.around.tunnelsDir,
+      TUNNEL_SHARE_SECONDS: "600",
+    },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  assertEquals(new TextDecoder().decode((await reader.read()).value).trim(), "open");
+  return {
+    async crash() {
+      child.kill("SIGKILL");
+      await child.status;
+      await reader.cancel();
+    },
+  };
+}
+
+scene(
+  "N37, F24: the only command killed with -9: its ssh ends soon, not after the idle time",
+  async (facts) => {
+    const command = await otherCommand(facts);
+    await sshOf(facts);
+    await command.crash();
+    await idledOut(facts, CRASH_MS);
+  },
+);
+
+scene("F24: one of two commands killed with -9: the other keeps its tunnel", async (facts) => {
+  const command = await otherCommand(facts);
+  const shared = await join(facts, {}, 600);
+  assertEquals(await facts.sshd.logins(), 1);
+  const ssh = await sshOf(facts);
+  await command.crash();
+  const endMs = performance.now() + 3_500;
+  while (performance.now() < endMs) {
+    assertEquals(await sshOf(facts), ssh);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(await facts.around.probe(shared!.local, 2_000), "gateway");
+  shared?.close();
+  await idledOut(facts, CRASH_MS);
+});
+
+scene("F24: the opener killed while ssh connects leaves nothing", async (facts) => {
+  // Accepts and says nothing: ssh waits for a greeting.
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const text = await Deno.readTextFile(facts.sshd.configFile);
+  const { port } = silent.addr as Deno.NetAddr;
+  await Deno.writeTextFile(facts.sshd.configFile, text.replace(/Port \d+/, `Port ${port}`));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", PARENT],
+    env: {
+      TUNNEL_CONFIG: facts.sshd.configFile,
+      TUNNEL_PORT: String(facts.gatewayPort),
+      TUNNEL_DIR: facts.around.tunnelsDir,
+      TUNNEL_SHARE_SECONDS: "600",
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const conn = await silent.accept();
+  child.kill("SIGKILL");
+  await child.status;
+  await idledOut(facts, CRASH_MS);
+  conn.close();
+  silent.close();
+});
+
 scene("N38: nothing is left that could run commands on the ssh host", async (facts) => {
-  await join(facts);
-  const [ssh] = await processesWith(facts.sshd.configFile);
-  const control = ssh?.command.match(/ControlPath=(\S+)/)?.[1] as string;
-  assertEquals(await Deno.stat(control).catch(() => "gone"), "gone");
+  const shared = await join(facts);
+  const commands = (await processesWith(facts.sshd.configFile)).map((p) => p.command);
+  const ssh = commands.filter((command) => command.startsWith("/usr/bin/ssh"));
+  assertEquals(ssh.length, 1);
+  assert(/ControlMaster=no .*ControlPath=none/.test(ssh[0]!), ssh[0]);
+  shared?.close();
   await idledOut(facts);
 });
 
 scene("N38: an alias that leads elsewhere now does not ride on the old tunnel", async (facts) => {
-  await join(facts);
+  await used(facts);
   await Deno.writeTextFile(`${facts.sshd.dir}/empty`, "");
   const text = await Deno.readTextFile(facts.sshd.configFile);
   const moved = text.replace(/UserKnownHostsFile .*/, `UserKnownHostsFile ${facts.sshd.dir}/empty`);
@@ -66,15 +173,15 @@ scene("N38: an alias that leads elsewhere now does not ride on the old tunnel", 
 });
 
 scene("F24: a shared ssh that is killed, and one that is frozen, is replaced", async (facts) => {
-  const first = await join(facts);
+  const first = await used(facts);
   Deno.kill(await sshOf(facts), "SIGKILL");
-  const second = await join(facts);
-  assert(JSON.stringify(first?.local) !== JSON.stringify(second?.local));
+  const second = await used(facts);
+  assert(JSON.stringify(first) !== JSON.stringify(second));
   Deno.kill(await sshOf(facts), "SIGSTOP");
   const startMs = performance.now();
-  const third = await join(facts);
+  const third = await used(facts);
   assert(performance.now() - startMs < 5_000);
-  assert(JSON.stringify(second?.local) !== JSON.stringify(third?.local));
+  assert(JSON.stringify(second) !== JSON.stringify(third));
   assertEquals(await facts.sshd.logins(), 3);
   await sshOf(facts); // the frozen one is gone
   await idledOut(facts);
@@ -83,11 +190,13 @@ scene("F24: a shared ssh that is killed, and one that is frozen, is replaced", a
 scene("a gateway that is not there is told, and no ssh is kept for it", async (facts) => {
   const error = await assertRejects(() => join(facts, { remotePort: 1 }), OpenclawError);
   assertEquals(error.code, "TUNNEL_NO_GATEWAY");
-  assertEquals(await processesWith(facts.sshd.configFile), []);
+  await idledOut(facts, 2_000);
 });
 
 scene("F25: a refused login is told as without sharing", async (facts) => {
   await Deno.writeTextFile(`${facts.sshd.dir}/authorized_keys`, "");
   const error = await assertRejects(() => join(facts), OpenclawError);
   assertEquals(error.code, "SSH_AUTH_FAILED");
+  assert(error.message.includes("ssh exited: it accepts none"), error.message);
+  await idledOut(facts, 2_000);
 });

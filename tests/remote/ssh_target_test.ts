@@ -32,6 +32,26 @@ const bad: [name: string, text: string][] = [
   ["N37: command substitution", "$(touch c)@h"],
   ["N37: a backtick", "h`id`"],
   ["N37: an option in brackets", "[-oX]"],
+  ["N37: an option behind ssh", "ssh -oProxyCommand=x"],
+  ["N37: an option behind ssh://", "ssh://-oProxyCommand=x"],
+  ["N37: a host that starts with a dash behind a user", "user@-host"],
+  ["N37: a percent expansion as host", "%h"],
+  ["N37: a percent expansion behind a user", "me@%h"],
+  ["N37: a percent expansion as user", "%r@host"],
+  ["N37: a tab", "h\tx"],
+  ["N37: a NUL", "h\u0000x"],
+  ["N37: a path", "ssh://host/etc"],
+  ["N37: a query", "ssh://host?x=y"],
+  ["N37: a second ssh://", "ssh://ssh://host"],
+  ["N37: a comma, where ProxyJump lists hosts", "a,b"],
+  ["N37: letters of other scripts", "gаteway.example"],
+  ["two ports", "host:22:22"],
+  ["a port in hexadecimal", "host:0x16"],
+  ["a signed port", "host:+22"],
+  ["an open bracket", "[::1"],
+  ["a closing bracket", "::1]:22"],
+  ["something behind a bracket", "[::1]22"],
+  ["two ports behind a bracket", "[::1]:22:22"],
   ["an empty text", ""],
   ["port 0", "host:0"],
   ["port 70000", "host:70000"],
@@ -46,6 +66,13 @@ for (const [name, text] of bad) {
   Deno.test(`parseSshTarget() refuses ${name}`, () => {
     const error = assertThrows(() => parseSshTarget(text), OpenclawError, "invalid SSH target: ");
     assertEquals(error.code, "INVALID_SSH_TARGET");
+  });
+}
+
+for (const text of ["ssh://me:hunter2@host", "me:hunter2@host:22", "ssh me:hunter2@host"]) {
+  Deno.test(`parseSshTarget() does not repeat the password of ${text.slice(0, 6)}…`, () => {
+    const error = assertThrows(() => parseSshTarget(text), OpenclawError, "a password cannot");
+    assertEquals(error.message.includes("hunter2"), false, error.message);
   });
 }
 
@@ -86,11 +113,25 @@ Deno.test("forwardArgs() never hands its forward to another ssh of the account",
     remotePort: 1,
     hostKeyPolicy: "strict",
   } as const;
-  const own = forwardArgs(facts);
-  assertEquals(own.includes("ControlMaster=no") && own.includes("ControlPath=none"), true);
-  assertEquals(own.includes("-f"), false);
-  const shared = forwardArgs({ ...facts, share: { controlPath: "/tmp/c", idleSeconds: 30 } });
-  assertEquals(shared.includes("-f") && shared.includes("ControlPersist=30"), true);
+  const args = forwardArgs(facts);
+  assertEquals(args.includes("ControlMaster=no") && args.includes("ControlPath=none"), true);
+});
+
+Deno.test("forwardArgs() undoes what a configuration may have for people", () => {
+  const facts = {
+    target: parseSshTarget("host"),
+    local: { kind: "port", port: 1 } as const,
+    remotePort: 1,
+    hostKeyPolicy: "strict",
+  } as const;
+  const plain = forwardArgs(facts);
+  const wanted = ["RemoteCommand=none", "PermitLocalCommand=no", "ExitOnForwardFailure=yes"];
+  assertEquals(wanted.filter((option) => !plain.includes(option)), []);
+  // Unknown to older clients, so it is named only where it is set.
+  assertEquals(plain.some((arg) => arg.startsWith("ForkAfter")), false);
+  const hostile = forwardArgs({ ...facts, config: { ownForwards: true, forks: true } });
+  assertEquals(hostile.includes("ForkAfterAuthentication=no"), true);
+  assertEquals(hostile.includes("ExitOnForwardFailure=no"), true);
 });
 
 const configText = [

@@ -19,7 +19,7 @@ export interface UsedTunnel {
   readonly gatewayKey: string;
   /** What a person should know about it. */
   readonly notes: readonly string[];
-  /** Ends the tunnel when it is the command's own. */
+  /** Ends the tunnel when it is the command's own, and gives back a shared one. */
   close(): Promise<void>;
 }
 
@@ -63,7 +63,7 @@ export async function useTunnel(facts: UseFacts, env: Env): Promise<UsedTunnel> 
       notes: wish.hostKeyPolicy === "openssh" && !shared.config.checksHostKeys
         ? [UNCHECKED_HOST_KEYS(facts.tunnel.sshTarget)]
         : [],
-      close: () => Promise.resolve(),
+      close: () => Promise.resolve(shared.close()),
     };
   }
   const tunnel = await openTunnel(wished, around);

@@ -58,7 +58,7 @@ Deno.test("direct TLS with a pin from another machine", async (t) => {
     const movedMs = performance.now();
     await eventually("back", () => scene.sessions > before, 60_000);
     const backMs = performance.now() - movedMs;
-    assert(backMs <= 6_000, `back only after ${backMs} ms`);
+    assert(backMs <= 5_000, `back only after ${backMs} ms`);
     const done = await scene.cli("nodes", "run", "--node", "other-1", "--", "echo", "moved");
     assertEquals([done.code, done.stdout], [0, "moved\n"], done.stderr);
   });

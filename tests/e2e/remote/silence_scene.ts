@@ -5,6 +5,7 @@ import { OtherMachineScene } from "./other_machine_scene.ts";
 
 /** The goal is 45 s; both sides keep a margin to it. */
 const NOTICED_MS = 40_000;
+const BACK_MS = 5_000;
 
 /** One way for packets to vanish. */
 export interface Fault {
@@ -53,5 +54,7 @@ export async function silenceIsNoticed(fault: Fault): Promise<void> {
   if (fault.here) await machine.dropToHere(false);
   const healedMs = performance.now();
   await eventually("back", () => scene.sessions > sessions, 40_000);
-  console.log(`back ${Math.round(performance.now() - healedMs)} ms after the route`);
+  const backMs = Math.round(performance.now() - healedMs);
+  console.log(`back ${backMs} ms after the route`);
+  assert(backMs <= BACK_MS, `back only ${backMs} ms after the route`);
 }

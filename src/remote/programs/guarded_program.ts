@@ -3,7 +3,7 @@
  * pipe of ours and ends the program when the pipe closes. The program's arguments are positional parameters; the shell
  * never reads them as text.
  */
-import { type Program, type ProgramOptions, startProgram } from "../platform/process/start.ts";
+import { type Program, type ProgramOptions, startProgram } from "../../platform/process/start.ts";
 
 /**
  * `$@` runs with an empty input; a reader of our pipe waits beside it. Whoever ends first takes the other along:

@@ -1,0 +1,143 @@
+/** Tunnels where the account's ssh configuration, the state directory or its files are not what one hopes for. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { OpenclawError } from "../../src/lib/errors.ts";
+import { joinShared } from "../../src/remote/shared_tunnel.ts";
+import { openTunnel } from "../../src/remote/tunnel.ts";
+import { processesWith } from "../support/sshd.ts";
+import { type Scene, scene } from "./tunnel_scene.ts";
+
+/** Adds lines to the block of the host. */
+async function configure({ sshd }: Scene, lines: readonly string[]): Promise<void> {
+  const text = lines.map((line) => `  ${line}\n`).join("");
+  await Deno.writeTextFile(sshd.configFile, text, { append: true });
+}
+
+/** Opens an own and a shared tunnel, looks through them, and ends both. */
+async function bothWays({ wish, around, sshd }: Scene): Promise<void> {
+  const own = await openTunnel(wish, around);
+  try {
+    assertEquals(await around.probe(own.local, 2_000), "gateway");
+  } finally {
+    await own.stop();
+  }
+  assertEquals(await processesWith(sshd.configFile), [], "the own one left something");
+  const shared = await joinShared(wish, around, 1);
+  assertEquals(await around.probe(shared!.local, 2_000), "gateway");
+  shared?.close();
+  const endMs = performance.now() + 8_000;
+  while ((await processesWith(sshd.configFile)).length > 0) {
+    assert(performance.now() < endMs, "the shared one stays");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const settings: [name: string, lines: (scene: Scene, port: number) => string[]][] = [
+  ["a command and a terminal", () => ["RemoteCommand /bin/cat", "RequestTTY force"]],
+  ["a local command that hangs", () => ["PermitLocalCommand yes", "LocalCommand sleep 100"]],
+  ["another ssh to ride on", ({ dir }) => [
+    "ControlMaster auto",
+    `ControlPath ${dir}/master`,
+    "ControlPersist yes",
+  ]],
+  ["forwards on a port that is taken", (_, port) => [
+    `LocalForward 127.0.0.1:${port} 127.0.0.1:1`,
+    `RemoteForward 127.0.0.1:${port} 127.0.0.1:1`,
+    `DynamicForward 127.0.0.1:${port}`,
+  ]],
+  ["the background", () => ["ForkAfterAuthentication yes"]],
+  ["silence about failures", () => ["LogLevel QUIET"]],
+  ["all forwards cleared, questions allowed", () => ["BatchMode no", "GatewayPorts yes"]],
+];
+for (const [name, lines] of settings) {
+  scene(
+    `F24: an ssh configuration that asks for ${name} does not break a tunnel`,
+    async (facts) => {
+      using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      await configure(facts, lines(facts, (taken.addr as Deno.NetAddr).port));
+      await bothWays(facts);
+    },
+  );
+}
+
+scene("F25: the reason of a failure is told under LogLevel QUIET, too", async (facts) => {
+  await configure(facts, ["LogLevel QUIET"]);
+  await Deno.writeTextFile(`${facts.sshd.dir}/authorized_keys`, "");
+  const error = await assertRejects(() => openTunnel(facts.wish, facts.around), OpenclawError);
+  assertEquals(error.code, "SSH_AUTH_FAILED", error.message);
+});
+
+const folders: [name: string, path: string][] = [
+  ["that is too long for a socket", "x".repeat(120)],
+  ["with a blank and quotes", `a "b" 'c'`],
+  ["with a colon, where -L would end its address", "a:b"],
+  ["with percent and dollar signs, which ssh expands", "50%h ${HOME} %n"],
+  ["with a line break", "a\nb"],
+];
+for (const [name, path] of folders) {
+  scene(`N37: a state directory ${name} gives a tunnel all the same`, async (facts) => {
+    const tunnelsDir = join(facts.dir, path);
+    await bothWays({ ...facts, around: { ...facts.around, tunnelsDir } });
+    const tunnel = await openTunnel(
+      { ...facts.wish, socketName: "gateway.sock" },
+      { ...facts.around, tunnelsDir },
+    );
+    if (tunnel.local.kind !== "unix") throw new Error("expected a unix socket");
+    const folder = join(tunnel.local.path, "..");
+    assertEquals((await Deno.stat(folder)).mode! & 0o777, 0o700);
+    await tunnel.stop();
+    if (folder !== tunnelsDir) {
+      assertEquals(await Deno.stat(folder).catch(() => "gone"), "gone");
+    }
+  });
+}
+
+/** Greets as a gateway does, from a socket that is not ours. */
+function impostor(path: string): Deno.HttpServer {
+  return Deno.serve({ path, onListen() {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onopen = () => socket.send('{"type":"event","event":"connect.challenge"}');
+    return response;
+  });
+}
+
+scene(
+  "F24: somebody who listens at the tunnel's socket is not taken for the gateway",
+  async (facts) => {
+    const { wish, around, sshd } = facts;
+    await Deno.mkdir(around.tunnelsDir, { mode: 0o700 });
+    const server = impostor(join(around.tunnelsDir, "gateway.sock"));
+    await Deno.writeTextFile(`${sshd.dir}/authorized_keys`, "");
+    const named = { ...wish, socketName: "gateway.sock" };
+    const error = await assertRejects(() => openTunnel(named, around), OpenclawError);
+    assertEquals(error.code, "SSH_AUTH_FAILED");
+    await server.shutdown();
+  },
+);
+
+for (const kind of ["file", "folder"] as const) {
+  scene(
+    `F24: a ${kind} at the tunnel's socket is left alone and named`,
+    async ({ wish, around }) => {
+      const path = join(around.tunnelsDir, "gateway.sock");
+      await Deno.mkdir(kind === "file" ? around.tunnelsDir : path, { recursive: true });
+      if (kind === "file") await Deno.writeTextFile(path, "mine");
+      const named = { ...wish, socketName: "gateway.sock" };
+      const error = await assertRejects(() => openTunnel(named, around), OpenclawError);
+      assertEquals(error.code, "SSH_LOCAL_END_TAKEN");
+      assert(await Deno.lstat(path));
+    },
+  );
+}
+
+scene(
+  "N40: a folder for sockets that others can write is tightened before it is used",
+  async (facts) => {
+    const { tunnelsDir } = facts.around;
+    await Deno.mkdir(tunnelsDir);
+    await Deno.chmod(tunnelsDir, 0o777);
+    const tunnel = await openTunnel(facts.wish, facts.around);
+    assertEquals((await Deno.stat(tunnelsDir)).mode! & 0o777, 0o700);
+    await tunnel.stop();
+  },
+);
