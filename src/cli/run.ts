@@ -6,7 +6,13 @@ import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import { TREE } from "./commands/mod.ts";
 import { helpLines } from "./grammar/help.ts";
 import type { Env } from "./terminal/io.ts";
-import { Output, processStreams, ReaderGone, type Streams } from "./terminal/output.ts";
+import {
+  isUnwritable,
+  Output,
+  processStreams,
+  ReaderGone,
+  type Streams,
+} from "./terminal/output.ts";
 import { type Globals, parseCommandLine } from "./grammar/parse.ts";
 import { type Prompt, terminalPrompt } from "./terminal/prompt.ts";
 import { OWN_VERSION } from "../protocol/versions.ts";
@@ -75,7 +81,7 @@ function report(error: unknown, out: Output, env: Env): number {
       for (const line of error.stack?.split("\n") ?? []) out.note(line);
     } else if (!expected) out.note("hint: OPENCLAW_DEBUG=1 shows where it happened");
   } catch (nested) {
-    if (!(nested instanceof ReaderGone)) throw nested;
+    if (!isUnwritable(nested)) throw nested;
   }
   return expected ? error.exitCode : EXIT.failed;
 }

@@ -8,6 +8,7 @@ import {
   needsApproval,
   programNotFound,
   runFailure,
+  troubleOf,
 } from "../../src/cli/actions/nodes/result.ts";
 import type { Gateway } from "../../src/cli/connect/connect.ts";
 import { Output } from "../../src/cli/terminal/output.ts";
@@ -47,6 +48,28 @@ for (const [name, code, message, exit] of failures) {
     assertEquals([error.exitCode, error.code, error.message], [exit, code, message]);
   });
 }
+
+const gone: [code: string, message: string, said: string][] = [
+  ["NOT_CONNECTED", "node not connected", "Node build-1 is not connected to the gateway"],
+  [
+    "UNAVAILABLE",
+    "DISCONNECTED: node disconnected (system.run)",
+    "Node build-1 went away before the command ended",
+  ],
+];
+for (const [code, message, said] of gone) {
+  Deno.test(`runFailure() names the node of "${message}"`, () => {
+    const error = runFailure(new OpenclawError(code, message), "build-1") as OpenclawError;
+    assertEquals([error.exitCode, error.message, error.hint], [255, said, "openclaw nodes status"]);
+  });
+}
+
+Deno.test("troubleOf() says what the exit code alone does not", () => {
+  assertEquals(troubleOf({ exitCode: 3 }), undefined);
+  assertEquals(troubleOf({ signal: "SIGSEGV" }), "the command was ended by SIGSEGV");
+  assertEquals(troubleOf({ timedOut: true }), "the command ran into its time limit");
+  assertEquals(troubleOf({ error: "x", signal: "SIGKILL" }), "x");
+});
 
 Deno.test("runFailure() leaves usage errors and unexpected ones alone", () => {
   const usage = new OpenclawError("USAGE", "x", { exitCode: 2 });

@@ -1,6 +1,6 @@
 /** `gateway run` as a person starts it: what it says, what stands in its way, and what `--force` ends and leaves alone. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { freePort, run, type Running, start, TempHome } from "./program.ts";
+import { command, eventually, freePort, run, type Running, start, TempHome } from "./program.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
 
@@ -112,6 +112,37 @@ Deno.test(
     } finally {
       silent.close();
       await server.shutdown();
+    }
+  },
+);
+
+Deno.test(
+  "F04: a full disk behind the screen output, or nobody who reads it, does not stop a gateway",
+  linux,
+  async () => {
+    await using home = await TempHome.make();
+    const { file, args } = command(["gateway", "run"]);
+    for (const redirection of ["2>/dev/full", "2>&-", "2> >(head -1 >/dev/null)"]) {
+      const env = home.env("g", { OPENCLAW_GATEWAY_PORT: String(freePort()) });
+      const child = new Deno.Command("bash", {
+        args: ["-c", `exec "$@" ${redirection}`, "bash", file, ...args],
+        env,
+        clearEnv: true,
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      try {
+        await eventually(`it answers: ${redirection}`, async () => {
+          return (await run(["health"], { env })).code === 0;
+        });
+        child.kill("SIGTERM");
+      } catch (error) {
+        child.kill("SIGKILL");
+        throw error;
+      } finally {
+        assertEquals((await child.status).code, 0, redirection);
+      }
     }
   },
 );

@@ -4,7 +4,7 @@
  * written (A16, A17), so nothing a device, a command or a gateway says reaches the terminal as a control
  * sequence; colour is added afterwards, by `styled` parts only, and only on a terminal without NO_COLOR.
  */
-import { isOpenclawError, messageOf, type OpenclawError } from "../../lib/errors.ts";
+import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { type LogSink, renderJson, renderText } from "../../lib/log.ts";
 import { showable, showableJson } from "../../lib/text.ts";
 import { type Column, tableLines } from "./table.ts";
@@ -81,6 +81,16 @@ export class Output {
     this.streams.err(encoder.encode(this.line(parts, this.streams.errIsTerminal) + "\n"));
   }
 
+  /** A note of a program that stays: that nobody can read it is no reason to stop. */
+  aside(...parts: readonly Part[]): void {
+    try {
+      this.note(...parts);
+    } catch (error) {
+      // Nobody reads stderr any more, or its disk is full (F04).
+      if (!isUnwritable(error)) throw error;
+    }
+  }
+
   /** `warning: …` on stderr. */
   warn(text: string): void {
     this.note(styled("warn", "warning:"), ` ${text}`);
@@ -114,7 +124,6 @@ export class Output {
   /** An error: `error: …`, context lines, `hint: …` on stderr, and with `--json` a document on stdout. */
   failure(error: unknown): void {
     const known = isOpenclawError(error) ? error : undefined;
-    if (this.options.json) this.document(errorDocument(error, known));
     const [first = "", ...more] = error instanceof Error && error.message !== ""
       ? error.message.split("\n")
       : [messageOf(error)];
@@ -125,17 +134,17 @@ export class Output {
     for (const line of known?.hint?.split("\n") ?? []) {
       this.note(styled("strong", "hint:"), ` ${line}`);
     }
+    if (this.options.json) this.document(errorDocument(error, known));
   }
 
   /** Log lines on stderr: text for a person, JSON lines for a service manager. */
   logSink(asJson: boolean): LogSink {
     return (record) => {
+      if (!asJson) return this.aside(renderText(record));
       try {
-        if (asJson) this.streams.err(encoder.encode(showableJson(renderJson(record)) + "\n"));
-        else this.note(renderText(record));
+        this.streams.err(encoder.encode(showableJson(renderJson(record)) + "\n"));
       } catch (error) {
-        // Nobody reads the log any more: no reason for a gateway or a node to stop.
-        if (!(error instanceof ReaderGone)) throw error;
+        if (!isUnwritable(error)) throw error; // as in aside()
       }
     };
   }
@@ -204,9 +213,21 @@ function writeAll(writer: SyncWriter, bytes: Uint8Array): void {
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGone("the reader is gone");
       if (error instanceof Deno.errors.WouldBlock) continue; // a non-blocking pipe that is full
-      throw error;
+      throw outputFailed(error);
     }
   }
+}
+
+/** Whether an error only says that stdout or stderr takes no more. */
+export function isUnwritable(error: unknown): boolean {
+  return error instanceof ReaderGone || isOpenclawError(error, "OUTPUT_FAILED");
+}
+
+/** A full disk behind `> file`, for instance. */
+function outputFailed(error: unknown): OpenclawError {
+  return new OpenclawError("OUTPUT_FAILED", `Cannot write the output: ${messageOf(error)}`, {
+    cause: error,
+  });
 }
 
 /** Writes bytes of a running command to stdout or stderr, waiting for a slow reader without blocking the loop. */
@@ -218,7 +239,7 @@ export async function writeStream(stream: "out" | "err", bytes: Uint8Array): Pro
       done += await writer.write(bytes.subarray(done));
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGone("the reader is gone");
-      throw error;
+      throw outputFailed(error);
     }
   }
 }

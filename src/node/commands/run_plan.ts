@@ -44,6 +44,8 @@ export interface RunResult {
   readonly error: string | null;
   readonly durationMs?: number;
   readonly rule?: string;
+  /** Name of the signal that ended the command. */
+  readonly signal?: string;
   readonly outSeq?: number;
   readonly outputSha256?: string;
   readonly outputBytes?: number;
@@ -144,6 +146,7 @@ function resultOf({ facts, end, output, stream }: ResultFacts): RunResult {
     ...texts,
     error,
     ...(wantsFacts ? { durationMs: end.durationMs, rule: facts.rule } : {}),
+    ...(wantsFacts && end.signal !== undefined ? { signal: end.signal } : {}),
     ...(live && stream ? { outSeq: stream.outSeq, ...output.digest() } : {}),
     ...(stream?.gap ? { gap: true as const } : {}),
   };

@@ -50,7 +50,7 @@ export async function publishGateway(
       shown = now;
       await close();
       close = await open();
-      io.out.note(`listening on ${gateway.urls.join(" ")}`);
+      io.out.aside(`listening on ${gateway.urls.join(" ")}`);
     });
   });
   return {

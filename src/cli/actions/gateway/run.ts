@@ -130,14 +130,14 @@ function pageLine({ url, config }: RunningGateway): string {
 /** What a person needs to know next. */
 function greet(gateway: RunningGateway, paths: StatePaths, io: Io): void {
   const { generatedToken } = gateway.plan;
-  for (const url of gateway.urls) io.out.note(`listening on ${url}`);
+  for (const url of gateway.urls) io.out.aside(`listening on ${url}`);
   if (gateway.fingerprint !== undefined) {
-    io.out.note(`TLS fingerprint (SHA-256): ${gateway.fingerprint}`);
+    io.out.aside(`TLS fingerprint (SHA-256): ${gateway.fingerprint}`);
   }
-  io.out.note(pageLine(gateway));
+  io.out.aside(pageLine(gateway));
   if (generatedToken === "saved") {
-    io.out.note(`A new token was made and saved in ${paths.configFile}`);
-    io.out.note("Read it with: openclaw config get gateway.auth.token");
+    io.out.aside(`A new token was made and saved in ${paths.configFile}`);
+    io.out.aside("Read it with: openclaw config get gateway.auth.token");
   }
-  io.out.note("ready (Ctrl-C stops)");
+  io.out.aside("ready (Ctrl-C stops)");
 }

@@ -2,7 +2,7 @@
  * What a finished `system.run` means for the exit code of `nodes run`. Pure. Source: decisions.md 17, node-host.md 5.3.
  */
 import { isOpenclawError, OpenclawError } from "../../../lib/errors.ts";
-import { quoted } from "../../../lib/text.ts";
+import { quoted, showable } from "../../../lib/text.ts";
 import { bool, type Infer, nullable, num, obj, opt, str } from "../../../lib/schema.ts";
 
 /** Exit codes of `nodes run` besides the remote one. */
@@ -54,6 +54,13 @@ export function exitCodeOf(result: RunResult): number {
   return result.success ? 0 : 1;
 }
 
+/** What a person needs to know of a run besides its exit code. */
+export function troubleOf(result: RunResult): string | undefined {
+  if (result.error) return result.error;
+  if (result.timedOut) return "the command ran into its time limit";
+  return result.signal ? `the command was ended by ${result.signal}` : undefined;
+}
+
 /** Whether a failed `system.run` means that an approval would let it run. */
 export function needsApproval(error: unknown): boolean {
   return isOpenclawError(error) && /SYSTEM_RUN_DENIED: approval required/.test(error.message);
@@ -80,8 +87,8 @@ export function programNotFound(program: string, reason: string): OpenclawError 
   );
 }
 
-/** The same failure with the exit code `nodes run` gives it. */
-export function runFailure(error: unknown): unknown {
+/** The same failure with the exit code `nodes run` gives it, and with the name of the node. */
+export function runFailure(error: unknown, nodeName?: string): unknown {
   if (!isOpenclawError(error) || error.exitCode !== 1) return error;
   const code = typeof error.details?.code === "string" ? error.details.code : error.code;
   const exitCode = isNotFound(error)
@@ -91,17 +98,25 @@ export function runFailure(error: unknown): unknown {
     : /TIMEOUT: node invoke timed out/.test(error.message)
     ? RUN_EXIT.timeout
     : RUN_EXIT.transport;
-  const hint = error.code === "NOT_CONNECTED" ? "openclaw nodes status" : error.hint;
-  return withExitCode(error, exitCode, hint);
+  const gone = NODE_GONE.find(([word]) => code === word || error.message.startsWith(`${word}: `));
+  if (gone === undefined) return withExitCode(error, exitCode, error);
+  const message = nodeName === undefined ? error.message : `Node ${showable(nodeName)} ${gone[1]}`;
+  return withExitCode(error, exitCode, { message, hint: "openclaw nodes status" });
 }
+
+/** Errors of the gateway about a node that is not there. */
+const NODE_GONE: readonly (readonly [word: string, what: string])[] = [
+  ["NOT_CONNECTED", "is not connected to the gateway"],
+  ["DISCONNECTED", "went away before the command ended"],
+];
 
 /** A copy of an error that ends the command with another exit code. */
 function withExitCode(
   error: OpenclawError,
   exitCode: number,
-  hint: string | undefined,
+  { message, hint }: { readonly message: string; readonly hint?: string | undefined },
 ): OpenclawError {
-  return new OpenclawError(error.code, error.message, {
+  return new OpenclawError(error.code, message, {
     exitCode,
     cause: error,
     ...(hint === undefined ? {} : { hint }),

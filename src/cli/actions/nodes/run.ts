@@ -20,6 +20,7 @@ import {
   runFailure,
   type RunResult,
   runResultSchema,
+  troubleOf,
 } from "./result.ts";
 import { decidedLine, readEnv, reasonOf, referencePlan, shellArgv, wantsStdin } from "./request.ts";
 import { RunStream } from "./stream.ts";
@@ -65,15 +66,17 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
     caps: ["invoke-output", "exec-approvals"],
     longLived: true,
   };
+  let name: string | undefined;
   try {
     return await withGateway(io, values, connect, async (gateway) => {
       const node = await chooseNode(gateway, values.node);
+      name = node.displayName ?? node.nodeId;
       const stdin = await wantsStdin(values.stdin, gateway.offers(CAPABILITY_INVOKE_OUTPUT));
       const command = argv ?? shellArgv(values.raw as string, node);
       return await new Run({ gateway, node, command, env, stdin, values, io }).start();
     });
   } catch (error) {
-    throw runFailure(error);
+    throw runFailure(error, name);
   }
 }
 
@@ -286,8 +289,8 @@ class Run {
     }
     if (result.gap) io.out.warn("some output was lost on the way");
     const code = exitCodeOf(result);
-    if (result.error) io.out.note(`openclaw: ${result.error}`);
-    else if (result.timedOut) io.out.note("openclaw: the command ran into its time limit");
+    const trouble = troubleOf(result);
+    if (trouble !== undefined) io.out.note(`openclaw: ${trouble}`);
     return code;
   }
 }
