@@ -13,6 +13,7 @@ import {
   type MatchFacts,
 } from "./matching/match.ts";
 import type { ExecCommand, ListItem, Plan } from "./plan.ts";
+import { readsCommands } from "./reading/options/database_tools.ts";
 import { type Decision, decisionOf, type ScopedEntry } from "./policy.ts";
 
 /** What is handed to the executor. */
@@ -114,7 +115,8 @@ function feedsCode(plan: Plan): boolean {
 
 function takesCode(segment: Plan["segments"][number]): boolean {
   const use = segment.interpreter;
-  return segment.shell !== undefined || (use !== undefined && use.kind !== "info");
+  return segment.shell !== undefined || (use !== undefined && use.kind !== "info") ||
+    readsCommands(segment.argv);
 }
 
 /** Coverage less what only an approval or an exact rule may allow. */

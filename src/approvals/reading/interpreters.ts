@@ -32,7 +32,7 @@ const INFO = /^(?:--version|-V|-v|--help|-h|-\?)$/;
 
 const LANGUAGES: readonly Language[] = [
   {
-    names: /^(?:python|pypy)(?:\d+(?:\.\d+)*)?w?$/,
+    names: /^(?:[ijb]?python|pypy|micropython|graalpy)(?:\d+(?:\.\d+)*)?(?:-dbg|w)?$/,
     code: /^-[bBdEhiIOPqsStuvVx]*[cm]/,
     flags: /^-(?:[bBdEIOPqsSux]+|OO)$/,
     valued: /^-[WX]$/,
@@ -51,7 +51,7 @@ const LANGUAGES: readonly Language[] = [
     flags: /^(?:-[wWcvTs]+|--(?:yjit|jit|disable-gems|enable=.*|disable=.*))$/,
   },
   {
-    names: /^php\d*(?:\.\d+)*$/,
+    names: /^(?:php|hhvm)(?:-cgi|dbg|-fpm)?\d*(?:\.\d+)*$/,
     code: /^(?:-[rBREFadczS]|--(?:run|process-.*|interactive|define|php-ini|server))/,
     flags: /^-[nqwHs]+$/,
     valued: /^-f$/,
@@ -66,7 +66,7 @@ const LANGUAGES: readonly Language[] = [
   },
   {
     names:
-      /^(?:osascript|tclsh\d*(?:\.\d+)*|wish|guile|racket|sbcl|clisp|ecl|julia|Rscript|r|rscript|ghci|runghc|runhaskell|ocaml|scala|kotlin|groovy|jshell|irb|iex|elixir|erl|escript|swift|crystal|janet|clojure|clj|bb|raku|octave|maxima|gnuplot|m4|bc|dc|ed|ex|emacs|vim|vi|nvim|view|vimdiff)$/,
+      /^(?:osascript|tclsh\d*(?:\.\d+)*|wish|guile|racket|sbcl|clisp|ecl|julia|Rscript|r|rscript|ghci|runghc|runhaskell|ocaml|scala|kotlin|groovy|jshell|irb|iex|elixir|erl|escript|swift|crystal|janet|clojure|clj|bb|raku|octave|maxima|gnuplot|m4|bc|dc|ed|pry|octave-cli|mongosh|mongo|qjs|duk|d8|gjs|cjs|mujs|jrunscript|jjs|bsh|amm|scala-cli|hy|fennel|jimsh|gforth|newlisp|csi|gsi|chez|scheme|mit-scheme|pike|moon|slsh|psysh|sage|gp|puppet|chef-apply|wp|drush|rails|ex|emacs|vim|vi|nvim|view|vimdiff)$/,
     code: /^-/,
     flags: /^(?!)/,
   },

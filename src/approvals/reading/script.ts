@@ -5,6 +5,7 @@
 import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { commandText } from "../words.ts";
 import type { ScriptOperand } from "./operand.ts";
+import { readsCommands } from "./options/database_tools.ts";
 import { absolutePath } from "./paths.ts";
 import { PLAIN_STDIO, type Stdio, stdioOf } from "./shell/redirects.ts";
 import { analyzeSegment, type Segment } from "./segments.ts";
@@ -79,14 +80,23 @@ async function readScript(
   const items: ListItem[] = [];
   for (const [i, item] of lead.items.entries()) {
     const stages: ExecCommand[] = [];
-    for (const stage of item.stages) {
-      const segment = await analyzeSegment(stage.words, lead.cwd, stage.text, facts);
+    for (const [place, stage] of item.stages.entries()) {
+      const stdio = stdioOf(stage.redirects);
+      const read = await analyzeSegment(stage.words, lead.cwd, stage.text, facts);
+      const segment = place > 0 && stdio.stdin !== "null" ? withInput(read) : read;
       segments.push(segment);
-      stages.push(execOf(segment, stdioOf(stage.redirects)));
+      stages.push(execOf(segment, stdio));
     }
     items.push({ when: i === 0 ? "always" : item.when, stages });
   }
   return { segments, items };
+}
+
+/** A program that takes commands from what is piped into it could be told to start anything (X01). */
+function withInput(segment: Segment): Segment {
+  if (segment.blocked || !readsCommands(segment.argv)) return segment;
+  const why = `"${segment.argv[0]}" would read commands from its input`;
+  return { ...segment, blocked: refusal("fed-commands", why) };
 }
 
 /** Shell options that would make our own run of the list differ from the shell's. */

@@ -21,7 +21,8 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
   ["fish", "fish"],
 ]);
 const OTHER_SHELLS = new Set(
-  "csh tcsh elvish nu nushell xonsh rc es yash oil osh ysh pdksh lksh".split(" "),
+  "csh tcsh elvish nu nushell xonsh rc es yash oil oils osh ysh pdksh lksh oksh loksh posh sash ion murex scsh closh"
+    .split(" "),
 );
 
 /** How a shell is used in an argv. */

@@ -75,7 +75,13 @@ const CARRIERS = new Set(
     "sudoedit sudo-rs please xterm urxvt rxvt konsole gnome-terminal kitty alacritty cgdb ddd nsjail minijail0 schroot " +
     "arch-chroot dchroot fakechroot fakeroot-ng systemd-inhibit systemd-cat systemd-nspawn run0 bfs rush xdg-open run-mailcap " +
     "see exo-open gnome-open kde-open kde-open5 gio wine wine64 box64 box86 pcalua msiexec installutil regasm regsvcs cmstp " +
-    "msbuild odbcconf presentationhost hh wt explorer winrs psexec psexec64 sbase-box").split(" "),
+    "msbuild odbcconf presentationhost hh wt explorer winrs psexec psexec64 sbase-box pexec multitime openvt xinit startx byobu " +
+    "zellij grc latrace stap trace-cmd execlineb foreground background with-contenv daemon pm2 forever watchman watchexec " +
+    "reflex air modd sshpass autossh torify tsocks tcpserver tcpclient websocketd ttyd gotty pdsh ansible-console tasksh " +
+    "tmate gtester dbus-launch dbus-send dbus-run cset env-cmd dotenv-cli envchain teller chamber foreman honcho overmind " +
+    "supervisord xinetd inetd inotifyd incrond msgfilter msgexec ksu agetty getty login sulogin openvpn dosbox lxc-attach " +
+    "lxc-execute toolbox lockfile runit runsv s6-setuidgid s6-envdir s6-softlimit s6-sudo s6-setlock " +
+    "ansible-pull salt salt-call chef-shell procmail dhclient udhcpc wpa_cli pppd").split(" "),
 );
 
 /** The dynamic loader and the processor emulators of qemu run any program given to them. */

@@ -7,8 +7,9 @@ import { type Refusal, refusal } from "../../facts.ts";
 import { baseName } from "../paths.ts";
 import { gitCode } from "./git_options.ts";
 import { longOption, shortOption } from "./options.ts";
+import { awkCode } from "./awk_script.ts";
 import { sedRunsNothing } from "./sed_script.ts";
-import { toolCode } from "./tool_options.ts";
+import { hasToolRule, toolCode } from "./tool_options.ts";
 
 /** A command inside another's arguments, from `start` up to `end` (exclusive); more arguments are added at run time. */
 export interface NestedCommand {
@@ -35,7 +36,7 @@ const tar: Reader = (argv) =>
     "new-volume-script",
   ]) ??
     shortOption(argv, /^-[a-zA-Z]*[IF]/) ??
-    (/^[A-Za-z]*[IF]/.test(argv[1] ?? "") ? argv[1] : undefined);
+    (/^[A-Za-z]*[IF]/.test(argv[1] ?? "") ? argv[1] : undefined) ?? remoteArchive(argv);
 
 /** Options of ssh that take the next word; they may stand before and after the host, up to the remote command. */
 const SSH_VALUED = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[BbcDEeFIiJLlmOoPpQRSWw]$/;
@@ -53,17 +54,39 @@ const ssh: Reader = (argv) => {
 
 const copy: Reader = (argv) => shortOption(argv, /^-[a-zA-Z0-9]*[oFSD]/);
 
+const PLAIN_SSH = /^ssh(?: -p ?\d+| -[46Cqv]+)*$/;
+
+/** Every mention counts: rsync takes the last of several. */
 const rsync: Reader = (argv) => {
-  const long = longOption(argv, ["rsh", "rsync-path", "config"]);
-  if (long !== undefined && !/^--rsh=ssh$/.test(long)) return long;
-  const at = argv.findIndex((word) => /^-[a-zA-Z]*e/.test(word) && !word.startsWith("--"));
-  if (at < 0) return undefined;
-  const value = /e(.*)$/.exec(argv[at] ?? "")?.[1] || argv[at + 1] || "";
-  return /^ssh(?: -p \d+| -[46Cqv]+)*$/.test(value) ? undefined : `-e ${value}`;
+  const rest = argv.filter((word) => word !== "--rsh=ssh");
+  const long = longOption(rest, ["rsh", "rsync-path", "config", "remote-option"]);
+  if (long !== undefined) return long;
+  for (const [at, word] of argv.entries()) {
+    if (/^-[a-zA-Z]*M/.test(word)) return word;
+    if (!/^-[a-zA-Z]*e/.test(word)) continue;
+    const value = /e(.*)$/.exec(word)?.[1] || argv[at + 1] || "";
+    if (!PLAIN_SSH.test(value)) return `-e ${value}`;
+  }
+  return undefined;
 };
+
+/** An archive "host:file" is fetched through another program, unless the colon is declared part of the name. */
+const remoteArchive = (argv: readonly string[]) =>
+  argv.includes("--force-local")
+    ? undefined
+    : shortOption(argv, /^(?:(?:-[a-zA-Z]*f|--file=)?[A-Za-z0-9_][^/=]*:|-[a-zA-Z]*[FOI][^/]*:)/);
 
 const editor: Reader = (argv) =>
   shortOption(argv, /^(?:-[a-zA-Z]*[cSsuUiWwr]|--cmd|--remote|--startuptime|\+)/);
+
+/** `npm set script-shell x` is remembered, and a later, innocent `npm test` would start it. */
+const npmSetting: Reader = (argv) =>
+  argv.includes("set") || argv.includes("edit")
+    ? shortOption(
+      argv,
+      /^(?:script-shell|shell|editor|browser|viewer|git|node-options|init-module|globalconfig|userconfig|prefix|edit)(?:=|$)/,
+    )
+    : undefined;
 
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["git", gitCode],
@@ -76,11 +99,26 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["rsync", rsync],
   ["sed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
   ["gsed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
-  ["vim", editor],
-  ["vi", editor],
-  ["nvim", editor],
-  ["view", editor],
-  ["ex", editor],
+  ...[
+    "vi",
+    "vim",
+    "nvim",
+    "gvim",
+    "rvim",
+    "view",
+    "rview",
+    "gview",
+    "vimdiff",
+    "gvimdiff",
+    "evim",
+    "ex",
+    "vifm",
+    "kak",
+  ]
+    .map((name): [string, Reader] => [name, editor]),
+  ...["awk", "gawk", "mawk", "nawk", "original-awk"].map((
+    name,
+  ): [string, Reader] => [name, awkCode]),
   [
     "less",
     (argv) =>
@@ -108,7 +146,8 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "zip",
     (argv) => shortOption(argv, /^-[a-zA-Z]*T/) ?? longOption(argv, ["test", "unzip-command"]),
   ],
-  ["cpio", (argv) => longOption(argv, ["rsh-command"])],
+  ["cpio", (argv) => longOption(argv, ["rsh-command"]) ?? remoteArchive(argv)],
+  ["gcpio", (argv) => longOption(argv, ["rsh-command"]) ?? remoteArchive(argv)],
   [
     "wget",
     (argv) =>
@@ -118,11 +157,12 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "tcpdump",
     (argv) => shortOption(argv, /^-[a-zA-Z]*z/) ?? longOption(argv, ["postrotate-command"]),
   ],
-  ["cargo", (argv) => shortOption(argv, /^--config(?:=|$)/)],
+  ["cargo", (argv) => argv[1] === "watch" ? "watch" : shortOption(argv, /^--config(?:=|$)/)],
+  ["patch", (argv) => shortOption(argv, /^-[a-zA-Z]*[eg]/) ?? longOption(argv, ["ed", "get"])],
   [
     "npm",
     (argv) =>
-      longOption(argv, [
+      npmSetting(argv) ?? longOption(argv, [
         "script-shell",
         "node-options",
         "globalconfig",
@@ -185,6 +225,9 @@ function findCommands(argv: readonly string[]): CodeOptions {
 const XARGS_FLAGS =
   /^(?:-[0rtx]+|--null|--no-run-if-empty|--verbose|--exit|-[nLPs]\d+|-d\S+|--(?:max-args|max-lines|max-procs|max-chars|delimiter)=.+)$/;
 
+/** Programs whose dangerous words are taken up by a sub-command that stands in front of what xargs adds. */
+const VERBED = /^(?:docker|podman|nerdctl|kubectl|systemctl|apt|apt-get|dpkg|rpm|pip3?)$/;
+
 /** `-I` may only name a mark that cannot be part of a path: xargs puts input into the program's name as well. */
 const XARGS_MARK = /^(?:\{\}|[%@]+)$/;
 
@@ -205,7 +248,10 @@ function xargsCommand(argv: readonly string[]): CodeOptions {
     return hidden("xargs", `-I ${mark}`);
   }
   const name = baseName(inner[0]);
-  if (READERS.has(name) && (mark !== undefined || inner.at(-1) !== "--")) {
+  if (hasToolRule(name) && !(VERBED.test(name) && mark === undefined && inner.length > 1)) {
+    return hidden("xargs", name);
+  }
+  if (READERS.has(name) && (mark !== undefined || inner.at(-1) !== "--" || inner.length < 3)) {
     const text = `xargs puts its input where it could become an option of ${name}`;
     const hint = `end the command with "--"`;
     return { nested: [], refusal: refusal("code-option", text, { hint }) };

@@ -22,7 +22,7 @@ const CODE_OPTIONS = [
   "config",
 ];
 const CODE_VERBS =
-  /^(?:filter-branch|difftool|mergetool|credential|daemon|send-email|instaweb|web--browse|gui|citool|remote-ext|remote-fd|shell|for-each-repo|cvsserver|hook)$/;
+  /^(?:filter-branch|submodule--helper|imap-send|quiltimport|cvsexportcommit|cvsimport|archimport|difftool|mergetool|credential|daemon|send-email|instaweb|web--browse|gui|citool|remote-ext|remote-fd|shell|for-each-repo|cvsserver|hook)$/;
 
 /** The part of a git argv that can run another program; `undefined` when there is none. */
 export function gitCode(argv: readonly string[]): string | undefined {
@@ -35,7 +35,9 @@ export function gitCode(argv: readonly string[]): string | undefined {
   const verb = argv[at] ?? "";
   const rest = argv.slice(at + 1);
   if (CODE_VERBS.test(verb)) return verb;
-  const transport = rest.find((word) => /^(?:ext|fd)::/.test(word));
+  const transport = rest.find((word) =>
+    /(?:ext|fd)::|^(?:[^\s]*@|[a-z+]+:\/\/(?:[^/]*@)?)-/.test(word)
+  );
   if (transport !== undefined) return transport;
   // "--text" is an option of its own, not a short form of "--textconv".
   const option = longOption(["git", ...rest.filter((word) => word !== "--text")], CODE_OPTIONS);

@@ -3,24 +3,28 @@
  * a small language is accepted: addresses with `d p q =`, substitutions without `e` or `w`, or the `--sandbox` option.
  */
 
-const ADDRESS =
-  /^(?:\d+|\$|\/(?:[^\\/\n]|\\[^\n])*\/I?)(?:,(?:[+~]?\d+|\$|\/(?:[^\\/\n]|\\[^\n])*\/I?))?!?/;
+/** A bracket expression without the delimiter: seds disagree whether "[/]" ends the pattern, so it is not accepted. */
+function bracket(delimiter: string): string {
+  return `\\[\\^?\\]?(?:\\[:[a-z]+:\\]|[^\\]\\[\\\\\\n${delimiter}]|\\\\[^\\]\\n${delimiter}])*\\]`;
+}
+
+function pattern(delimiter: string): string {
+  return `(?:[^\\\\\\n[${delimiter}]|\\\\[^\\n]|${bracket(delimiter)})*`;
+}
+
+const PLACE = `\\/${pattern("\\/")}\\/I?`;
+const ADDRESS = new RegExp(`^(?:\\d+|\\$|${PLACE})(?:,(?:[+~]?\\d+|\\$|${PLACE}))?!?`);
 
 function commandLength(script: string): number {
   const address = ADDRESS.exec(script)?.[0] ?? "";
   const rest = script.slice(address.length);
   if (/^[dpqD=PnNGhHgx](?![A-Za-z0-9])/.test(rest)) return address.length + 1;
-  const delimiter = rest.charAt(1);
-  if (!/^[sy]/.test(rest) || !/[/|,#@!:%+_]/.test(delimiter)) return 0;
-  const part = `(?:[^\\\\\\n${escapeForSet(delimiter)}]|\\\\[^\\n])*`;
-  const flags = rest.startsWith("s") ? "[gpiIM0-9]*" : "";
-  const d = `\\${delimiter}`;
-  const match = new RegExp(`^[sy]${d}${part}${d}${part}${d}${flags}(?![A-Za-z0-9])`).exec(rest);
+  if (!/^[sy][/|,#@!:%+_]/.test(rest)) return 0;
+  const d = `\\${rest.charAt(1)}`;
+  const plain = `(?:[^\\\\\\n${d}]|\\\\[^\\n])*`;
+  const [first, flags] = rest.startsWith("s") ? [pattern(d), "[gpiIM0-9]*"] : [plain, ""];
+  const match = new RegExp(`^[sy]${d}${first}${d}${plain}${d}${flags}(?![A-Za-z0-9])`).exec(rest);
   return match ? address.length + match[0].length : 0;
-}
-
-function escapeForSet(char: string): string {
-  return `\\${char}`;
 }
 
 /** Whether a sed script only edits and prints. */
@@ -39,7 +43,8 @@ function sedScriptIsHarmless(script: string): boolean {
 /** Whether no part of a sed argv can run a program or write a file of the script's choosing. */
 export function sedRunsNothing(argv: readonly string[]): boolean {
   const args = argv.slice(1);
-  if (args.includes("--sandbox")) return true;
+  // Only in front: behind "--" or an option it could be a file name.
+  if (args[0] === "--sandbox") return true;
   const scripts: string[] = [];
   let given = false;
   let operand: string | undefined;

@@ -1,0 +1,29 @@
+/**
+ * Decides whether the program text of an awk call is plainly harmless. awk starts programs with `system()`, with pipes to
+ * and from a command, and gawk by indirect calls and loaded libraries; everything else only reads and prints.
+ */
+
+const LOADS = /^(?:-[eEfilo]|--(?:source|exec|file|include|load|dump|debug|profile|pretty))/;
+const VALUED = /^(?:-[vF]|--(?:assign|field-separator))$/;
+
+/** A print to a command, a read from one, `system()`, an indirect call, a joined line: any of them may start a program. */
+function textStarts(text: string): boolean {
+  const single = text.replaceAll("||", "  ");
+  return /\bsystem\s*\(|\bgetline\b|@|\\\r?\n/.test(text) || /\bprintf?\b[^]*\|/.test(single);
+}
+
+/** The part of an awk argv that can start another program; `undefined` when there is none. */
+export function awkCode(argv: readonly string[]): string | undefined {
+  for (let at = 1; at < argv.length; at++) {
+    const word = argv[at] ?? "";
+    if (LOADS.test(word)) return word;
+    if (word === "--") return named(argv[at + 1]);
+    if (!word.startsWith("-") || word === "-") return named(word);
+    if (VALUED.test(word)) at++;
+  }
+  return undefined;
+}
+
+function named(text: string | undefined): string | undefined {
+  return text !== undefined && textStarts(text) ? text : undefined;
+}

@@ -1,0 +1,101 @@
+/**
+ * Compilers, linkers, build systems and package tools: the options and words with which they start a program that the
+ * command did not name, or load code into themselves. Data for `tool_options.ts` (class of X15, X30).
+ */
+import type { ToolRule } from "./options.ts";
+
+/** Assignments of make that it would evaluate, or that name a program; a makefile from its input is code as well. */
+const MAKE_EVALUATED =
+  /^(?:SHELL|\.SHELLFLAGS|MAKE|MAKEFLAGS|MAKEFILES|GNUMAKEFLAGS)[:+?]*=|^[^=-][^=]*!=|^[^=-][^=]*=.*[$`;&|<>()\n]/;
+const MAKE_PROGRAM =
+  /^(?:CC|CXX|CPP|FC|LD|AR|AS|NM|RM|CP|MV|INSTALL|STRIP|RANLIB|OBJCOPY|YACC|LEX|PYTHON|NODE|NPM|CARGO|GO|SUDO|SH|BASH|PERL|PC|M2C|CO|GET|LINT|TEX|MAKEINFO|TANGLE|WEAVE|CTANGLE|CWEAVE|TEXI2DVI|OUTPUT_OPTION|(?:COMPILE|LINK|PREPROCESS|LINT|YACC|LEX)\.[A-Za-z]+)[:+?]*=/;
+const COMPILER = /=(?:\w+-)*(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc|ld|ar|as|nm|strip)(?:-\d+)?$/;
+
+/** Names of a file that is the input, in every detour: `-sf-`, `/./dev/stdin`, `/proc/self/fd/0`. */
+const FROM_INPUT = /^(?:-[a-zA-Z]*f|--(?:file|makefile)=)-$|^-$|(?:^|\/)(?:dev|proc)\//;
+
+const COMPILER_CODE =
+  /^(?:-wrapper|--?specs|-B|-fplugin|-iplugindir|-fpass-plugin|-Xclang|-Xlinker|-load|-mllvm|-ccc-|--?ld-path|-fuse-ld=.*\/|-fmodule-mapper=[|<]|-Wl,.*plugin|-Wl,@|--config|-no-canonical-prefixes|--gcc-(?:toolchain|install-dir)|@)/;
+
+function makeWord(word: string): boolean {
+  const options = /^[A-Z0-9_]*FLAGS[:+?]*=(.*)$/.exec(word)?.[1]?.split(/[\s"']+/) ?? [];
+  return MAKE_EVALUATED.test(word) || (MAKE_PROGRAM.test(word) && !COMPILER.test(word)) ||
+    options.some((one) => COMPILER_CODE.test(one)) ||
+    /^-[a-zA-Z]*E/.test(word) || FROM_INPUT.test(word);
+}
+
+const LOADED = { long: ["plugin"], word: /^-plugin/ } as const;
+
+/** Rules of programs that build. */
+export const BUILD_TOOLS: readonly ToolRule[] = [
+  {
+    names:
+      /^(?:(?:[a-z0-9_]+-)*(?:gcc|g\+\+|cpp|gfortran|gccgo|gdc|clang|clang\+\+)(?:-[\d.]+)?|cc|c\+\+|c89|c99|tcc)$/,
+    word: COMPILER_CODE,
+  },
+  {
+    names: /^(?:(?:[a-z0-9_]+-)*(?:ld(?:\.[a-z]+)?|gold|lld|mold))$/,
+    word: /^(?:--?(?:load-pass-)?plugin|@)/,
+  },
+  { names: /^(?:[a-z0-9_]+-)*(?:gcc-)?(?:nm|ar|ranlib|strip|objdump|objcopy)$/, ...LOADED },
+  { names: /^clang-(?:tidy|query|check)(?:-\d+)?$/, long: ["load", "plugin"], word: /^--?load/ },
+  { names: /^(?:g|p|b|re)?make$/, long: ["eval"], word: { test: makeWord } },
+  {
+    names: /^cmake3?$/,
+    word:
+      /^(?:-E|-P|-C|--preset|-DCMAKE_[A-Z_]*(?:LAUNCHER|COMPILER|PROGRAM|PROJECT_.*INCLUDE|TOOLCHAIN)[A-Z_]*[:=])/,
+  },
+  {
+    names: /^(?:ninja|samu|just|task|go-task|rake)$/,
+    long: ["command", "shell", "shell-arg", "execute", "execute-continue", "execute-print"],
+    word: {
+      test: (one) =>
+        FROM_INPUT.test(one) || /^-[a-zA-Z]*[cepE]$/.test(one) && !/^-[a-z]*d/.test(one),
+    },
+  },
+  {
+    names: /^(?:javac?|jshell|jar|jdb)$/,
+    word:
+      /^(?:-agent(?:lib|path):|-javaagent:|-Xrun|-Xplugin|-XX:(?:OnError|OnOutOfMemoryError|Flags|VMOptionsFile)|-J|--?processor|@)/,
+  },
+  {
+    names: /^go$/,
+    word: /^(?:--?(?:exec|toolexec|vettool|compiler|overlay)(?:=|$)|generate$|tool$|-w$)|extld/,
+  },
+  {
+    names: /^(?:rustc|rustdoc|cargo-rustc)$/,
+    long: ["runtool", "test-runtool", "test-builder", "extern-html"],
+    word: /linker|link-arg|codegen-backend|^@|^-Zunstable/,
+  },
+  {
+    names: /^ghc(?:-[\d.]+)?$/,
+    word: /^(?:-e|--interactive|-pgm|-F$|-fplugin|-ghci-script|@)/,
+  },
+  { names: /^ocaml(?:c|opt|find|build)(?:\.opt)?$/, word: /^-(?:ppx?|cc|plugin)$/ },
+  {
+    names: /^(?:gradlew?|mvnw?)$/,
+    long: ["init-script"],
+    word: /^(?:-I|exec:|-Dexec\.|-Dmaven\.ext)/,
+  },
+  {
+    names: /^(?:bazel|bazelisk)$/,
+    word: /^--(?:run_under|bazelrc|shell_executable|workspace_status_command|test_.*wrapper)/,
+  },
+  {
+    names: /^(?:pip|pip3|pip\d\.\d+)$/,
+    long: ["python", "editor"],
+    word: /^(?:debug$)/,
+  },
+  {
+    names: /^(?:apt|apt-get|apt-cache|aptitude)$/,
+    long: ["option", "config-file"],
+    word: /^-[a-zA-Z]*[oc]/,
+  },
+  { names: /^dpkg$/, long: ["pre-invoke", "post-invoke", "status-logger"] },
+  {
+    names: /^rpm(?:query|verify|db|keys|sign|build|spec)?$/,
+    long: ["eval", "pipe", "define", "predefine", "rcfile", "macros", "load", "dbpath"],
+    word: /^-[a-zA-Z]*[ED]|%\(|%\{lua/,
+  },
+  { names: /^(?:yum|dnf\d?|microdnf)$/, long: ["config", "setopt"], word: /^-[a-zA-Z]*c/ },
+];

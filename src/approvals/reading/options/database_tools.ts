@@ -1,0 +1,46 @@
+/**
+ * Database shells and other programs that take commands of their own language, some of which start programs. Owns which
+ * words of theirs do so, and which of them read such commands from their input. Data for `tool_options.ts`.
+ */
+import { baseName } from "../paths.ts";
+import type { ToolRule } from "./options.ts";
+
+/** Rules of database shells. */
+export const DATABASE_TOOLS: readonly ToolRule[] = [
+  {
+    names: /^sqlite3?$/,
+    long: ["cmd", "init"],
+    word:
+      /^--?(?:cmd|init)$|^\s*\.(?!(?:tables?|schema|headers?|mode|databases|dump|indexes|indices|width|timer|stats|quit|exit|show|separator|nullvalue|bail|echo)\b(?!.*\|))|\n\s*\.|edit\s*\(|load_extension|writefile|fts3_tokenizer/i,
+  },
+  {
+    names: /^(?:mysql|mariadb)(?:dump|admin|-dump|-admin)?$/,
+    long: ["pager", "init-command", "defaults-file", "defaults-extra-file", "plugin-dir"],
+    word: /\\[!PTe.]|(?:^|[;\n=]\s*)(?:system|pager|tee|source|edit)\b/i,
+  },
+  {
+    names: /^psql$/,
+    long: ["file", "output", "log-file"],
+    word:
+      /\\[!|goews]|^-[a-zA-Z]*[foL]|\b(?:to|from)\s+program\b|\/\*|--\s|^(?:-v|--set=|--variable=)?[A-Z]*(?:PAGER|EDITOR)/i,
+  },
+];
+
+const READS_COMMANDS =
+  /^(?:sqlite3?|psql|mysql|mariadb|sftp|ftp|lftp|ncftp|smbclient|debugfs|telnet|ed|red|mail|mailx)$/;
+
+/**
+ * Whether a program would read commands, some of which start programs, from what is piped into it (X01). SQL or a script
+ * given as an option or a second word takes the place of the input, except where it does not.
+ */
+export function readsCommands(argv: readonly string[]): boolean {
+  const name = baseName(argv[0] ?? "");
+  if (!READS_COMMANDS.test(name)) return false;
+  const args = argv.slice(1);
+  if (/^sqlite/.test(name)) {
+    return args.filter((word) => !word.startsWith("-")).length < 2 && !args.includes("-safe");
+  }
+  return !args.some((word) =>
+    /^(?:-[a-zA-Z]*[ce]|--(?:command|execute|version|help)(?:=|$))/.test(word)
+  );
+}

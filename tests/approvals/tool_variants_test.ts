@@ -1,0 +1,110 @@
+/**
+ * What ordinary programs can be told to start: one table line for each kind of program, `␣` for a blank inside a word, `¦`
+ * between lines. Only the program itself is allowed, and each line would make it start another one. Beside them stand the
+ * everyday uses of the same programs.
+ */
+import { assertEquals } from "@std/assert";
+import { judge, runs, sh } from "./fake_machine.ts";
+
+const words = (line: string) => line.split(" ").map((word) => word.replaceAll("␣", " "));
+
+function machineFor(lines: readonly string[]) {
+  return { programs: [...new Set(lines.map((line) => words(line)[0]))].join(" ") };
+}
+
+const starts: Readonly<Record<string, string>> = {
+  "X15: sed told to run a program behind a disguise":
+    "sed 1e␣id f -- --sandbox¦sed -e 1e␣id --sandbox¦sed s/[/]/p;s/e;p;#/x/ f¦sed /[/]/p;e␣id;#/p f¦sed s/a/b/;1e␣id f¦sed s,[,],p,s,e;p;#,x, f¦sed y/a/b/;e f¦sed s/[[:alpha:]/]/p;s/e;p;#/x/ f",
+  "X15: awk that starts a program":
+    'awk BEGIN{system("id")}¦awk BEGIN{print|"id"}¦awk BEGIN{"id"|getline}¦awk BEGIN{system␣("id")}¦awk -F, {print␣$1␣|␣"id"}¦awk -v x=1 BEGIN{printf␣"a"␣|&␣"id"}¦gawk BEGIN{f="system";@f("id")}¦gawk -l x 1¦gawk -i x 1¦awk -f x¦mawk BEGIN{sys\\\ntem("id")}¦awk -- BEGIN{system("id")}¦gawk --source BEGIN{system("id")}¦awk BEGIN{a="}";print␣"a}"|"id"}',
+  "X30: options in the shortest form that getopt takes":
+    "sort --co=id f¦sort --com id f¦split --f=id f¦split --fi id f¦man --pa=id ls¦install --strip-pr=id -s a b¦tar xf x --to-c=id¦tar xf x --us=id¦wget --use-a=id u¦rg --pr=id x",
+  "X30: the last of several options counts":
+    "rsync -e ssh -e id a b:¦rsync --rsh=ssh --rsh=id a b:¦rsync --rsh=ssh --rsync-path=id a b:¦rsync -avze ssh --rsh id a b:¦rsync -M--rsh=id a b:¦git -c color.ui=never -c core.pager=id log",
+  "X15: archives on other hosts":
+    "tar xf h:x¦tar -xf h:x¦tar -xzfh:x¦tar --file=h:x -x¦cpio -iF h:x¦cpio -iI h:x",
+  "X15: make from its input, and compilers told what to run":
+    "make -sf- all¦make -sf /dev/stdin¦make -f /proc/self/fd/0¦make -f /./dev/stdin¦make CFLAGS=-wrapper␣id,x¦make x LINK.o=id¦make COMPILE.c=id x.o¦make MAKEFILES=x¦ninja -f /dev/stdin¦gcc -Xlinker -plugin -Xlinker x.so x.c¦g++ -fmodule-mapper=|id x.c¦clang --ld-path=/tmp/x x.c¦clang -ccc-gcc-name id x.c¦nm --plugin x y¦ar --plugin x r y¦strip --plugin=x y¦rustc -Clinker=id x.rs¦rustc --codegen=linker=id x.rs¦rustdoc --test --test-runtool=id x¦go build -ldflags=-extld=id¦go env -w CC=id¦ghc -pgmF id x.hs¦ghc -e x¦bazel run --run_under=id x¦gradle -I x test¦mvn exec:exec -Dexec.executable=id",
+  "X15: containers and clusters told to leave":
+    "docker run -v /:/h x¦docker run --privileged x¦docker -H tcp://x ps¦docker run --mount type=bind,source=/,target=/h x¦docker run -v /var/run/docker.sock:/s x¦docker run --pid=host x¦podman unshare id¦podman --runtime=/tmp/x run y¦kubectl --kubeconfig=/tmp/x get pods¦kubectl config set-credentials x --exec-command=id¦helm template . --post-renderer id¦flatpak run x¦snap run --shell x",
+  "X15: backup and transfer tools":
+    "restic --password-command=id list¦restic -o sftp.command=id ls¦rclone --password-command id ls¦rclone copy --sftp-ssh id a b¦borg --rsh id list¦borg --remote-path=id x¦duplicity --ssh-options=-oProxyCommand=id a b¦curl --engine /tmp/x.so u¦aria2c --on-download-complete id u¦yt-dlp --exec id u¦yt-dlp --downloader id u¦lftp -c !id¦lftp -e shell␣id h¦smbclient //x/y -c !id¦sftp -b - h¦ssh-copy-id -o ProxyCommand=id h¦sshuttle -e id x¦certbot renew --deploy-hook id¦certbot certonly --pre-hook=id",
+  "X15: system administration":
+    "rpm --eval %(id)¦rpm -E %(id)¦rpm --pipe id -qa¦rpm --def x␣%(id) -qa¦rpm -qa --qf %{lua:os.execute()}¦dnf --setopt=x=y up¦yum -c x up¦systemctl edit x¦systemctl link /tmp/x.service¦systemctl enable --now /tmp/x.service¦systemctl -H x status¦systemctl set-environment LD_PRELOAD=x¦service ../../bin/sh¦iptables --modprobe=/tmp/x -L¦iptables -M /tmp/x -L¦busctl call org.freedesktop.systemd1 / x StartTransientUnit¦logrotate -m id c¦update-alternatives --install /usr/bin/x x id 1¦debugfs -R !id¦nginx -c /tmp/x¦tcpdump -G1 -zid¦tshark -X lua_script:x¦openvpn --up id x¦nmap --script=x h",
+  "X15: media, documents, mail and browsers":
+    "convert |id x.png¦convert x png:|id¦magick -script x¦sox |id x.wav¦gs -o%pipe%id x¦gs -sOutputFile=%pipe%id x¦ps2pdf -dNOSAFER x y¦exiftool -if system('id') x¦exiftool -config x y¦mpv --script=x y¦libreoffice macro:///x¦chromium --renderer-cmd-prefix=id x¦mutt -e source␣x|¦mail -S sendmail=id x¦w3m -config x¦lynx -editor=id x¦scrot -e id¦gpg --photo-viewer id -k¦gpg --agent-program=id -k¦sdiff --diff-program=id a b¦diff3 --diff-prog=id a b c¦texi2dvi --command=id x¦vimdiff -c !id a b¦rview -c !id¦gvim +!id",
+  "X15: carriers and runners of other families":
+    "pexec id¦sshpass -p x id¦watchexec id¦execlineb -c id¦stap -e x -c id¦dbus-launch id¦autossh h¦torify id¦msgfilter id¦openvt -- id¦env-cmd -- id¦pm2 start id¦cabal exec id¦stack exec id¦composer exec id¦rustup run x id¦lxc exec x id¦multipass exec x id¦sops exec-env x id¦gem open -e id rdoc¦nix-build x¦dotnet exec x.dll¦cargo watch -x id¦npm set script-shell id¦npm config set script-shell=id¦posh -c id¦oksh -c id¦ctest --test-command id¦some-tool --pager=id¦some-tool --post-hook id¦some-tool -exec id",
+};
+for (const [name, text] of Object.entries(starts)) {
+  Deno.test(`${name}: refused although the program is allowed`, async () => {
+    const lines = text.split("¦");
+    for (const line of lines) {
+      const argv = words(line);
+      const allow = [argv[0], `/usr/bin/${argv[0]}`];
+      const { verdict } = await judge({ argv, allow, machine: machineFor(lines) });
+      assertEquals(verdict.outcome, "deny", line);
+    }
+  });
+}
+
+const FED = "echo cat sqlite3 psql mysql sftp lftp ed make xargs npm docker openssl";
+
+Deno.test("X01: commands are not piped into a program that starts others", async () => {
+  for (
+    const line of [
+      "echo '.shell id' | sqlite3",
+      "echo '.shell id' | sqlite3 x.db",
+      "echo '\\\\! id' | psql",
+      "cat x | mysql db",
+      "echo '!id' | sftp h",
+      "echo '!id' | lftp",
+      "echo '!id' | timeout 5 ed",
+      "echo 'x:;id' | make -sf-",
+      "echo --eval=x:id | xargs make",
+      "echo 'x .shell' | xargs sqlite3 x.db",
+      "echo 'exec x' | xargs npm --",
+      "echo 'run -v /:/h x' | xargs docker",
+      "echo engine | xargs openssl",
+    ]
+  ) {
+    const one = { argv: sh(line), allow: FED.split(" "), machine: { programs: FED } };
+    assertEquals(await runs(one), false, line);
+  }
+  const attached = { request: { stdin: true }, machine: { programs: FED }, allow: FED.split(" ") };
+  assertEquals(await runs({ argv: ["sqlite3", "x.db"], ...attached }), false);
+  assertEquals(await runs({ argv: ["sqlite3", "x.db", "select 1"], ...attached }), true);
+  assertEquals(await runs({ argv: ["cat"], ...attached }), true);
+  assertEquals(
+    await runs({ argv: sh("cat x | sqlite3 x.db 'select 1'"), ...attached, request: {} }),
+    true,
+  );
+});
+
+Deno.test("everyday uses of these programs run by their rule", async () => {
+  const lines = (
+    "awk {print␣$1} f¦awk -F: {print␣$1} f¦awk NR==1||NR==3 f¦awk /error|warn/{print} f¦awk {s+=$1}END{print␣s} f¦awk !seen[$0]++ f¦" +
+    "awk -v n=3 NR<=n f¦awk BEGIN{x=1}{print␣x} f¦sed s/[0-9]*/N/g f¦sed s/[[:space:]]*$// f¦sed -E s/^[^=]+=// f¦sed -i s/[.]old/new/ f¦" +
+    "sed -n /^[a-z]/p f¦sed s|/usr|/opt|g f¦sed s/x/[y]/ f¦rsync -avz -e ssh␣-p␣2222 a h:b¦rsync -a --delete a/ b/¦tar -czf a.tgz --exclude=x d¦" +
+    "tar --exclude-vcs -cJf a.txz d¦tar xzf a.tgz -C /srv¦sort --reverse f¦sort -k2,2n -t, f¦split -l 100 f¦split --bytes=1M f¦" +
+    "make CFLAGS=-O2␣-g all¦make -j4 CXXFLAGS=-std=c++20¦make V=1 DESTDIR=/tmp/x install¦gcc -Wl,-rpath,/opt/lib x.c¦gcc -fPIC -shared -o x.so x.c¦" +
+    "ninja -C build¦ninja test¦go build -ldflags=-s␣-w -o x¦go env GOPATH¦rustc -O x.rs¦ar rcs x.a x.o¦strip --strip-unneeded x¦nm -D x.so¦" +
+    "docker run --rm -v /srv/data:/data img¦docker ps -a --filter name=x¦docker compose -f c.yml up -d¦docker exec web nginx -s reload¦" +
+    "docker build -t x . --build-arg A=1¦docker logs -f --tail 50 x¦podman ps¦kubectl get pods -n x¦kubectl exec deploy/x -- ls¦kubectl apply -f x.yml¦" +
+    "kubectl rollout restart deploy/x¦helm upgrade --install x ./x -f v.yml¦restic backup /srv --tag x¦rclone sync a r:b¦borg create r::a /srv¦" +
+    "curl -fsSL https://x/y¦curl -X POST -H Content-Type:␣x -d {} u¦wget -q u¦systemctl status nginx¦systemctl restart nginx.service¦" +
+    "systemctl --no-pager list-units¦systemctl is-active x¦service nginx reload¦journalctl -u x -n 50 --no-pager¦iptables -L -n¦rpm -qa¦rpm -q --queryformat %{VERSION} x¦" +
+    "dnf install -y x¦certbot renew --dry-run¦nginx -t¦logrotate -d /etc/logrotate.conf¦openssl dgst -sha256 f¦gpg --verify x.sig x¦gpg --batch -d f¦" +
+    "convert a.png -resize 50% b.jpg¦ffmpeg -i a.mp4 b.mp3¦exiftool a.jpg¦sqlite3 x.db select␣1¦sqlite3 x.db .tables¦mysql -e show␣tables db¦" +
+    "mysqldump --single-transaction db¦psql -c select␣1¦psql --command=select␣1¦psql -At -c select␣count(*)␣from␣t db¦pg_dump db¦" +
+    "npm run build¦npm set registry https://x¦npm config get prefix¦cargo build --release¦cargo test -- --nocapture¦pip install -r r.txt¦" +
+    "ansible all -m ping¦terraform plan¦gh pr list¦gh run view 1 --log¦aws s3 ls¦kubectl logs -f x¦useradd --shell /bin/false x¦grep -rn -- --exec src¦" +
+    "echo --command¦git log --oneline --no-merges¦git clone git@github.com:a/b.git¦git clone ssh://git@h:22/a.git¦git push --tags origin¦git config user.email a@b¦" +
+    "patch -p1 -i x.diff¦smbclient //x/y -c ls¦lftp -c mirror␣a␣b¦sftp -b batch h¦aria2c -x4 u¦yt-dlp -f best u¦mail -s hi a@b¦mount /dev/sdb1 /mnt¦" +
+    "update-alternatives --list java¦rustup update¦dotnet test¦dotnet publish -c Release¦composer install¦gem install x¦flatpak list¦snap list¦vagrant status"
+  ).split("¦");
+  for (const line of lines) {
+    const argv = words(line);
+    assertEquals(await runs({ argv, allow: [argv[0]], machine: machineFor(lines) }), true, line);
+  }
+});
