@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "@std/path";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
-import { quoted } from "../lib/text.ts";
+import { cutBytes, quoted } from "../lib/text.ts";
 
 /** Whether files have owners and modes here. */
 export const IS_POSIX = Deno.build.os !== "windows";
@@ -39,7 +39,7 @@ export function fileError(what: string, path: string, error: unknown): OpenclawE
   }
   return new OpenclawError(
     "FILE_FAILED",
-    `Cannot ${what} ${quoted(path)}: ${messageOf(error)}`,
+    `Cannot ${what} ${quoted(path)}: ${cutBytes(messageOf(error), 400)}`,
     facts,
   );
 }

@@ -42,10 +42,23 @@ export function hostName(): string {
   }
 }
 
-/** The user's home folder from an environment record; `undefined` when it names none. */
+/** The user's home folder from an environment record, else from the user database; `undefined` when neither has one. */
 export function homeDir(env: Readonly<Record<string, string | undefined>>): string | undefined {
   const home = platformName() === "windows" ? env["USERPROFILE"] || env["HOME"] : env["HOME"];
-  return home?.trim() || undefined;
+  return home?.trim() || databaseHome();
+}
+
+/** A job of cron or a bare service has no HOME: its state belongs where that of its user's shell is. */
+function databaseHome(): string | undefined {
+  const uid = Deno.uid();
+  if (uid === null) return undefined;
+  try {
+    const rows = Deno.readTextFileSync("/etc/passwd").split("\n").map((line) => line.split(":"));
+    const home = rows.find((row) => row.length === 7 && row[2] === String(uid))?.[5];
+    return home?.startsWith("/") ? home : undefined;
+  } catch {
+    return undefined; // kept elsewhere, or hidden by a sandbox
+  }
 }
 
 /** The folder for temporary files of an environment record, as Node.js finds it; no slash at its end. */

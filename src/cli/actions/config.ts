@@ -8,9 +8,9 @@ import {
   type ConfigPlace,
   editConfig,
   type EditOutcome,
-  parseConfigValue,
 } from "../../config/file/edit.ts";
 import { issueText, loadConfig, requireValid } from "../../config/file/load.ts";
+import { parseConfigValue } from "../../config/file/typed_value.ts";
 import { statePaths } from "../../config/paths.ts";
 import {
   configJsonSchema,

@@ -4,17 +4,18 @@
  */
 import { isObject } from "../../lib/objects.ts";
 import { dirname } from "@std/path";
+import { utf8 } from "../../lib/bytes.ts";
 import { OpenclawError } from "../../lib/errors.ts";
-import { check } from "../../lib/schema.ts";
+import { fileError } from "../../platform/file_safety.ts";
 import { withFileLock, writeAtomic } from "../../platform/files.ts";
 import { type ConfigPath, parseConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
-import { Json5Error, parseJson5 } from "../text/json5.ts";
+import { parseJson5 } from "../text/json5.ts";
 import { EditError, removeFromText, setInText } from "../text/json5_edit.ts";
 import { differences } from "../text/json_value.ts";
-import { issueText, judgeText, loadConfig, type LoadedConfig } from "./load.ts";
+import { issueText, judgeText, loadConfig, type LoadedConfig, MAX_CONFIG_BYTES } from "./load.ts";
 import type { StatePaths } from "../paths.ts";
-import { type Config, keyAt, schemaAt } from "../schema/schema.ts";
+import { type Config, keyAt } from "../schema/schema.ts";
 import { REDACTED } from "../schema/secret_input.ts";
 
 /** Which configuration. */
@@ -46,6 +47,10 @@ export interface EditOptions {
   /** Longest wait for the lock, milliseconds. Default 10 000. */
   readonly waitMs?: number;
 }
+
+/** Each change reads the whole text anew: this many at once, or as many as together read so much. */
+const MAX_CHANGES = 50;
+const MAX_READ = 20_000_000;
 
 /** What an edit did. */
 export interface EditOutcome {
@@ -104,7 +109,9 @@ export async function editConfig(
     if (before.broken && changes.some((change) => change.op !== "replace")) {
       throw unreadable(before);
     }
+    refuseTooMany(changes, before.raw);
     const text = changes.reduce(applyChange, before.exists ? before.raw : "{}\n");
+    refuseTooBig(configFile, text);
     const after = await judgeText(configFile, text, place.env);
     refuseNewProblems(before, after);
     const changedPaths = differences(before.parsed, after.parsed);
@@ -115,7 +122,10 @@ export async function editConfig(
   };
   if (options.dryRun === true) return await edit();
   // An existing folder keeps its mode: it may hold other things than ours (`OPENCLAW_CONFIG_PATH`).
-  await Deno.mkdir(dirname(configFile), { recursive: true, mode: 0o700 });
+  const folder = dirname(configFile);
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => {
+    throw fileError("create the folder", folder, error);
+  });
   return await withFileLock(await lockPath(configFile), edit, {
     waitMs: options.waitMs ?? 10_000,
   });
@@ -131,16 +141,37 @@ async function lockPath(configFile: string): Promise<string> {
   return `${real}.write.lock`;
 }
 
+/** A file that could not be read again must not be written. */
+function refuseTooBig(configFile: string, text: string): void {
+  if (text.length <= MAX_CONFIG_BYTES / 4 || utf8(text).length <= MAX_CONFIG_BYTES) return;
+  throw new OpenclawError(
+    "CONFIG_INVALID",
+    `Cannot change ${configFile}: it would be longer than ${MAX_CONFIG_BYTES} bytes`,
+  );
+}
+
 async function write(place: ConfigPlace, before: LoadedConfig, text: string): Promise<void> {
   if (before.exists) await writeAtomic(place.paths.configBackupFile, before.raw);
   await writeAtomic(place.paths.configFile, text, { followOwnSymlink: true });
+}
+
+/** Attack stopped: a patch of very many keys that keeps the gateway busy for hours. */
+function refuseTooMany(changes: readonly ConfigChange[], text: string): void {
+  if (changes.length <= MAX_CHANGES || changes.length * text.length <= MAX_READ) return;
+  throw new OpenclawError(
+    "CONFIG_INVALID",
+    `Cannot make ${changes.length} changes of a text of ${text.length} characters at once`,
+    { hint: "change the file itself, or fewer keys at a time" },
+  );
 }
 
 function applyChange(text: string, change: ConfigChange): string {
   if (change.op === "replace") return change.text;
   if (change.op === "merge") {
     const replaced = new Set(change.replace);
-    return patchChanges(change.patch, parseJson5(text), replaced).reduce(applyChange, text);
+    const changes = patchChanges(change.patch, parseJson5(text), replaced);
+    refuseTooMany(changes, text);
+    return changes.reduce(applyChange, text);
   }
   const name = renderConfigPath(change.path);
   try {
@@ -241,30 +272,4 @@ function withoutNulls(value: unknown): unknown {
     Object.entries(value).filter(([, item]) => item !== null)
       .map(([key, item]) => [key, withoutNulls(item)]),
   );
-}
-
-/** Options of {@linkcode parseConfigValue}. */
-export interface ValueOptions {
-  /** JSON only. */
-  readonly strictJson?: boolean;
-  /** Where it goes: a key for texts keeps a text that looks like a number, for instance a token of digits. */
-  readonly path?: ConfigPath;
-}
-
-/** A value as typed on a command line: JSON5, else the text itself. Throws `CONFIG_VALUE_INVALID` (exit code 2). */
-export function parseConfigValue(text: string, options: ValueOptions = {}): unknown {
-  try {
-    if (options.strictJson) JSON.parse(text);
-    const value = parseJson5(text);
-    const key = options.strictJson ? undefined : schemaAt(options.path ?? []);
-    const isText = key?.kind === "key" && typeof value !== "string" &&
-      !check(key.schema, value).ok && check(key.schema, text).ok;
-    return isText ? text : value;
-  } catch (error) {
-    if (!options.strictJson && error instanceof Json5Error) return text;
-    throw new OpenclawError("CONFIG_VALUE_INVALID", "Cannot read the value as JSON", {
-      hint: "quote text: '\"lan\"', or leave out --strict-json",
-      exitCode: 2,
-    });
-  }
 }

@@ -28,19 +28,19 @@ function fill(text: string, path: ConfigPath, env: Env, issues: ConfigIssue[]): 
   if (!key) return text;
   const secret = key.facts.secret === true;
   // A credential that is one placeholder stays a reference, so that its source can be told.
-  if (secret && /^\s*\$\{[A-Z][A-Z0-9_]*\}\s*$/.test(text)) return text;
-  const missing: string[] = [];
+  if (secret && /^\s*\$\{[A-Z][A-Z0-9_]{0,127}\}\s*$/.test(text)) return text;
+  const missing = new Set<string>();
   const filled = text.replace(PLACEHOLDER, (all, escaped: string, name: string) => {
     if (escaped !== "") return all.slice(1);
     const found = env[name];
-    if (found === undefined || found === "") missing.push(name);
+    if (found === undefined || found === "") missing.add(name);
     return found ?? "";
   });
-  if (missing.length === 0) return filled;
+  if (missing.size === 0) return filled;
   if (secret) return "";
   issues.push({
     path: renderConfigPath(path),
-    message: `Environment variable ${missing.join(", ")} is not set`,
+    message: `Environment variable ${[...missing].slice(0, 10).join(", ")} is not set`,
   });
   return text;
 }

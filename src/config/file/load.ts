@@ -93,13 +93,16 @@ export async function judgeText(
   findIncludes(parsed, issues);
   const { config, report } = readConfig(substituteEnv(parsed, env, issues));
   issues.push(...report.issues);
-  const warnings = report.unknown.map(unknownWarning);
+  const warnings = unknownWarnings(report.unknown);
   const valid = issues.length === 0;
   const unknown = report.unknown;
   return { ...base, parsed, config, valid, broken: false, issues, warnings, unknown };
 }
 
 const VALIDATE = "openclaw config validate";
+
+/** Problems told of one file at most. */
+const MAX_ISSUES = 50;
 
 /** F06: the version before the last change, when it is a good one. */
 async function findRepair(path: string): Promise<string> {
@@ -156,6 +159,7 @@ function findDuplicates(node: Json5Node, path: ConfigPath, text: string, issues:
   if (node.members && (kind === "section" || kind === "map")) {
     const seen = new Map<string, number>();
     for (const { key, start, node: value } of node.members) {
+      if (issues.length >= MAX_ISSUES) return;
       const first = seen.get(key);
       if (first !== undefined && schemaAt([...path, key])) {
         const lines = [first, start].map((offset) => positionOf(text, offset).line).join(" and ");
@@ -182,9 +186,14 @@ function findIncludes(parsed: Record<string, unknown>, issues: ConfigIssue[]): v
   }
 }
 
-function unknownWarning({ path, message, suggestion }: UnknownKey): ConfigIssue {
-  const full = suggestion ? `${message} (did you mean ${JSON.stringify(suggestion)}?)` : message;
-  return { path, message: full };
+/** As many as a person reads; the rest as a number. */
+function unknownWarnings(unknown: readonly UnknownKey[]): ConfigIssue[] {
+  const shown = unknown.slice(0, MAX_ISSUES).map(({ path, message, suggestion }) => ({
+    path,
+    message: suggestion ? `${message} (did you mean ${JSON.stringify(suggestion)}?)` : message,
+  }));
+  const left = unknown.length - shown.length;
+  return left > 0 ? [...shown, { path: "", message: `and ${left} more unknown keys` }] : shown;
 }
 
 /** `gateway.port: Invalid input: …`, or the message alone for the whole file. */

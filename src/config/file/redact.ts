@@ -10,16 +10,20 @@ import { REDACTED } from "../schema/secret_input.ts";
 
 // Names under which the wider product keeps credentials; our own keys say it themselves (`facts.secret`).
 const SECRET_NAME =
-  /(?:token|password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|credentials?|authorization|cookie)$/i;
+  /(?:token|password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|credential|authorization|cookie)s?$/i;
 const URL_WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
+/** Characters looked through for copies of secrets, in one text. */
+const MAX_SEARCHED = 500_000_000;
 const SECRET_PARENT = new Set<unknown>(["env", "headers", "edgeAuth"]);
 
 /** Whether the text at `path` is a secret. `${NAME}` alone is none. */
 export function isSecretPath(path: ConfigPath): boolean {
   const key = keyAt(path);
   if (key?.facts.secret) return true;
-  const name = String(path.at(-1) ?? "");
-  return SECRET_NAME.test(name) || SECRET_PARENT.has(path.at(-2)) ||
+  // Our own keys are known; a list of secrets is as secret as one.
+  const named = path.slice(0, path.findLastIndex((step) => typeof step === "string") + 1);
+  const name = String(named.at(-1) ?? "");
+  return SECRET_NAME.test(name) || SECRET_PARENT.has(named.at(-2)) ||
     (path[0] === "env" && path.length > 1);
 }
 
@@ -52,13 +56,27 @@ export function redactText(raw: string): string | null {
   visit(parseJson5Tree(raw), [], (node, path) => {
     if (isSecretText(node.value, path)) secrets.push(node);
   });
-  let text = raw;
-  for (const node of secrets.toReversed()) {
-    text = text.slice(0, node.start) + JSON.stringify(REDACTED) + text.slice(node.end);
-  }
+  // More than can be looked for: the text stays hidden.
+  if (secrets.length * raw.length > MAX_SEARCHED) return null;
+  const text = withReplaced(raw, secrets, () => REDACTED);
   // A copy in a comment, or under a name nobody knows to be secret.
   const leaks = secrets.some(({ value }) => text.includes(String(value)));
   return leaks ? null : text;
+}
+
+/** The text with other values in the places of `nodes`, which are in order of appearance. */
+function withReplaced(
+  raw: string,
+  nodes: readonly Json5Node[],
+  value: (node: Json5Node, index: number) => unknown,
+): string {
+  let at = 0;
+  const parts = nodes.flatMap((node, i) => {
+    const before = raw.slice(at, node.start);
+    at = node.end;
+    return [before, JSON.stringify(value(node, i))];
+  });
+  return parts.join("") + raw.slice(at);
 }
 
 /**
@@ -66,20 +84,18 @@ export function redactText(raw: string): string | null {
  * Throws `RangeError` naming a path without a current value.
  */
 export function restoreText(raw: string, current: unknown): string {
-  const edits: { node: Json5Node; value: unknown }[] = [];
+  const nodes: Json5Node[] = [];
+  const values: unknown[] = [];
   visit(parseJson5Tree(raw), [], (node, path) => {
     if (node.value !== REDACTED) return;
     const value = valueAt(current, path);
     if (value === undefined || value === REDACTED) {
       throw new RangeError(`${renderConfigPath(path)}: ${REDACTED} stands for no current value`);
     }
-    edits.push({ node, value });
+    nodes.push(node);
+    values.push(value);
   });
-  return edits.toReversed().reduce(
-    (text, { node, value }) =>
-      text.slice(0, node.start) + JSON.stringify(value) + text.slice(node.end),
-    raw,
-  );
+  return withReplaced(raw, nodes, (_, i) => values[i]);
 }
 
 function visit(

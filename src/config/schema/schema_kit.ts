@@ -203,20 +203,30 @@ function readSection(
     const own = Object.hasOwn(value, name) ? value[name] : undefined;
     out[name] = readAny(member, own, join(path, name), report);
   }
-  const known = Object.keys(node.members);
+  const known = [...Object.keys(node.members), ...node.foreign];
   for (const name of Object.keys(value)) {
     if (Object.hasOwn(node.members, name) || node.foreign.has(name)) continue;
+    // Bounds the work on a file that is hostile or no configuration at all.
+    const guess = report.unknown.length < MAX_SUGGESTIONS && name.length <= MAX_SHOWN;
     report.unknown.push({
       path,
       key: name,
-      message: `Unrecognized key: ${JSON.stringify(name)}`,
-      suggestion: nearest(name, [...known, ...node.foreign]),
+      message: `Unrecognized key: ${JSON.stringify(shortened(name))}`,
+      suggestion: guess ? nearest(name, known) : undefined,
     });
   }
   return out;
 }
 
-const join = (path: string, name: string) => path === "" ? name : `${path}.${name}`;
+/** Unknown keys that get a suggestion, and the longest name that is shown whole. */
+const MAX_SUGGESTIONS = 20;
+const MAX_SHOWN = 200;
+
+const shortened = (name: string) =>
+  name.length <= MAX_SHOWN ? name : `${name.slice(0, MAX_SHOWN)}…`;
+
+const join = (path: string, name: string) =>
+  path === "" ? shortened(name) : `${path}.${shortened(name)}`;
 
 function kindOf(value: unknown): string {
   if (value === null) return "null";

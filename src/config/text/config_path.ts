@@ -9,7 +9,7 @@ import { quoted } from "../../lib/text.ts";
 /** Keys and array indexes from the root. */
 export type ConfigPath = readonly (string | number)[];
 
-const STEP = /(?:\.|^)([^.[\]"'\s]+)|\[(\d{1,6})\]|\[("(?:[^"\\]|\\.)*"|'[^']*')\]/y;
+const STEP = /(?:(?<=.)\.|^)([^.[\]"'\s]+)|\[(\d{1,6})\]|\[("(?:[^"\\]|\\.)*"|'[^']*')\]/y;
 // N17: these names reach the prototype of plain objects.
 const REFUSED = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -57,11 +57,16 @@ export function renderConfigPath(path: ConfigPath): string {
   }).join("");
 }
 
+/** The index a step means in a list, `-1` for none: `0x1` and `1e0` are names, not indexes. */
+export function listIndex(step: string | number): number {
+  return /^(?:0|[1-9]\d{0,5})$/.test(String(step)) ? Number(step) : -1;
+}
+
 /** The value at a path, own keys only; a number step also names a key of an object. `undefined` when absent. */
 export function valueAt(root: unknown, path: ConfigPath): unknown {
   let value: unknown = root;
   for (const step of path) {
-    if (Array.isArray(value) && /^\d+$/.test(String(step))) value = value[Number(step)];
+    if (Array.isArray(value)) value = value[listIndex(step)];
     else if (isObject(value) && Object.hasOwn(value, String(step))) value = value[String(step)];
     else return undefined;
   }

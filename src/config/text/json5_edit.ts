@@ -2,7 +2,7 @@
  * Changes one value of a JSON5 text and leaves every other byte alone: comments, quotes, line ends, order. The
  * result is read back and compared with what was meant, so a mistake here ends in an error, never in a wrong file.
  */
-import type { ConfigPath } from "./config_path.ts";
+import { type ConfigPath, listIndex } from "./config_path.ts";
 import { type Json5Member, type Json5Node, parseJson5Tree, skipBlank } from "./json5.ts";
 import { render, renderKey, type Style } from "./json5_render.ts";
 import { sameValue, withoutValue, withValue } from "./json_value.ts";
@@ -67,7 +67,7 @@ function entriesOf(node: Json5Node): Entry[] {
 }
 
 function matches(entry: Entry, step: string | number, parent: Json5Node): boolean {
-  return parent.items ? entry.key === Number(step) : entry.key === String(step);
+  return parent.items ? entry.key === listIndex(step) : entry.key === String(step);
 }
 
 /** The deepest node on the way, and the steps that are left. */
@@ -95,7 +95,7 @@ function setEdits(text: string, root: Json5Node, path: ConfigPath, value: unknow
   }
   const content = deeper.reduceRight<unknown>(nest, value);
   if (node.items) {
-    if (Number(step) !== node.items.length) {
+    if (listIndex(step) !== node.items.length) {
       throw new EditError(
         `the list has ${node.items.length} entries, index ${step} is not the next`,
       );

@@ -10,7 +10,7 @@ import { OpenclawError } from "../../lib/errors.ts";
 import { isObject } from "../../lib/objects.ts";
 import { quoted } from "../../lib/text.ts";
 import { stillRuns } from "../../platform/process/identity.ts";
-import { temporaryDir } from "../../platform/os.ts";
+import { platformName, temporaryDir } from "../../platform/os.ts";
 import { userId } from "../../platform/user.ts";
 
 /** Lock files are far smaller; more than this is not one. */
@@ -74,7 +74,7 @@ function readLock(path: string): LockOwner | undefined {
     }
     // Other roles (one-time jobs on its own store) do not listen.
     if (value.role !== undefined && value.role !== "gateway") return undefined;
-    const ticks = Deno.build.os === "linux" ? value.startTime : undefined;
+    const ticks = platformName() === "linux" ? value.startTime : undefined;
     return {
       path,
       pid: Number(value.pid),

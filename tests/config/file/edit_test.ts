@@ -10,10 +10,10 @@ import { fromFileUrl } from "@std/path";
 import {
   changeEffect,
   editConfig,
-  parseConfigValue,
   type ReloadMode,
   setConfigValue,
 } from "../../../src/config/file/edit.ts";
+import { parseConfigValue } from "../../../src/config/file/typed_value.ts";
 import { parseConfigPath, renderConfigPath } from "../../../src/config/text/config_path.ts";
 import { statePaths } from "../../../src/config/paths.ts";
 import { OpenclawError } from "../../../src/lib/errors.ts";
