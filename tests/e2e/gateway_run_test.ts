@@ -18,6 +18,9 @@ Deno.test("gateway run names the page where a browser finds it, and why when it 
   await t.step("with TLS: https, and the page is there", async () => {
     await using running = await gateway(home, "g", ["--tls", "--port", String(port)]);
     assertStringIncludes(running.said, `page: https://127.0.0.1:${port}/\n`);
+    const status = await run(["gateway", "status"], { env });
+    assertStringIncludes(status.stdout, `Dashboard: https://127.0.0.1:${port}/\n`);
+    assert(!status.stdout.includes("Start with:"), "it runs already");
   });
   await t.step("without: http, below its base path", async () => {
     await run(["config", "set", "gateway.controlUi.basePath", "/board"], { env });

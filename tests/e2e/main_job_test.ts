@@ -7,62 +7,6 @@ import { Terminal } from "./terminal.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
 
-Deno.test("quickstart --once runs uname on a node through a TLS gateway and exits with its code", async () => {
-  await using home = await TempHome.make();
-  const { HOME: _none, ...env } = home.env("unused");
-  const before = performance.now();
-  const done = await run(["quickstart", "--once"], { env });
-  assertEquals(done.code, 0, done.stderr);
-  assertMatch(done.stdout, /gateway +wss:\/\/127\.0\.0\.1:\d+/);
-  assertMatch(done.stdout, /pin +[0-9a-f]{64}/);
-  assertMatch(done.stdout, /allowed +once: uname -a/);
-  assertStringIncludes(done.stdout, Deno.build.os === "linux" ? "Linux" : "");
-  assertMatch(done.stdout, /exit +0 after/);
-  assert(performance.now() - before < 20_000);
-  assertEquals([...Deno.readDirSync(home.path)].map((e) => e.name), [], "it wrote into the home");
-});
-
-Deno.test("quickstart passes the exit code and both streams through, twice in a row", async () => {
-  await using home = await TempHome.make();
-  for (const code of [3, 0]) {
-    const script = `echo to-stdout; echo to-stderr >&2; exit ${code}`;
-    const done = await run(["quickstart", "--once", "--", "sh", "-c", script], {
-      env: home.env("unused"),
-    });
-    assertEquals(done.code, code, done.stderr);
-    assertStringIncludes(done.stdout, "\nto-stdout\n");
-    assertStringIncludes(done.stderr, "to-stderr\n");
-  }
-});
-
-Deno.test("quickstart killed with -9 leaves no process and no folder behind", linux, async () => {
-  await using home = await TempHome.make();
-  const mark = `97${Deno.pid}`;
-  await using quickstart = start(["quickstart", "--", "sleep", mark], {
-    env: home.env("unused", { TMPDIR: home.path }),
-  });
-  await quickstart.until(/allowed +once/);
-  await eventually("sleep runs", () => processesWith(`sleep ${mark}`).length > 1);
-  await quickstart.end("SIGKILL");
-  await eventually("nothing runs any more", () => processesWith(home.path).length === 0);
-  await eventually("sleep is gone", () => processesWith(`sleep ${mark}`).length === 0);
-  // The runtime of the compiled program keeps a code cache of its own there.
-  const folders = () =>
-    [...Deno.readDirSync(home.path)].filter((e) => e.name.startsWith("openclaw-quickstart-"));
-  await eventually("the folder is gone", () => folders().length === 0);
-});
-
-Deno.test("quickstart stays until Ctrl-C and serves a second terminal", async () => {
-  await using home = await TempHome.make();
-  await using quickstart = start(["quickstart"], { env: home.env("unused") });
-  const [, state] = await quickstart.until(/export OPENCLAW_STATE_DIR=(\S+)/);
-  const env = home.env("unused", { OPENCLAW_STATE_DIR: state as string });
-  const status = await run(["nodes", "status"], { env });
-  assertStringIncludes(status.stdout, "Known: 1 · Paired: 1 · Connected: 1");
-  const ended = await quickstart.end("SIGINT");
-  assertEquals(ended.code, 130);
-});
-
 Deno.test("nodes run on a paired node", linux, async (t) => {
   await using pair = await Pair.make();
   const nodesRun = (argv: string[], more = {}) =>

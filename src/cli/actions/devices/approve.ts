@@ -68,7 +68,9 @@ async function mayApprove(
   if (!preview) return true;
   if (values.latest && io.prompt.available && !io.out.json) {
     io.out.note(`Not approved by --latest alone: ${race}`);
-    return await io.prompt.confirm(`Approve ${request.requestId}?`);
+    const agreed = await io.prompt.confirm(`Approve ${request.requestId}?`);
+    if (!agreed) io.out.note(`Not approved; it still waits. Later: ${command}`);
+    return agreed;
   }
   if (io.out.json) io.out.document(previewDocument(request, command));
   if (race) io.out.note(`Not approved: ${race}`);

@@ -6,13 +6,13 @@ import { readEnv } from "../../../config/env.ts";
 import { type StatePaths, statePaths } from "../../../config/paths.ts";
 import type { ServerFlags } from "../../../config/server/server_plan.ts";
 import { createWhois } from "../../../config/server/tailscale_whois.ts";
-import { pageUrlOf } from "../../../gateway/page/page.ts";
 import type { FrameLogStyle } from "../../../gateway/peers/frame_log.ts";
 import type { RunningGateway } from "../../../gateway/server.ts";
 import { messageOf, OpenclawError } from "../../../lib/errors.ts";
 import { type Secret, secretOf } from "../../../lib/secret.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
 import type { Io } from "../../terminal/io.ts";
+import { pageText } from "./page_text.ts";
 import { startInItsPlace, startWhenPortIsFree } from "./start.ts";
 import { publishGateway } from "./publish.ts";
 import { offerImport } from "../import.ts";
@@ -119,12 +119,9 @@ function stopOnSignal(gateway: RunningGateway) {
   return { stopped: promise, remove };
 }
 
-/** Where the device page is, or what turned it off. */
-function pageLine({ url, config }: RunningGateway): string {
-  const { controlUi } = config.config.gateway;
-  return controlUi.enabled
-    ? `page: ${pageUrlOf(controlUi, url)}`
-    : "page: off (gateway.controlUi.enabled is false)";
+function placeOf({ url, port, fingerprint }: RunningGateway) {
+  const host = new URL(url.replace(/^ws/, "http")).hostname;
+  return { host, port, tls: fingerprint !== undefined };
 }
 
 /** What a person needs to know next. */
@@ -134,7 +131,7 @@ function greet(gateway: RunningGateway, paths: StatePaths, io: Io): void {
   if (gateway.fingerprint !== undefined) {
     io.out.aside(`TLS fingerprint (SHA-256): ${gateway.fingerprint}`);
   }
-  io.out.aside(pageLine(gateway));
+  io.out.aside(`page: ${pageText(gateway.config.config.gateway.controlUi, placeOf(gateway))}`);
   if (generatedToken === "saved") {
     io.out.aside(`A new token was made and saved in ${paths.configFile}`);
     io.out.aside("Read it with: openclaw config get gateway.auth.token");

@@ -5,12 +5,13 @@
 import { join } from "@std/path";
 import { loadConfig } from "../../../config/file/load.ts";
 import { statePaths } from "../../../config/paths.ts";
-import { loadServerPlan } from "../../../config/server/server_plan.ts";
+import { previewServerPlan } from "../../../config/server/server_plan.ts";
 import { isOpenclawError, messageOf } from "../../../lib/errors.ts";
 import { targetOf, withGateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
 import type { RpcValues } from "../../connect/rpc_flags.ts";
 import { readRunningGateway } from "../../connect/running_gateway.ts";
+import { pageText } from "./page_text.ts";
 import { securityNotes } from "../security_notes.ts";
 import { serviceLines, serviceStatus } from "../services/status.ts";
 
@@ -54,7 +55,7 @@ export async function gatewayStatus(values: GatewayStatusValues, io: Io): Promis
   const cli = { path: config.path, exists: config.exists, valid: config.valid };
   const document = { logFile, service, config: { cli }, gateway, port, rpc, notes };
   io.out.show(document, () => {
-    io.out.lines(serviceLines(service, "gateway"));
+    io.out.lines(serviceLines(service, "gateway", running !== undefined));
     io.out.lines([
       "",
       `File logs: ${logFile}`,
@@ -68,6 +69,9 @@ export async function gatewayStatus(values: GatewayStatusValues, io: Io): Promis
         ? `Listening: yes (pid ${running.pid})`
         : "Listening: no gateway of this state directory",
       ...(rpc.url ? [`Probe target: ${rpc.url}`] : []),
+      ...(running && config.valid
+        ? [`Dashboard: ${pageText(config.config.gateway.controlUi, running)}`]
+        : []),
       probeLine(rpc, values.requireRpc ?? false),
       ...notes.map((note) => `Security: ${note}`),
     ]);
@@ -87,9 +91,7 @@ async function placeOf(io: Io) {
   const paths = statePaths(io.env);
   try {
     const loaded = await loadConfig(paths, io.env);
-    // A plan makes and saves a missing token; looking must not.
-    const flags = { auth: loaded.config.gateway.auth.token ? undefined : "none" as const };
-    const plan = await loadServerPlan({ flags, env: io.env, paths, loaded });
+    const plan = await previewServerPlan({ flags: {}, env: io.env, paths, loaded });
     const bindHost = plan.bind.addresses[0]?.host ?? "";
     return { bindMode: plan.bind.mode, bindHost, port: plan.port, portSource: plan.portSource };
   } catch (error) {

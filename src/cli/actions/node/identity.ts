@@ -25,7 +25,7 @@ export async function nodeStatus(io: Io): Promise<void> {
     readRuntime(statePaths(io.env).runtimeFile),
   ]);
   io.out.show({ service, connection: runtime ?? null }, () => {
-    io.out.lines(serviceLines(service, "node"));
+    io.out.lines(serviceLines(service, "node", runtime !== undefined));
     if (runtime) io.out.lines(connectionLines(runtime));
     else io.out.lines(["", "No node host runs on this state directory."]);
   });

@@ -27,10 +27,15 @@ export function serviceText({ label, installed, runtime }: ServiceReport): strin
   return `${label} · ${installed ? runtime.status : "not installed"}`;
 }
 
-/** The lines of a service for a person. */
-export function serviceLines(report: ServiceReport, kind: ServiceKind): string[] {
+/** The lines of a service for a person; `isRunning`: in the foreground, when no service is installed. */
+export function serviceLines(
+  report: ServiceReport,
+  kind: ServiceKind,
+  isRunning: boolean,
+): string[] {
   const state = report.loaded ? report.loadedText : report.notLoadedText;
   const head = `Service: ${report.label} (${state})`;
+  if (!report.installed && isRunning) return [head];
   if (!report.installed) {
     return [
       head,
