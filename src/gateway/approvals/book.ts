@@ -10,8 +10,10 @@ import type { Change } from "../../store/store.ts";
 import { approvalRecord, ending } from "./ends.ts";
 import type { ApprovalView, OpenApproval, Resolution } from "./types.ts";
 
-/** Decided approvals in the history. */
+/** Decided approvals in the history, and in memory. */
 const MAX_HISTORY = 500;
+/** Answers in memory that still allow a run; beyond it the oldest go. */
+const MAX_USABLE = 1_000;
 
 /** All approvals of one gateway. */
 export class ApprovalBook {
@@ -24,20 +26,26 @@ export class ApprovalBook {
     this.#clock = clock;
   }
 
-  /** Reads what the last run left. What expired meanwhile, by the wall clock, goes to the history. */
+  /**
+   * Reads what the last run left. To the history goes what expired meanwhile, by the wall clock, and what was asked by a
+   * connection without a device: only that connection could have used the answer (11.4), and it is gone.
+   */
   static async open(store: GatewayStore, clock: Clock): Promise<ApprovalBook> {
     const book = new ApprovalBook(store, clock);
     const nowMs = clock.now();
-    const expired = [...store.openApprovals.values()].filter((a) => a.expiresAtMs <= nowMs);
+    const over: [StoredApproval, Resolution][] = [];
     for (const stored of store.openApprovals.values()) {
-      if (stored.expiresAtMs > nowMs) book.#approvals.set(stored.id, fromStored(stored));
+      if (stored.expiresAtMs <= nowMs) {
+        over.push([stored, ending("expired", "timeout", stored.expiresAtMs)]);
+      } else if (stored.requester.deviceId === undefined) {
+        over.push([stored, ending("cancelled", "cancelled", nowMs)]);
+      } else book.#approvals.set(stored.id, fromStored(stored));
     }
-    // A disk that takes no writes now is no reason not to start: they are judged by their time again next time.
+    // A disk that takes no writes now is no reason not to start: they are judged again next time.
     await store.commit((tx) => {
-      for (const stored of expired) {
+      for (const [stored, ended] of over) {
         tx.remove(store.openApprovals, stored.id);
         if (stored.resolution !== undefined) continue;
-        const ended = ending("expired", "timeout", stored.expiresAtMs);
         tx.put(store.approvals, stored.id, approvalRecord(fromStored(stored), ended));
       }
     }).catch(() => {});
@@ -127,6 +135,13 @@ export class ApprovalBook {
     }
   }
 
+  /** Nobody can use the answer any more. */
+  async abandon(approval: OpenApproval): Promise<void> {
+    approval.consumed = true;
+    await this.#store.commit((tx) => tx.remove(this.#store.openApprovals, approval.id))
+      .catch(() => {});
+  }
+
   #forgetExpired(tx: Change): void {
     const nowMs = this.#clock.now();
     for (const stored of [...this.#store.openApprovals.values()]) {
@@ -135,12 +150,35 @@ export class ApprovalBook {
     }
   }
 
+  /**
+   * Answers leave memory, oldest first. One that still allows a run does not make room for those that do not: else whoever
+   * asks often enough takes an answer away that somebody else was given.
+   */
   #forgetDecided(): void {
+    const nowMs = this.#clock.now();
     const decided = [...this.#approvals.values()].filter((a) => a.resolution !== undefined);
-    for (const old of decided.slice(0, Math.max(0, decided.length - MAX_HISTORY))) {
+    const usable = decided.filter((approval) => allowsRun(approval, nowMs));
+    const over = decided.filter((approval) => !allowsRun(approval, nowMs));
+    for (const old of over) if (old.plan !== undefined) this.#approvals.set(old.id, slim(old));
+    this.#forgetOldest(over, MAX_HISTORY);
+    this.#forgetOldest(usable, MAX_USABLE);
+  }
+
+  #forgetOldest(approvals: readonly OpenApproval[], keep: number): void {
+    for (const old of approvals.slice(0, Math.max(0, approvals.length - keep))) {
       this.#approvals.delete(old.id);
     }
   }
+}
+
+function allowsRun({ resolution, consumed, expiresAtMs }: OpenApproval, nowMs: number): boolean {
+  return resolution?.status === "allowed" && !consumed && expiresAtMs > nowMs;
+}
+
+/** Enough of an ended request to say how it ended. */
+function slim(approval: OpenApproval): OpenApproval {
+  const { command, allowedDecisions } = approval.view;
+  return { ...approval, view: { command, allowedDecisions }, plan: undefined };
 }
 
 function toStored(approval: OpenApproval, resolution: Resolution | undefined): StoredApproval {

@@ -7,6 +7,7 @@ import { wait } from "../../lib/clock.ts";
 import { approvalNotFound, refusal } from "../../protocol/errors.ts";
 import type { GatewayStore } from "../../store/gateway_store.ts";
 import { ApprovalBook } from "./book.ts";
+import { WaitingLoad } from "./load.ts";
 import { ending, noAllowAlways, ownRequest, resolverOf } from "./ends.ts";
 import {
   type ApprovalParams,
@@ -22,8 +23,6 @@ import type { Peer } from "../peers/peer.ts";
 
 /** How long repeating the same answer is still accepted. Source: 11.7. */
 const REPEAT_MS = 15_000;
-/** Requests that wait at once; more are refused. */
-const MAX_OPEN = 256;
 
 /** What the desk needs. */
 export interface ApprovalDeskOptions {
@@ -47,6 +46,7 @@ export class ExecApprovals implements ApprovalDesk {
   readonly #book: ApprovalBook;
   readonly #waiters = new Map<string, ((resolution: Resolution) => void)[]>();
   readonly #timers = new Map<string, () => void>();
+  readonly #load = new WaitingLoad();
   #stopped = false;
 
   private constructor(options: ApprovalDeskOptions, book: ApprovalBook) {
@@ -61,7 +61,7 @@ export class ExecApprovals implements ApprovalDesk {
   }
 
   get open(): number {
-    return this.#timers.size;
+    return this.#load.size;
   }
 
   /** Opens a request; it is on disk when this settles. With nobody to decide it ends at once, undecided. */
@@ -76,9 +76,8 @@ export class ExecApprovals implements ApprovalDesk {
           : "approval request unavailable",
       );
     }
-    if (this.#timers.size >= MAX_OPEN) {
-      throw refusal("UNAVAILABLE", "too many approvals wait for a decision", { retryable: true });
-    }
+    const tooMuch = this.#load.refusal(approval);
+    if (tooMuch !== undefined) throw tooMuch;
     const reviewers = [...this.#options.peers()].filter((p) => countsAsReviewer(p, approval));
     if (reviewers.length === 0 && params.requireDeliveryRoute !== false) {
       const nobody = ending("expired", "no-route", clock.now());
@@ -111,11 +110,13 @@ export class ExecApprovals implements ApprovalDesk {
     const lifetimeMs = approval.expiresAtMs - approval.createdAtMs;
     const leftMs = Math.min(lifetimeMs, Math.max(0, approval.expiresAtMs - clock.now()));
     this.#timers.set(approval.id, clock.after(leftMs, () => this.#expire(approval)));
+    this.#load.add(approval);
   }
 
-  #disarm({ id }: OpenApproval): void {
-    this.#timers.get(id)?.();
-    this.#timers.delete(id);
+  #disarm(approval: OpenApproval): void {
+    this.#timers.get(approval.id)?.();
+    this.#timers.delete(approval.id);
+    this.#load.remove(approval);
   }
 
   #wait(approval: OpenApproval): Promise<Resolution> {
@@ -243,11 +244,13 @@ export class ExecApprovals implements ApprovalDesk {
 
   disconnected(peer: Peer): void {
     if (peer.principal.deviceId !== undefined || this.#stopped) return;
-    // Nobody but this connection could use it: whatever is decided later must not run.
+    // Nobody but this connection could use it: whatever is or will be decided must not run.
     for (const approval of this.#book.values()) {
-      const waits = approval.resolution === undefined && approval.settling === undefined;
-      if (!waits || approval.requester.connId !== peer.connId) continue;
-      this.#giveUp(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
+      if (approval.requester.connId !== peer.connId) continue;
+      if (approval.resolution !== undefined) void this.#book.abandon(approval);
+      else if (approval.settling === undefined) {
+        this.#giveUp(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
+      }
     }
   }
 

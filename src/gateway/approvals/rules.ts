@@ -18,8 +18,8 @@ export const MAX_COMMAND_BYTES = 64 * 1024;
 
 /** A plan with more than this beside its command is refused: open requests are kept, and shown to everybody. */
 const MAX_PLAN_CHARS = 256 * 1024;
-/** Ids are shown, typed and part of a path: visible ASCII only. */
-const APPROVAL_ID = /^[\x21-\x7e]{1,256}$/;
+/** Ids are shown, part of a path, and pasted into a shell with the command to answer: nothing a shell would read. */
+const APPROVAL_ID = /^[A-Za-z0-9][A-Za-z0-9._:@-]{0,255}$/;
 
 const REVIEW_CAPS = ["approvals", "exec-approvals"];
 
@@ -48,12 +48,14 @@ export function maySee(peer: Peer, approval: OpenApproval): boolean {
 
 /**
  * Whether a connection may answer. Its own request only as owner or admin (decision 15): `write` plus `approvals` would
- * otherwise approve whatever it asks for.
+ * otherwise approve whatever it asks for. Nobody knows whose a connection without a device is (a session of a trusted
+ * proxy): it could be the requester's second one.
  */
 export function mayAnswer(peer: Peer, approval: OpenApproval): boolean {
+  const { owner, scopes, deviceId } = peer.principal;
   if (!maySee(peer, approval)) return false;
-  if (!isRequester(peer, approval)) return true;
-  return peer.principal.owner || coversScope(peer.principal.scopes, "operator.admin");
+  if (owner || coversScope(scopes, "operator.admin")) return true;
+  return deviceId !== undefined && !isRequester(peer, approval);
 }
 
 /** Whether this reviewer counts for a request: the requester itself only when it may answer it. */
@@ -143,7 +145,9 @@ function readId(value: unknown): string {
   if (id.startsWith("plugin:")) {
     throw refusal("INVALID_REQUEST", "approval ids starting with plugin: are reserved");
   }
-  if (!APPROVAL_ID.test(id)) throw refusal("INVALID_REQUEST", "approval id must be visible ASCII");
+  if (!APPROVAL_ID.test(id)) {
+    throw refusal("INVALID_REQUEST", "approval id may hold letters, digits and ._:@- only");
+  }
   return id;
 }
 

@@ -46,6 +46,7 @@ export async function safeRun(
     throw refusal("INVALID_REQUEST", "system.run params must be an object");
   }
   const given = params as Params;
+  checkShape(given);
   const kept: Record<string, unknown> = {};
   for (const key of FORWARDED) if (given[key] !== undefined) kept[key] = given[key];
   const claims = given.approved === true || given.approvalDecision === "allow-once" ||
@@ -54,7 +55,7 @@ export async function safeRun(
   if (!claims) return { params: { ...kept, runId: kept.runId ?? crypto.randomUUID() } };
   const approval = claimedApproval(desk, caller, { ...call, params: given });
   const { plan, binding } = approval;
-  if (plan === undefined || binding === undefined) {
+  if (binding === undefined) {
     throw refused("APPROVAL_NODE_BINDING_MISSING", "approval has no node binding", approval.id);
   }
   const mismatch = bindingMismatch(binding, await usedBinding(given));
@@ -63,7 +64,9 @@ export async function safeRun(
   }
   // An allow-once is used exactly once, however many runs race for it, and durably so before the run leaves.
   const decision = await desk.use(approval);
-  if (decision === undefined) throw refused("APPROVAL_REQUIRED", "approval required", approval.id);
+  if (decision === undefined || plan === undefined) {
+    throw refused("APPROVAL_REQUIRED", "approval required", approval.id);
+  }
   const { cwd: _c, agentId: _a, sessionKey: _s, stdin: _i, rawCommand: _r, ...rest } = kept;
   return {
     params: {
@@ -81,6 +84,21 @@ export async function safeRun(
     },
     approved: { id: approval.id, decision },
   };
+}
+
+/**
+ * A05: only text is part of the hash of an environment, so nothing else may be in it. The run id is remembered: a long one
+ * would fill memory, and only text names an approval.
+ */
+function checkShape({ env, runId }: Params): void {
+  if (runId !== undefined && runId !== null && (typeof runId !== "string" || runId.length > 256)) {
+    throw refusal("INVALID_REQUEST", "system.run runId must be text of at most 256 characters");
+  }
+  if (env === undefined || env === null) return;
+  const isMap = typeof env === "object" && !Array.isArray(env);
+  if (!isMap || Object.values(env).some((value) => typeof value !== "string")) {
+    throw refusal("INVALID_REQUEST", "system.run env must map names to text");
+  }
 }
 
 function claimedApproval(

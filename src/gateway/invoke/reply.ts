@@ -3,9 +3,11 @@
  * then passed on as text: parsing and rendering it again would double the cost of every call.
  * Source: gateway-protocol.md 11.4.
  */
+import { utf8 } from "../../lib/bytes.ts";
 import type { OpenclawError } from "../../lib/errors.ts";
 import { DETAIL, refusal } from "../../protocol/errors.ts";
 import { RawJson } from "../../protocol/frames.ts";
+import { MAX_FRAME_BYTES } from "../../protocol/limits.ts";
 import { scanJson } from "../../protocol/json_scan.ts";
 import type { ProtocolVersion } from "../../protocol/versions.ts";
 import type { InvokeOutcome } from "./desk.ts";
@@ -44,13 +46,36 @@ export function readAnswer(outcome: InvokeOutcome & { readonly ok: true }): Node
   }
 }
 
-/** `{ok, nodeId, command, payload, payloadJSON}` as ready JSON. */
+/** For the envelope of the response: type, id and the rest. */
+const ENVELOPE_BYTES = 4_096;
+
+/**
+ * `{ok, nodeId, command, payload, payloadJSON}` as ready JSON. N16: a caller takes no larger frame than was announced and
+ * would lose its connection by it: the copy is left out first.
+ * @throws `UNAVAILABLE` when the payload alone is too large.
+ */
 export function invokeReply(facts: ReplyFacts, answer: NodeAnswer): RawJson {
   const head = `{"ok":true,"nodeId":${JSON.stringify(facts.nodeId)},"command":${
     JSON.stringify(facts.command)
-  }`;
-  const copy = answer.fromText ? JSON.stringify(answer.text) : "null";
-  return new RawJson(`${head},"payload":${answer.text},"payloadJSON":${copy}}`);
+  },"payload":${answer.text},"payloadJSON":`;
+  if (answer.fromText) {
+    const text = `${head}${JSON.stringify(answer.text)}}`;
+    if (fitsFrame(text)) return new RawJson(text);
+  }
+  const lean = `${head}null}`;
+  if (fitsFrame(lean)) return new RawJson(lean);
+  throw invokeError(facts, {
+    ok: false,
+    code: "RESULT_TOO_LARGE",
+    message: "the node's answer does not fit a frame",
+    dispatched: true,
+  });
+}
+
+function fitsFrame(text: string): boolean {
+  const most = MAX_FRAME_BYTES - ENVELOPE_BYTES;
+  if (text.length * 3 <= most) return true; // no character takes more
+  return text.length <= most && utf8(text).length <= most;
 }
 
 /** The error for an outcome that is not good. */

@@ -235,8 +235,19 @@ const approvalHistory = method("approval.history", {
   summary: "Decided approvals, newest first",
   params: obj({ limit: opt(int({ min: 1, max: 500 })) }),
 }, ({ limit }, context) => ({
-  items: visibleHistory(context).slice(0, limit ?? 50).map(recordRow),
+  items: shownHistory(context, limit ?? 50).map(recordRow),
 }));
+
+/** Characters of commands in one answer: with all around them it must fit a frame. */
+const MAX_HISTORY_CHARS = 8 * 1024 * 1024;
+
+/** The newest ones the caller may see, as many as fit. */
+function shownHistory(context: MethodContext, limit: number): ApprovalRecord[] {
+  let chars = 0;
+  return visibleHistory(context).slice(0, limit).filter(({ commandText, warningText }) =>
+    (chars += commandText.length + (warningText ?? "").length) <= MAX_HISTORY_CHARS
+  );
+}
 
 /** Whether a record of the history is for this caller: admins see all, others what their device asked. */
 function mayRead(record: ApprovalRecord, context: MethodContext): boolean {

@@ -6,6 +6,7 @@ import { isObject } from "../../lib/objects.ts";
 import { any, int, list, nullable, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { bool } from "../../lib/schema.ts";
 import { refusal } from "../../protocol/errors.ts";
+import { scanJson } from "../../protocol/json_scan.ts";
 import { pairingChanged } from "../nodes/policy.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
@@ -79,10 +80,14 @@ function eventAnswer(
 function eventPayload(params: { payload?: unknown; payloadJSON?: string | null }) {
   let value = params.payload;
   if (value === undefined && typeof params.payloadJSON === "string") {
+    const problem = scanJson(params.payloadJSON); // N16, N17: as for the frame itself
     try {
-      value = JSON.parse(params.payloadJSON);
+      if (problem === undefined) value = JSON.parse(params.payloadJSON);
     } catch {
       throw refusal("INVALID_REQUEST", "invalid node.event params: payloadJSON is not JSON");
+    }
+    if (problem !== undefined) {
+      throw refusal("INVALID_REQUEST", `invalid node.event params: payloadJSON: ${problem}`);
     }
   }
   return isObject(value) ? value : {};
@@ -95,8 +100,9 @@ function execEvent(name: string, payload: Record<string, unknown>, context: Meth
   const known = typeof runId === "string" &&
     services.nodeFacts.hasRun(nodeIdOf(context), runId, services.clock.now());
   if (known) return eventAnswer(name, context, true);
-  services.nodeFacts.droppedEvents++;
-  context.log.warn("node event for a run it never had", { node: nodeIdOf(context), event: name });
+  if (services.nodeFacts.dropEvent(nodeIdOf(context), services.clock.monotonic())) {
+    context.log.warn("node event for a run it never had", { node: nodeIdOf(context), event: name });
+  }
   return eventAnswer(name, context, false, "unmatched_exec_event");
 }
 

@@ -26,6 +26,9 @@ const MAX_QUEUE = 64;
 const RUN_MEMORY_MS = 25 * 3_600_000;
 const MAX_RUNS = 1_000;
 
+/** Forged events of one node are logged at most this often. */
+const FORGED_LOG_MS = 60_000;
+
 /** Facts of all nodes. */
 export class NodeFactsBook {
   readonly #facts = new Map<string, NodeFacts>();
@@ -33,6 +36,7 @@ export class NodeFactsBook {
   readonly #runs = new Map<string, Map<string, number>>();
   /** Events of runs a node never had (A20). */
   droppedEvents = 0;
+  readonly #forgedLogged = new Map<string, number>();
 
   /** Facts of a node; made on first use. */
   of(nodeId: string): NodeFacts {
@@ -65,6 +69,15 @@ export class NodeFactsBook {
     return startedAtMs !== undefined && nowMs - startedAtMs < RUN_MEMORY_MS;
   }
 
+  /** Counts an event of a run this node never had. Returns whether to log it: a node must not fill the log. */
+  dropEvent(nodeId: string, monotonicMs: number): boolean {
+    this.droppedEvents++;
+    const lastMs = this.#forgedLogged.get(nodeId);
+    if (lastMs !== undefined && monotonicMs - lastMs < FORGED_LOG_MS) return false;
+    this.#forgedLogged.set(nodeId, monotonicMs);
+    return true;
+  }
+
   /** Queues work; the oldest goes when the queue is full. */
   enqueue(nodeId: string, action: QueuedAction): number {
     const facts = this.of(nodeId);
@@ -92,5 +105,6 @@ export class NodeFactsBook {
   forget(nodeId: string): void {
     this.#facts.delete(nodeId);
     this.#runs.delete(nodeId);
+    this.#forgedLogged.delete(nodeId);
   }
 }

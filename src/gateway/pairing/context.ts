@@ -5,6 +5,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { OpenclawError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
+import { showableWithin } from "../../lib/text.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { PAIRING_REQUEST_LIFETIME_MS } from "../../protocol/limits.ts";
 import type { GatewayStore } from "../../store/gateway_store.ts";
@@ -20,6 +21,9 @@ import type { Tokens } from "./tokens.ts";
 /** How long answered ids are remembered, and how many. */
 const ANSWERED_MS = 7 * 24 * 3_600_000;
 const MAX_ANSWERED = 2_000;
+/** Kept of what changed: lines, and bytes of each. A device may declare a thousand commands. */
+const MAX_CHANGED = 32;
+const MAX_CHANGED_BYTES = 300;
 
 /** Shared by the parts of the desk. */
 export interface PairingContext {
@@ -93,7 +97,10 @@ export function answerRequest(
 /** Remembers what became of an id. */
 export function remember(context: PairingContext, tx: Change, answered: AnsweredRequest): void {
   const { store, clock } = context;
-  tx.put(store.answered, answered.requestId, answered);
+  const changed = answered.changed?.slice(0, MAX_CHANGED).map((line) =>
+    showableWithin(line, MAX_CHANGED_BYTES)
+  );
+  tx.put(store.answered, answered.requestId, changed ? { ...answered, changed } : answered);
   const oldestMs = clock.now() - ANSWERED_MS;
   for (const old of store.answered.values()) {
     if (old.atMs >= oldestMs && store.answered.size <= MAX_ANSWERED) break;

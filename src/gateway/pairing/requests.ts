@@ -2,10 +2,12 @@
  * Filing of pairing requests: one per device, refreshed while it asks for the same, replaced when it asks for something
  * else. Source: gateway-protocol.md 8.1.
  */
+import { limiterKey } from "../../net/address.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { coversAll } from "../../protocol/scopes.ts";
 import type { DeviceRecord, Surface } from "../../store/device_record.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
+import type { Change } from "../../store/store.ts";
 import { answerRequest, expireRequests, type PairingContext, waitingRequests } from "./context.ts";
 import type { AdmissionRequest, PairingReason } from "./desk.ts";
 import { metadataChanged } from "./rules.ts";
@@ -15,6 +17,8 @@ import { sameSurface, surfaceChanges } from "../nodes/surface.ts";
 const REFRESH_EVERY_MS = 60_000;
 /** Waiting requests in all; a flood of devices must not fill memory or the operator's screen. */
 const MAX_WAITING = 256;
+/** Scopes of one request: as many as one connect may ask for. */
+const MAX_SCOPES = 64;
 
 /** What is filed. */
 export interface Filing {
@@ -42,8 +46,8 @@ export async function fileRequest(
   const made = buildRequest(filing, old, nowMs);
   await store.commit((tx) => {
     expireRequests(context, tx);
-    if (store.requests.size >= MAX_WAITING && old === undefined) throw queueFull();
-    if (old !== undefined) {
+    if (old === undefined) makeRoom(context, tx, addressOf(made));
+    else {
       answerRequest(context, tx, old, {
         outcome: "superseded",
         replacedBy: made.requestId,
@@ -64,6 +68,31 @@ export async function fileRequest(
   context.emit("device.pair.requested", requestEvent(made));
   context.emit("device.pair.changed", {});
   return made;
+}
+
+/**
+ * The address with the most waiting requests gives up its newest, or gets no more: a flood from one place does not keep
+ * others from knocking, and who waited there before it goes on waiting. The device files again when it comes back.
+ */
+function makeRoom(context: PairingContext, tx: Change, newcomer: string): void {
+  const { requests } = context.store;
+  if (requests.size < MAX_WAITING) return;
+  const byAddress = Map.groupBy(requests.values(), addressOf);
+  const own = byAddress.get(newcomer)?.length ?? 0;
+  const [most = []] = [...byAddress.values()].sort((a, b) => b.length - a.length);
+  const newest = most.reduce((a, b) => b.ts >= a.ts ? b : a, most[0] as PairingRequest);
+  if (most.length <= own) throw queueFull();
+  answerRequest(context, tx, newest, { outcome: "expired", atMs: context.clock.now() });
+}
+
+function addressOf({ remoteIp }: Pick<PairingRequest, "remoteIp">): string {
+  return remoteIp === undefined ? "local" : limiterKey(remoteIp);
+}
+
+/** What was asked for before and now; when that is more than one connect may ask for, only what is asked now. */
+export function mergedScopes(before: readonly string[] | undefined, now: readonly string[]) {
+  const all = [...new Set([...(before ?? []), ...now])];
+  return all.length <= MAX_SCOPES ? all : [...new Set(now)];
 }
 
 function queueFull() {
@@ -105,7 +134,7 @@ function buildRequest(
     ...device,
     role: request.role,
     roles: [...new Set([...(old?.roles ?? []), request.role])],
-    scopes: [...new Set([...(old?.scopes ?? []), ...request.scopes])],
+    scopes: mergedScopes(old?.scopes, request.scopes),
     ...(request.remoteIp === undefined ? {} : { remoteIp: request.remoteIp }),
     ...(request.browserOrigin === undefined ? {} : { browserOrigin: request.browserOrigin }),
     silent: false,

@@ -78,19 +78,24 @@ export function mayTouch(principal: Principal, deviceId: string): boolean {
 
 /**
  * I06: an approval hands out no more than the approver holds, on every route. Owners hold everything (decision 4).
+ * I10: a device does not confirm its own changes, else the platform pinned at its approval would pin nothing.
  * Returns the refusal, or `undefined` when the caller may approve.
  */
 export function refuseApprove(
   principal: Principal,
-  request: Pick<PairingRequest, "roles" | "scopes">,
+  request: Pick<PairingRequest, "deviceId" | "roles" | "scopes">,
 ): OpenclawError | undefined {
-  if (principal.owner) return undefined;
+  if (principal.owner || coversScope(principal.scopes, "operator.admin")) return undefined;
+  if (principal.deviceId === request.deviceId) return denied(principal, "operator.admin");
   const needed = request.roles.some((role) => role !== "operator")
     ? ["operator.admin", ...request.scopes]
     : request.scopes;
   const missing = missingScope(principal.scopes, needed);
-  if (missing === undefined) return undefined;
-  return principal.protocol === 3
+  return missing === undefined ? undefined : denied(principal, missing);
+}
+
+function denied({ protocol }: Principal, missing: string): OpenclawError {
+  return protocol === 3
     ? refusal("INVALID_REQUEST", `missing scope: ${missing}`)
     : refusal("INVALID_REQUEST", "device pairing approval denied", {
       details: { reason: "missing-scope", missingScope: missing },

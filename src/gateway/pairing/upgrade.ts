@@ -13,7 +13,7 @@ import {
   waitingRequest,
   waitingRequests,
 } from "./context.ts";
-import { requestEvent } from "./requests.ts";
+import { mergedScopes, requestEvent } from "./requests.ts";
 import { isSelfService } from "./rules.ts";
 import type { Principal } from "../peers/principal.ts";
 
@@ -76,7 +76,7 @@ function upgradeRequest(
     ...(deviceFamily === undefined ? {} : { deviceFamily }),
     role: "operator",
     roles: [...new Set([...(old?.roles ?? []), "operator"])],
-    scopes: [...new Set([...(old?.scopes ?? []), ...scopes])],
+    scopes: mergedScopes(old?.scopes, scopes),
     ...(record.remoteIp === undefined ? {} : { remoteIp: record.remoteIp }),
     silent: false,
     isRepair: true,

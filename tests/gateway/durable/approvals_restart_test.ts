@@ -16,6 +16,7 @@ import { type KillableGateway, startKillable, withStateDir } from "./killable.ts
 
 const REVIEWER = { scopes: ALL, caps: ["exec-approvals"] };
 const REQUESTER: ConnectOptions = { scopes: ALL, key: 20 };
+const OTHER: ConnectOptions = { scopes: ALL, key: 21 };
 
 function planOf(argv: readonly string[]) {
   return {
@@ -65,31 +66,31 @@ Deno.test("F01: an acknowledged exec approval survives kill -9, can be answered,
     const requester = await open(gateway, REQUESTER);
     const nodeId = "a".repeat(64);
     const byDevice = await ask(requester, nodeId);
-    const byOwner = await ask(reviewer, nodeId, { timeoutMs: 3_600_000 });
+    const byOther = await ask(await open(gateway, OTHER), nodeId, { timeoutMs: 3_600_000 });
     const before = await reviewer.call("exec.approval.list");
     await gateway.kill();
 
     gateway = await startKillable(stateDir);
     const again = await open(gateway, REVIEWER);
     const list = await again.call("exec.approval.list");
-    assertEquals(new Set(list.map((a: { id: string }) => a.id)), new Set([byDevice, byOwner]));
+    assertEquals(new Set(list.map((a: { id: string }) => a.id)), new Set([byDevice, byOther]));
     assertEquals(
       list.find((a: { id: string }) => a.id === byDevice),
       before.find((a: { id: string }) => a.id === byDevice),
       "with the same request, binding and times",
     );
-    assertEquals((await again.call("exec.approval.get", { id: byOwner })).id, byOwner);
+    assertEquals((await again.call("exec.approval.get", { id: byOther })).id, byOther);
     const asker = await open(gateway, REQUESTER);
     const waiting = asker.send("exec.approval.waitDecision", { id: byDevice });
     await again.call("exec.approval.resolve", { id: byDevice, decision: "allow-once" });
     assertEquals((await asker.response(waiting)).payload.decision, "allow-once");
-    await again.call("exec.approval.resolve", { id: byOwner, decision: "deny" });
+    await again.call("exec.approval.resolve", { id: byOther, decision: "deny" });
     await gateway.kill();
 
     gateway = await startKillable(stateDir);
     const third = await open(gateway, REVIEWER);
     assertEquals(await third.call("exec.approval.list"), []);
-    for (const [id, status] of [[byDevice, "allowed"], [byOwner, "denied"]]) {
+    for (const [id, status] of [[byDevice, "allowed"], [byOther, "denied"]]) {
       assertEquals((await third.call("approval.get", { id })).approval.status, status);
     }
     const { items } = await third.call("approval.history", {});
@@ -133,9 +134,10 @@ Deno.test("A03, F01: after kill -9 an allow-once is used by its device exactly o
 Deno.test("F21: an approval that ran out while the gateway was down is expired, by the wall clock", async () => {
   await withStateDir(async (stateDir) => {
     let gateway = await startKillable(stateDir);
-    const reviewer = await open(gateway, REVIEWER);
-    const short = await ask(reviewer, "a".repeat(64), { timeoutMs: 300 });
-    const long = await ask(reviewer, "a".repeat(64), { timeoutMs: 2_500 });
+    const requester = await open(gateway, REQUESTER);
+    const more = { requireDeliveryRoute: false };
+    const short = await ask(requester, "a".repeat(64), { timeoutMs: 300, ...more });
+    const long = await ask(requester, "a".repeat(64), { timeoutMs: 2_500, ...more });
     const expiresAtMs = Date.now() + 2_500;
     await gateway.kill();
     await wait(400);
@@ -171,6 +173,34 @@ Deno.test("a graceful restart keeps open approvals; a requester without a device
   assertEquals(ids, [kept]);
   const used = await again.refusal("exec.approval.request", { id: gone, command: "id" });
   assertEquals(used.message, "approval request unavailable", "an id is used once");
+});
+
+Deno.test("F01, A03: what a connection without a device asked ends with the gateway: nobody is left who could use the answer", async () => {
+  await withStateDir(async (stateDir) => {
+    let gateway = await startKillable(stateDir);
+    const reviewer = await open(gateway, REVIEWER);
+    const nodeId = "a".repeat(64);
+    const waiting = await ask(reviewer, nodeId);
+    const allowed = await ask(reviewer, nodeId);
+    await reviewer.call("exec.approval.resolve", { id: allowed, decision: "allow-once" });
+    await gateway.kill();
+
+    gateway = await startKillable(stateDir);
+    const again = await open(gateway, REVIEWER);
+    assertEquals(await again.call("exec.approval.list"), []);
+    const late = await again.refusal("exec.approval.resolve", {
+      id: waiting,
+      decision: "allow-once",
+    });
+    assertEquals(late.details.reason, "APPROVAL_NOT_FOUND");
+    for (const [id, status] of [[waiting, "cancelled"], [allowed, "allowed"]]) {
+      assertEquals((await again.call("approval.get", { id })).approval.status, status);
+    }
+    const taken = await again.refusal("exec.approval.request", { id: waiting, command: "id" });
+    assertEquals(taken.message, "approval request unavailable", "an id is used once");
+    await again.close();
+    await gateway.kill();
+  });
 });
 
 Deno.test("F04: an approval that cannot be saved is not acknowledged, an answer that cannot be saved is not given", async () => {

@@ -107,9 +107,9 @@ Deno.test("pairingReason() names the first thing that is not covered", () => {
 });
 
 Deno.test("I06: refuseApprove() lets nobody hand out more than they hold", () => {
-  const node = { roles: ["node"], scopes: [] as string[] };
-  const reader = { roles: ["operator"], scopes: ["operator.read"] };
-  const admin = { roles: ["operator"], scopes: ["operator.admin"] };
+  const node = { deviceId: "asks", roles: ["node"], scopes: [] as string[] };
+  const reader = { deviceId: "asks", roles: ["operator"], scopes: ["operator.read"] };
+  const admin = { deviceId: "asks", roles: ["operator"], scopes: ["operator.admin"] };
   const may = (more: Parameters<typeof fakePeer>[0], asked: typeof node) =>
     refuseApprove(fakePeer(more).principal, asked)?.message;
   const pairing = { scopes: ["operator.pairing", "operator.read"] };
