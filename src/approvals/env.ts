@@ -6,6 +6,7 @@
 import {
   INHERIT_ONLY,
   INHERIT_ONLY_PREFIXES,
+  INHERIT_ONLY_SHAPE,
   NEVER,
   NEVER_OVERRIDE,
   NEVER_OVERRIDE_PREFIXES,
@@ -35,6 +36,7 @@ const VALID_NAME = /^[A-Za-z_][A-Za-z0-9_()]*$/;
 export function isBlockedOverride(name: string): boolean {
   const upper = name.toUpperCase();
   return NEVER.has(upper) || NEVER_OVERRIDE.has(upper) || INHERIT_ONLY.has(upper) ||
+    INHERIT_ONLY_SHAPE.test(upper) ||
     [...NEVER_PREFIXES, ...NEVER_OVERRIDE_PREFIXES, ...INHERIT_ONLY_PREFIXES].some((prefix) =>
       upper.startsWith(prefix)
     );

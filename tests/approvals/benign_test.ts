@@ -42,7 +42,8 @@ function isOpen(text: string): boolean {
 const PROGRAMS =
   "pwd date whoami hostname df du free ps uptime mkdir cp mv stat file basename dirname realpath readlink which sleep seq diff cmp " +
   "md5sum sha256sum tee jq gzip gunzip zip unzip rsync ln chmod rm pip make cargo go gcc cmake ninja docker kubectl terraform mvn gradle deno ctest " +
-  "bazel swift dotnet";
+  "bazel swift dotnet systemctl journalctl helm zfs zpool smartctl lsblk mdadm btrfs rclone restic borg wget openssl psql " +
+  "pg_dump mysqldump sqlite3 ssh scp apt-get dpkg rpm dnf rustc ar strip nm gh ansible nginx certbot split ffmpeg gpg ip ss ping dig";
 
 function machineOf(section: Section): Machine {
   const bins = ["tsc", "eslint", "prettier", "jest"];

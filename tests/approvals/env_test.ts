@@ -30,6 +30,11 @@ const rows: readonly { name: string; keys: string }[] = [
     keys:
       "HTTPS_PROXY https_proxy SSL_CERT_FILE NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED DOCKER_HOST SSLKEYLOGFILE",
   },
+  {
+    name: "E03: variants that name a program, its options or a place to load code from",
+    keys:
+      "RESTIC_PASSWORD_COMMAND BORG_RSH KUBECTL_EXTERNAL_DIFF ANSIBLE_SSH_EXECUTABLE GDK_PIXBUF_MODULE_FILE NIX_SSHOPTS GOAUTH GCC_EXEC_PREFIX COMPILER_PATH CLOUDSDK_PYTHON JAVACMD MAVEN_ARGS APP_OPTS GROOVY_OPTS NODE_COMPILE_CACHE PYTEST_ADDOPTS SSH_SK_PROVIDER LESSKEY_CONTENT GROFF_COMMAND_PREFIX PS0 DOCKER_CONFIG APT_CONFIG WINEDLLOVERRIDES ASAN_OPTIONS LD64_PRELOAD _RLD_LIST CMAKE_C_COMPILER_LAUNCHER GIT_SSH_VARIANT ALTERNATE_EDITOR pytest_plugins",
+  },
   { name: "E08: PATH", keys: "PATH Path path PATHEXT PathExt COMSPEC" },
 ];
 
@@ -54,6 +59,15 @@ Deno.test("judgeEnv() accepts what builds need and ignores values that are no te
     NODE_ENV: "test",
     TZ: "UTC",
     DEBUG: "*",
+    GIT_AUTHOR_NAME: "x",
+    GIT_COMMIT: "abc",
+    DOCKER_BUILDKIT: "1",
+    CMAKE_BUILD_TYPE: "Debug",
+    CARGO_TERM_COLOR: "never",
+    MIX_ENV: "test",
+    PGHOST: "db",
+    AWS_REGION: "eu",
+    APP_SRC: "/srv",
     N: 5,
     "PROGRAM_FILES(X86)": "x",
     __proto__: "x",
@@ -63,6 +77,15 @@ Deno.test("judgeEnv() accepts what builds need and ignores values that are no te
     NODE_ENV: "test",
     TZ: "UTC",
     DEBUG: "*",
+    GIT_AUTHOR_NAME: "x",
+    GIT_COMMIT: "abc",
+    DOCKER_BUILDKIT: "1",
+    CMAKE_BUILD_TYPE: "Debug",
+    CARGO_TERM_COLOR: "never",
+    MIX_ENV: "test",
+    PGHOST: "db",
+    AWS_REGION: "eu",
+    APP_SRC: "/srv",
     "PROGRAM_FILES(X86)": "x",
   });
   assertEquals(verdict.refusal, undefined);
