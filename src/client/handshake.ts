@@ -138,10 +138,9 @@ function timedOut(state: HandshakeState, timeoutMs: number): HandshakeStep {
   const isSilent = state.at === "waiting-challenge";
   const error = new OpenclawError(
     "HANDSHAKE_TIMEOUT",
-    isSilent
-      ? `the gateway sent no challenge within ${timeoutMs} ms`
-      : `the gateway did not answer connect within ${timeoutMs} ms`,
-    { retryable: true },
+    (isSilent ? "connected, but not greeted" : "greeted, but connect was not answered") +
+      ` after ${timeoutMs} ms (timed out)`,
+    { retryable: true, details: { stage: isSilent ? "challenge" : "answer" } },
   );
   const close = isSilent
     ? { do: "close", code: 1008, reason: "connect challenge timeout" } as const

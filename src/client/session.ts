@@ -229,8 +229,15 @@ class Opening implements SocketHandler {
 
   readonly #aborted = () => {
     if (this.#session || this.#state.at === "failed") return;
+    const reason = this.#options.dial.signal?.reason;
+    // The caller's patience is over: how far the greeting came is the better half of the message.
+    if (isOpenclawError(reason, "HANDSHAKE_TIMEOUT")) {
+      const timeoutMs = Number(reason.details?.timeoutMs ?? this.#options.timeoutMs);
+      this.#step({ kind: "timeout", timeoutMs });
+      return this.#socket.terminate();
+    }
     this.#finish();
-    this.#reject(this.#options.dial.signal?.reason);
+    this.#reject(reason);
     this.#socket.terminate();
   };
 

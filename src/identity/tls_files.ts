@@ -4,19 +4,19 @@
  */
 import { dirname, join } from "@std/path";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { OpenclawError } from "../lib/errors.ts";
+import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
 import { lstatOrMissing } from "../platform/file_safety.ts";
 import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import { makeCertificate, readCertificate } from "./certificate.ts";
+import { MAX_PEM_BYTES, readCertificateFile, unreadable } from "./certificate_file.ts";
 import { derOfPem, type Fingerprint } from "./fingerprint.ts";
 
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 3650;
 /** The owner is told this long before the certificate ends. */
 const WARN_MS = 30 * DAY_MS;
-const MAX_PEM_BYTES = 256 * 1024;
 /** Stands while a pair is being written; a crash between the two files must not look like a lost one. */
 const MAKING = ".making";
 
@@ -50,24 +50,17 @@ export async function loadOrCreateTls(options: TlsFilesOptions): Promise<TlsFile
   const clock = options.clock ?? systemClock;
   const marker = join(dirname(options.keyPath), MAKING);
   const isUnfinished = await lstatOrMissing(marker) !== undefined;
-  const cert = await readPem(options.certPath);
-  const key = await readPem(options.keyPath);
+  const certPem = await readCertificateFile(options.certPath);
+  const key = await readKey(options.keyPath);
   const mayMake = options.autoGenerate ?? true;
-  if (mayMake && (isUnfinished || (!cert && !key))) return await make(options, marker, clock);
-  if (!cert || !key) throw incomplete(options, !cert, !key);
-  if (!derOfPem(key.pem, "(?:RSA |EC )?PRIVATE KEY")) {
-    throw new OpenclawError(
-      "CERTIFICATE_UNREADABLE",
-      `Cannot use the TLS key ${quoted(options.keyPath)}: no unencrypted PEM private key in it`,
-    );
+  if (mayMake && (isUnfinished || (certPem === undefined && !key))) {
+    return await make(options, marker, clock);
   }
-  const { fingerprint, notBeforeMs, notAfterMs } = await readCertificate(cert.pem);
-  const warnings = [
-    ...cert.warnings,
-    ...key.warnings,
-    ...dateWarnings(notBeforeMs, notAfterMs, clock),
-  ];
-  return { certPem: cert.pem, keyPem: key.pem, fingerprint, notAfterMs, created: false, warnings };
+  if (certPem === undefined || !key) throw incomplete(options, certPem === undefined, !key);
+  const { fingerprint, notBeforeMs, notAfterMs } = await readCertificate(certPem)
+    .catch((error) => Promise.reject(unreadable(options.certPath, messageOf(error), error)));
+  const warnings = [...key.warnings, ...dateWarnings(notBeforeMs, notAfterMs, clock)];
+  return { certPem, keyPem: key.pem, fingerprint, notAfterMs, created: false, warnings };
 }
 
 /** What the owner should know about a certificate's dates (F23): not yet valid, ended, or ending within 30 days. */
@@ -108,11 +101,34 @@ function isDnsName(text: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text);
 }
 
-async function readPem(path: string) {
-  const file = await readOwned(path, { maxBytes: MAX_PEM_BYTES });
+/** N40: a key is never read through a link or from a stranger; one that others could read is closed to them and told. */
+async function readKey(path: string) {
+  const file = await readOwned(path, { maxBytes: MAX_PEM_BYTES }).catch((error) => {
+    throw isOpenclawError(error) ? unusableKey(path, error.message, error) : error;
+  });
   if (!file) return undefined;
-  const warnings = file.tightened ? [`${path} was readable by others; now it is not`] : [];
-  return { pem: new TextDecoder().decode(file.bytes), warnings };
+  const pem = new TextDecoder().decode(file.bytes);
+  if (!derOfPem(pem, "(?:RSA |EC )?PRIVATE KEY")) {
+    throw unusableKey(path, "no unencrypted PEM private key in it");
+  }
+  const warnings = file.tightened
+    ? [`${path} was readable by others; now it is not, but who read it has the key`]
+    : [];
+  return { pem, warnings };
+}
+
+function unusableKey(path: string, why: string, cause?: OpenclawError): OpenclawError {
+  return new OpenclawError(
+    cause?.code ?? "CERTIFICATE_UNREADABLE",
+    cause ? `${why} (TLS key of the gateway)` : `Cannot use the TLS key ${quoted(path)}: ${why}`,
+    {
+      exitCode: 78,
+      cause,
+      hint: cause
+        ? "openclaw config set gateway.tls.keyPath <file>   # a file of its own, mode 0600, owned by the gateway's user"
+        : `openssl pkey -in ${path} -out <new file>   # asks for the passphrase and writes the key without one`,
+    },
+  );
 }
 
 function incomplete(options: TlsFilesOptions, noCert: boolean, noKey: boolean): OpenclawError {

@@ -112,3 +112,74 @@ Deno.test("garbage in either file is a coded error and stays", () =>
       await Deno.writeTextFile(path, good);
     }
   }));
+
+const posix = Deno.build.os !== "windows";
+
+Deno.test(
+  "a given certificate is read through a link and its mode is left alone; other programs may serve it",
+  {
+    ignore: !posix,
+  },
+  () =>
+    inTemp(async (options) => {
+      const made = await loadOrCreateTls(options);
+      const real = `${options.certPath}.2026`;
+      await Deno.rename(options.certPath, real);
+      await Deno.chmod(real, 0o644);
+      await Deno.symlink(real, options.certPath);
+      const again = await loadOrCreateTls(options);
+      assertEquals([again.fingerprint, again.warnings], [made.fingerprint, []]);
+      assertEquals(((await Deno.stat(real)).mode ?? 0) & 0o777, 0o644);
+    }),
+);
+
+Deno.test(
+  "N40: a key others could read is closed and told; one behind a link is refused with exit code 78",
+  {
+    ignore: !posix,
+  },
+  () =>
+    inTemp(async (options) => {
+      await loadOrCreateTls(options);
+      await Deno.chmod(options.keyPath, 0o644);
+      const { warnings } = await loadOrCreateTls(options);
+      assertEquals(warnings.length, 1);
+      assert(/was readable by others/.test(warnings[0] ?? ""), warnings[0]);
+      assertEquals(((await Deno.stat(options.keyPath)).mode ?? 0) & 0o777, 0o600);
+      await Deno.chmod(options.keyPath, 0o622);
+      const writable = await assertRejects(() => loadOrCreateTls(options), OpenclawError);
+      assertEquals([writable.code, writable.exitCode], ["FILE_UNSAFE", 78]);
+      await Deno.chmod(options.keyPath, 0o600);
+      await Deno.rename(options.keyPath, `${options.keyPath}.real`);
+      await Deno.symlink(`${options.keyPath}.real`, options.keyPath);
+      const linked = await assertRejects(() => loadOrCreateTls(options), OpenclawError);
+      assertEquals([linked.code, linked.exitCode], ["FILE_UNSAFE", 78]);
+      assert(linked.hint?.includes("gateway.tls.keyPath"), linked.hint);
+    }),
+);
+
+const ODD_FILES: readonly [name: string, which: "certPath" | "keyPath", text: string][] = [
+  ["an empty certificate", "certPath", ""],
+  ["a certificate of one megabyte", "certPath", "x".repeat(1 << 20)],
+  ["a certificate with a broken body", "certPath", pemOf("CERTIFICATE", "AAAA")],
+  ["a key in the certificate's place", "certPath", pemOf("PRIVATE KEY", "AAAA")],
+  ["an empty key", "keyPath", ""],
+  ["a certificate in the key's place", "keyPath", pemOf("CERTIFICATE", "AAAA")],
+  ["an encrypted key", "keyPath", pemOf("ENCRYPTED PRIVATE KEY", "AAAA")],
+];
+
+function pemOf(label: string, body: string): string {
+  return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+}
+
+for (const [name, which, text] of ODD_FILES) {
+  Deno.test(`${name} is refused with exit code 78, naming the file, and stays`, () =>
+    inTemp(async (options) => {
+      await loadOrCreateTls(options);
+      await Deno.writeTextFile(options[which], text);
+      const error = await assertRejects(() => loadOrCreateTls(options), OpenclawError);
+      assertEquals([error.code, error.exitCode], ["CERTIFICATE_UNREADABLE", 78]);
+      assert(error.message.includes(options[which].split(/[\\/]/).at(-1) ?? "?"), error.message);
+      assertEquals(await Deno.readTextFile(options[which]), text);
+    }));
+}

@@ -183,8 +183,8 @@ const DIAL_HEADSTART_MS = 50;
 function greetingTimeout(timeoutMs: number): OpenclawError {
   return new OpenclawError(
     "HANDSHAKE_TIMEOUT",
-    `gateway timeout after ${timeoutMs}ms: connected, but not greeted`,
-    { retryable: true },
+    `connected, but not greeted after ${timeoutMs} ms (timed out)`,
+    { retryable: true, details: { stage: "challenge", timeoutMs } },
   );
 }
 

@@ -3,7 +3,9 @@
  * files and asks the port one question; changes nothing.
  */
 import { credentialConflict } from "../../config/credentials/target.ts";
+import { previewServerPlan } from "../../config/server/server_plan.ts";
 import { loadOrCreateDeviceKey } from "../../identity/device_key.ts";
+import { loadOrCreateTls } from "../../identity/tls_files.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { isLoopback, parseEndpoint } from "../../net/endpoint.ts";
 import { tryLockFile } from "../../platform/files.ts";
@@ -48,7 +50,9 @@ async function exactCode(
 ): Promise<Exact | undefined> {
   switch (error.code) {
     case "CONNECTION_REFUSED":
-      return await whyRefused(target);
+      return await whyRefused(target, io);
+    case "HANDSHAKE_TIMEOUT":
+      return error.details?.stage === "answer" ? { code: "AUTH_ANSWER_LATE" } : undefined;
     case "TLS_PIN_MISMATCH":
       return await wasPinnedBefore(target) ? { code: "TLS_CERTIFICATE_CHANGED" } : undefined;
     case "AUTH_TOKEN_MISMATCH":
@@ -94,7 +98,8 @@ async function exactDial(
 }
 
 /** Nothing listens: not started, started elsewhere, or started and stuck. */
-async function whyRefused({ url, paths, source, loaded }: CliTarget): Promise<Exact | undefined> {
+async function whyRefused(target: CliTarget, io: Io): Promise<Exact | undefined> {
+  const { url, paths, source, loaded } = target;
   if (!isLoopback(parseEndpoint(url))) return undefined;
   if (source !== "cli" && loaded.config.gateway.mode === "remote") {
     return { code: "TUNNEL_NOT_OPEN" };
@@ -108,10 +113,34 @@ async function whyRefused({ url, paths, source, loaded }: CliTarget): Promise<Ex
       details: { actualUrl: actual },
     };
   }
-  return await isLocked(paths.gatewayLockFile)
-    ? { code: "GATEWAY_LOCK_HELD" }
+  if (await isLocked(paths.gatewayLockFile)) return { code: "GATEWAY_LOCK_HELD" };
+  const refusal = source === "local" ? await whyNotStarted(target, io) : undefined;
+  return refusal
+    ? { code: refusal.code, message: refusal.message, details: refusal.details ?? {} }
     : { code: "GATEWAY_NOT_RUNNING" };
 }
+
+/** Why a gateway started now would refuse to run: it may have been started, and have said so where nobody looks. */
+async function whyNotStarted(
+  { paths, loaded }: CliTarget,
+  { env }: Io,
+): Promise<OpenclawError | undefined> {
+  try {
+    const { tls } = await previewServerPlan({ flags: {}, env, paths, loaded });
+    if (!tls.enabled) return undefined;
+    const [hasCert, hasKey] = await Promise.all([tls.certPath, tls.keyPath].map(exists));
+    if (!hasCert && !hasKey && tls.autoGenerate) return undefined;
+    const files = await loadOrCreateTls({ ...tls, autoGenerate: false });
+    const { tlsOptions, usable } = await import("../../net/listen/checks.ts");
+    usable(() => tlsOptions(files));
+    return undefined;
+  } catch (error) {
+    if (!isOpenclawError(error)) throw error;
+    return error;
+  }
+}
+
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 
 async function isLocked(path: string): Promise<boolean> {
   if (!await Deno.lstat(path).then(() => true, () => false)) return false;

@@ -4,6 +4,7 @@
  */
 import type { Diagnosis } from "./hops.ts";
 import { NODE_DIAGNOSES } from "./node_table.ts";
+import { START_DIAGNOSES } from "./start_table.ts";
 
 /** By error code of the connection attempt. */
 export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
@@ -34,6 +35,7 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
       "of certificate and key one is missing; the gateway does not start, and never goes plaintext",
     command: "ls -l <stateDir>/gateway/tls",
   },
+  ...START_DIAGNOSES,
   GATEWAY_URL_INVALID: {
     hop: "config",
     cause: "the gateway's address is not a ws:// or wss:// URL",
@@ -257,6 +259,12 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     hop: "credential",
     cause: "this machine's clock and the gateway's differ too much for what they show each other",
     command: "date -u   # on both machines",
+  },
+  AUTH_ANSWER_LATE: {
+    hop: "credential",
+    cause:
+      "the gateway greets and then holds back its answer, as it does after several wrong credentials from its own machine",
+    command: "openclaw doctor --timeout 15s   # long enough for the answer",
   },
   AUTH_IDENTITY_HEADER_REQUIRED: {
     hop: "credential",

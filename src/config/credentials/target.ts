@@ -5,12 +5,12 @@
  */
 import { OpenclawError } from "../../lib/errors.ts";
 import { type Secret, secretOf } from "../../lib/secret.ts";
+import { readCertificateFile } from "../../identity/certificate_file.ts";
 import {
   type Fingerprint,
   fingerprintOfPem,
   requireFingerprint,
 } from "../../identity/fingerprint.ts";
-import { readOwned } from "../../platform/files.ts";
 import { decideAuthMode } from "./auth_mode.ts";
 import { type Credentials, fetchCredentials } from "./credential_fetch.ts";
 import {
@@ -62,7 +62,7 @@ export interface Target extends ChosenEndpoint {
 
 /**
  * Decides what to connect to. Throws `CONFIG_INVALID` for a file that is not JSON5, `GATEWAY_URL_CREDENTIALS_MISSING`,
- * `GATEWAY_SECRET_REF_UNAVAILABLE`, `PIN_MALFORMED`, `TLS_PIN_WITHOUT_TLS` and the codes of {@linkcode decideEndpoint}.
+ * `GATEWAY_SECRET_REF_UNAVAILABLE`, `PIN_MALFORMED`, `TLS_PIN_WITHOUT_TLS`, `CERTIFICATE_UNREADABLE` and the codes of {@linkcode decideEndpoint}.
  * Nothing is dialled.
  */
 export async function decideTarget(facts: TargetFacts): Promise<Target> {
@@ -175,12 +175,9 @@ async function decidePin(
 /** The certificate file of the gateway on this machine; `undefined` when there is none. */
 async function localPin({ loaded, paths }: TargetFacts): Promise<Fingerprint | undefined> {
   const { certPath } = loaded.config.gateway.tls;
-  if (certPath !== undefined) {
-    const text = await Deno.readTextFile(expandHome(certPath, paths.home)).catch(() => undefined);
-    return text === undefined ? undefined : await fingerprintOfPem(text);
-  }
-  const file = await readOwned(paths.tlsCertFile, { maxBytes: 64 * 1024 });
-  return file && await fingerprintOfPem(new TextDecoder().decode(file.bytes));
+  const path = certPath === undefined ? paths.tlsCertFile : expandHome(certPath, paths.home);
+  const text = await readCertificateFile(path);
+  return text === undefined ? undefined : await fingerprintOfPem(text);
 }
 
 /**

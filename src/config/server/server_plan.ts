@@ -119,6 +119,15 @@ export async function loadServerPlan(facts: ServerFacts): Promise<ServerPlan> {
   };
 }
 
+/** The plan of a start, for whoever only looks: a token that it would make stays a stand-in. @throws as {@linkcode loadServerPlan}. */
+export async function previewServerPlan(facts: ServerFacts): Promise<ServerPlan> {
+  requireValid(facts.loaded, { exitCode: CONFIG_REFUSAL_EXIT_CODE });
+  const { makeToken } = await loadServerAuth(facts);
+  const flags = makeToken ? { ...facts.flags, token: new Secret("stand-in") } : facts.flags;
+  const plan = await loadServerPlan({ ...facts, flags, makeTokens: false });
+  return { ...plan, auth: makeToken ? { ...plan.auth, secretSource: undefined } : plan.auth };
+}
+
 function decidePort(flags: ServerFlags, settings: EnvSettings, { config, parsed }: LoadedConfig) {
   if (flags.port !== undefined) return { port: flags.port, portSource: "flag" as const };
   if (settings.gatewayPort !== undefined) {

@@ -9,7 +9,9 @@ import type { TlsMaterial } from "./options.ts";
  */
 export function tlsOptions({ certPem, keyPem, caPem }: TlsMaterial) {
   if (!new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))) {
-    throw new Error("the key does not belong to the certificate");
+    throw new Error(
+      "the key does not belong to the certificate (in a chain, the gateway's own certificate comes first)",
+    );
   }
   const minVersion = "TLSv1.3" as const;
   return { cert: certPem, key: keyPem, minVersion, ...(caPem === undefined ? {} : { ca: caPem }) };
@@ -23,7 +25,8 @@ export function usable<T>(make: () => T): T {
     throw new OpenclawError(
       "TLS_UNUSABLE",
       `Cannot use the TLS certificate and key: ${messageOf(error)}`,
-      { cause: error },
+      // A restart heals nothing: service managers must not loop.
+      { cause: error, exitCode: 78 },
     );
   }
 }

@@ -40,6 +40,14 @@ export const SERVER_FAULTS: readonly Fault[] = [
     () => httpAnswer("302 Found", "Location: http://127.0.0.1:1/\r\n"),
   ),
   server("no challenge", "HANDSHAKE_TIMEOUT", () => webSocketServer()),
+  server("a challenge, and no answer to connect", "AUTH_ANSWER_LATE", () =>
+    webSocketServer(
+      JSON.stringify({
+        type: "event",
+        event: "connect.challenge",
+        payload: { nonce: crypto.randomUUID(), ts: Date.now() },
+      }),
+    )),
   server(
     "a challenge without a nonce",
     "HANDSHAKE_FAILED",

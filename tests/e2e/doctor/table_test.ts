@@ -10,10 +10,17 @@ import { CREDENTIAL_FAULTS } from "./credential_faults.ts";
 import { nodeFaults } from "./node_faults.ts";
 import { type Fault, type Report } from "./report.ts";
 import { SERVER_FAULTS } from "./server_faults.ts";
+import { START_FAULTS } from "./start_faults.ts";
 import { TLS_FAULTS } from "./tls_faults.ts";
 
 /** Faults that are injected before a pair of gateway and node is made. */
-const ALONE = [...CONFIG_FAULTS, ...SERVER_FAULTS, ...TLS_FAULTS, ...CREDENTIAL_FAULTS];
+const ALONE = [
+  ...CONFIG_FAULTS,
+  ...START_FAULTS,
+  ...SERVER_FAULTS,
+  ...TLS_FAULTS,
+  ...CREDENTIAL_FAULTS,
+];
 
 Deno.test("doctor: at least 30 injected faults are each found with their code in under 3 s", {
   ignore: Deno.build.os === "windows",

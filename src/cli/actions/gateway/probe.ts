@@ -49,6 +49,8 @@ interface Warning {
 }
 
 const DISCOVERY_MS = 1200;
+/** Lets a dial or a greeting report its own timeout, which says how far it came. */
+const STAGE_HEADSTART_MS = 50;
 
 /** `gateway probe`: exit code 0 when any target is reachable. */
 export async function probeGateways(values: ProbeValues, io: Io): Promise<number> {
@@ -105,7 +107,7 @@ async function probe(target: ProbeTarget, values: ProbeValues, io: Io): Promise<
       shareSeconds: 0,
     }, io.env);
     session = await withDeadline(openSession(sessionOptions(target, tunnel, pins)), {
-      timeoutMs: target.budgetMs,
+      timeoutMs: target.budgetMs + STAGE_HEADSTART_MS,
       what: `probe of ${target.url}`,
     });
     const latencyMs = Math.round(performance.now() - startMs);

@@ -88,9 +88,10 @@ async function expose(
     hostName: hostName(),
     hostLabel: settings.mdnsHostname,
     full: settings,
-    wideArea: wideArea.enabled === false || wideArea.domain === undefined
-      ? undefined
-      : { domain: wideArea.domain, dir: join(paths.stateDir, "dns") },
+    wideArea: {
+      dir: join(paths.stateDir, "dns"),
+      domain: wideArea.enabled === false ? undefined : wideArea.domain,
+    },
     mdns: quiet ? "off" : config.discovery.mdns.mode,
     tailscale: tailscaleMode,
     resetOnExit: values.tailscaleResetOnExit ?? config.gateway.tailscale.resetOnExit,
