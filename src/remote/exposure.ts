@@ -2,16 +2,12 @@
  * Everything that makes a running gateway findable: multicast announcement, a zone file, and Tailscale. Started after it listens,
  * taken back when it stops; a failure is logged and the gateway goes on. Source: remote-access.md 5, 6.
  */
-import { join } from "@std/path";
 import { messageOf } from "../lib/errors.ts";
-import { inIpRange, parseIp, parseIpRange } from "../lib/ip.ts";
 import type { Logger } from "../lib/log.ts";
 import { announceGateway } from "../net/discovery/mdns.ts";
 import { type AnnounceFacts, hostLabelOf } from "../net/discovery/records.ts";
-import { parseDomain } from "../net/discovery/wide_area.ts";
-import { renderZone } from "../net/discovery/zone.ts";
-import { ensureDir, writeAtomic } from "../platform/files.ts";
 import { publishThroughTailscale, type TailscaleHost, type TailscaleMode } from "./tailscale.ts";
+import { publishZone, type WideArea } from "./zone_file.ts";
 
 /** Facts of the running gateway and what its configuration wants. */
 export interface ExposureFacts {
@@ -30,8 +26,7 @@ export interface ExposureFacts {
     readonly sshPort: number | undefined;
     readonly cliPath: string | undefined;
   };
-  /** Unicast domain to write a zone file for, and the folder for it; `undefined` = none is wanted. */
-  readonly wideArea: { readonly domain: string; readonly dir: string } | undefined;
+  readonly wideArea: WideArea;
   readonly tailscale: "off" | TailscaleMode;
   /** Take the Tailscale rule back on exit. */
   readonly resetOnExit: boolean;
@@ -97,37 +92,6 @@ async function publish(facts: ExposureFacts): Promise<(() => Promise<void>) | un
   }
 }
 
-const TAILNET = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"].flatMap((text) =>
-  parseIpRange(text) ?? []
-);
-
-/** Addresses in a tailnet; those of a local network mean nothing to somebody who asks from elsewhere. */
-function tailnetAddresses(addresses: readonly string[]): string[] {
-  return addresses.filter((address) => {
-    const bytes = parseIp(address);
-    return bytes !== undefined && TAILNET.some((range) => inIpRange(bytes, range));
-  });
-}
-
-/** The zone stays after the end: serving it is somebody else's job, and the next start writes it again. */
-async function writeZone(facts: ExposureFacts): Promise<undefined> {
-  const { wideArea, addresses, log } = facts;
-  if (!wideArea) return;
-  const domain = parseDomain(wideArea.domain);
-  if (!domain || addresses.length === 0) {
-    const reason = domain ? "the gateway listens on loopback only" : "that is no unicast domain";
-    log.warn("no zone file written", { domain: wideArea.domain, reason });
-    return;
-  }
-  const tailnet = tailnetAddresses(addresses);
-  const reachable = tailnet.length > 0 ? tailnet : addresses;
-  const file = join(wideArea.dir, `${domain.join(".")}.db`);
-  try {
-    await ensureDir(wideArea.dir);
-    const zone = { ...announced(facts), addresses: reachable };
-    await writeAtomic(file, renderZone(domain, zone, Math.floor(Date.now() / 1000)));
-    log.info("zone file written", { file });
-  } catch (error) {
-    log.warn("no zone file written", { file, reason: messageOf(error) });
-  }
+function writeZone(facts: ExposureFacts): Promise<() => Promise<void>> {
+  return publishZone(facts.wideArea, announced(facts), facts.log);
 }

@@ -2,8 +2,9 @@
  * Publishing the gateway through the `tailscale` program: serve inside the tailnet or funnel to the internet, and
  * taking back exactly what was added. A failure never stops the gateway. Source: remote-access.md 6.
  */
-import { check, obj, opt, record, str } from "../lib/schema.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
+import { inIpRange, parseIp, parseIpRange } from "../lib/ip.ts";
+import { bool, check, list, obj, opt, record, str } from "../lib/schema.ts";
 import { showableWithin } from "../lib/text.ts";
 import { findProgram } from "../platform/find_program.ts";
 import { runProgram, type RunResult } from "../platform/process/start.ts";
@@ -83,6 +84,8 @@ async function must(
 const statusSchema = obj({ Self: opt(obj({ DNSName: opt(str()) }, { unknown: "drop" })) }, {
   unknown: "drop",
 });
+const peersSchema = obj({ Peer: record(obj({}, { unknown: "keep" })) }, { unknown: "drop" });
+const peerSchema = obj({ Online: bool(), TailscaleIPs: list(str()) }, { unknown: "drop" });
 const serveSchema = obj({
   Web: opt(
     record(
@@ -108,6 +111,31 @@ export async function tailnetName(host: TailscaleHost): Promise<string | undefin
     parsed(await must(host, ["status", "--json"], STATUS_TIMEOUT_MS)),
   );
   return checked.ok ? checked.value.Self?.DNSName?.replace(/\.$/, "") || undefined : undefined;
+}
+
+const TAILNET = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"].flatMap((text) =>
+  parseIpRange(text) ?? []
+);
+
+/** Whether an address belongs to a tailnet. Source: remote-access.md 6. */
+export function isTailnetAddress(address: string): boolean {
+  const bytes = parseIp(address);
+  return bytes !== undefined && TAILNET.some((range) => inIpRange(bytes, range));
+}
+
+/**
+ * One address of each machine of the tailnet that is online, in the order tailscale tells them. Throws
+ * `TAILSCALE_MISSING`, `TAILSCALE_FAILED`.
+ */
+export async function tailnetPeers(host: TailscaleHost, timeoutMs: number): Promise<string[]> {
+  const limitMs = Math.min(timeoutMs, STATUS_TIMEOUT_MS);
+  const status = check(peersSchema, parsed(await must(host, ["status", "--json"], limitMs)));
+  return Object.values(status.ok ? status.value.Peer : {}).flatMap((text) => {
+    // A peer that is described in another way does not hide the rest.
+    const peer = check(peerSchema, text);
+    const addresses = peer.ok && peer.value.Online ? peer.value.TailscaleIPs : [];
+    return addresses.filter(isTailnetAddress).slice(0, 1);
+  });
 }
 
 /** What already answers at `/` on port 443. */

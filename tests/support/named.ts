@@ -4,6 +4,8 @@ import { join } from "@std/path";
 /** A running server. */
 export interface TestNamed {
   readonly port: number;
+  /** Reads its zone files again. */
+  reload(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -45,11 +47,12 @@ export async function startNamed(
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const ready = Promise.withResolvers<void>();
+  let ready = Promise.withResolvers<void>();
   let said = "";
   const reading = (async () => {
     for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
       said += chunk;
+      // Said after every start and every reload.
       if (/\brunning\n/.test(said)) ready.resolve();
     }
     ready.reject(new Error(`named ended: ${said.slice(-2000)}`));
@@ -57,6 +60,12 @@ export async function startNamed(
   await ready.promise;
   return {
     port,
+    async reload() {
+      said = "";
+      ready = Promise.withResolvers<void>();
+      child.kill("SIGHUP");
+      await ready.promise;
+    },
     async stop() {
       ready.promise.catch(() => {});
       child.kill("SIGKILL");

@@ -4,6 +4,7 @@
 import { readEnv } from "../../config/env.ts";
 import { loadConfig } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
+import { isOpenclawError } from "../../lib/errors.ts";
 import { browseEverywhere, type Found } from "../../net/discovery/browse.ts";
 import type { Io } from "../terminal/io.ts";
 
@@ -14,5 +15,16 @@ export async function findGateways(io: Io, timeoutMs: number): Promise<Found> {
   return await browseEverywhere({
     timeoutMs,
     domain: wideArea.enabled === false ? undefined : named,
+    peers: () => peersOf(io, timeoutMs),
+  });
+}
+
+/** Nobody without a tailnet has to know about it. */
+async function peersOf(io: Io, timeoutMs: number): Promise<string[]> {
+  const { tailnetPeers, tailscaleFolders } = await import("../../remote/tailscale.ts");
+  const host = { env: io.env, binDirs: tailscaleFolders(io.env) };
+  return await tailnetPeers(host, timeoutMs).catch((error) => {
+    if (isOpenclawError(error)) return [];
+    throw error;
   });
 }

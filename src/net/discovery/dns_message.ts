@@ -12,6 +12,9 @@ const CLASS_IN = 1;
 /** Top bit of the class: "cache flush" in an answer, "unicast answer wanted" in a question. */
 const TOP_BIT = 0x8000;
 
+/** Source: RFC 1035 section 2.3.4. */
+const MAX_NAME_BYTES = 255;
+
 /** A domain name as labels; a label may hold dots and blanks (DNS-SD instance names do). */
 export type DnsName = readonly string[];
 
@@ -125,9 +128,11 @@ class Reader {
     if (this.at + length > this.bytes.length) throw new RangeError("DNS message is cut");
     return this.bytes.subarray(this.at, this.at += length);
   }
+  /** Pointers are followed, but a name holds 255 bytes at most: few bytes on the wire cannot grow into many here. */
   name(): DnsName {
     const labels: string[] = [];
     let resumeAt: number | undefined;
+    let total = 0;
     for (let steps = 0; steps < 128; steps++) {
       const length = this.u8();
       if (length === 0) {
@@ -138,8 +143,9 @@ class Reader {
         const target = ((length & 0x3f) << 8) | this.u8();
         resumeAt ??= this.at;
         this.at = target;
-      } else if (length < 64) labels.push(new TextDecoder().decode(this.take(length)));
-      else throw new RangeError("DNS label has an unknown form");
+      } else if (length < 64 && (total += length + 1) < MAX_NAME_BYTES) {
+        labels.push(new TextDecoder().decode(this.take(length)));
+      } else throw new RangeError("DNS name is too long or has a label of an unknown form");
     }
     throw new RangeError("DNS name does not end");
   }
@@ -201,7 +207,7 @@ function readRecord(r: Reader): DnsRecord | undefined {
     }
     record = { ...base, type, strings };
   }
-  if (end > r.bytes.length) throw new RangeError("DNS message is cut");
+  if (end > r.bytes.length || record && r.at > end) throw new RangeError("DNS message is cut");
   r.at = end;
   return record;
 }

@@ -3,6 +3,7 @@
  * Everything here is a hint from an unauthenticated network: an address to try, never a reason to trust (N28).
  * Source: remote-access.md 5.
  */
+import { parseFingerprint } from "../../identity/fingerprint.ts";
 import { DNS_TYPE, type DnsName, type DnsRecord, sameName } from "./dns_message.ts";
 
 /** The domain of multicast DNS. */
@@ -116,6 +117,9 @@ function portNumber(text: string | undefined): number | undefined {
   return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
 }
 
+/** Instances looked at: a flood of names is not a list for people, and each costs a look through all records (N28). */
+export const MAX_INSTANCES = 256;
+
 /** Puts together every complete gateway in a heap of heard records; routing comes from SRV and A/AAAA only. */
 export function beaconsOf(
   records: readonly DnsRecord[],
@@ -124,7 +128,7 @@ export function beaconsOf(
   const service = serviceIn(domain);
   const instances = records.flatMap((r) =>
     r.type === DNS_TYPE.PTR && sameName(r.name, service) && r.ttlSeconds > 0 ? [r.target] : []
-  );
+  ).slice(0, MAX_INSTANCES);
   const seen = new Set<string>();
   return instances.flatMap((instance) => {
     const label = instance[0] ?? "";
@@ -139,31 +143,34 @@ export function beaconsOf(
         ? [r.address]
         : []
     );
-    return [{ ...beaconOf(label, srv, addresses, txt), domain: domainText(domain) }];
+    const host = addresses.find((a) => !a.includes(":")) ?? addresses[0] ?? srv.target.join(".");
+    // Nobody can dial a text that is no host name; shown in a URL it would only wait to be pasted (N28).
+    if (addresses.length === 0 && !HOST_NAME.test(host)) return [];
+    return [{ ...beaconOf(label, { host, port: srv.port }, txt), domain: domainText(domain) }];
   });
 }
 
+const HOST_NAME = /^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$/;
+
 function beaconOf(
   label: string,
-  srv: { readonly port: number; readonly target: DnsName },
-  addresses: readonly string[],
+  { host, port }: { readonly host: string; readonly port: number },
   txt: Readonly<Record<string, string>>,
 ): Omit<Beacon, "domain"> {
-  const host = addresses.find((a) => !a.includes(":")) ?? addresses[0] ?? srv.target.join(".");
   const tls = txt["gatewayTls"] === "1";
   return {
     instanceName: label,
     displayName: txt["displayName"],
     host,
-    port: srv.port,
+    port,
     lanHost: txt["lanHost"],
     tailnetDns: txt["tailnetDns"],
     gatewayPort: portNumber(txt["gatewayPort"]),
     sshPort: portNumber(txt["sshPort"]),
     cliPath: txt["cliPath"],
     gatewayTls: tls,
-    gatewayTlsFingerprintSha256: txt["gatewayTlsSha256"],
+    gatewayTlsFingerprintSha256: parseFingerprint(txt["gatewayTlsSha256"] ?? ""),
     txt,
-    wsUrl: `${tls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${srv.port}`,
+    wsUrl: `${tls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
   };
 }

@@ -46,13 +46,33 @@ function recordText(record: DnsRecord): string {
   }
 }
 
-/** The file. `serial` has to grow with every change; the seconds of the clock do. TTLs are short: a gateway moves. */
-export function renderZone(domain: DnsName, facts: AnnounceFacts, serial: number): string {
+const HEADER = "; Written by openclaw gateway run; rewritten at every start and stop.";
+
+/** Whether a file is a zone of ours that names a gateway. */
+export function namesGateway(text: string): boolean {
+  return text.startsWith("; Written by openclaw") && / IN SRV 0 0 \d+ /.test(text);
+}
+
+/** A serial greater than that of the zone before: the seconds of the clock, unless it was written in this very second. */
+export function serialAfter(before: string, nowSeconds: number): number {
+  const old = Number(/ IN SOA \S+ \S+ (\d+)/.exec(before)?.[1] ?? 0);
+  return Math.max(nowSeconds, old + 1);
+}
+
+/**
+ * The file; of a domain without gateways when `facts` is `undefined`. `serial` has to grow with every change. TTLs are
+ * short: a gateway moves.
+ */
+export function renderZone(
+  domain: DnsName,
+  facts: AnnounceFacts | undefined,
+  serial: number,
+): string {
   const origin = domainText(domain);
-  const records = announceRecords(facts, { host: 60, other: 60, domain });
-  const server = facts.addresses[0] ?? "127.0.0.1";
+  const records = facts ? announceRecords(facts, { host: 60, other: 60, domain }) : [];
+  const server = facts?.addresses[0] ?? "127.0.0.1";
   return [
-    "; Written by openclaw gateway run; rewritten at every start.",
+    HEADER,
     `$ORIGIN ${origin}`,
     "$TTL 60",
     `@ IN SOA ns1.${origin} hostmaster.${origin} ${serial} 7200 3600 1209600 60`,

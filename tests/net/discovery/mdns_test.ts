@@ -95,6 +95,39 @@ Deno.test("N28: a pointer loop, a cut message and random bytes are refused witho
   }
 });
 
+/** A header for `count` answers. */
+const answers = (count: number) => [0, 0, 0x84, 0, 0, 0, count >> 8, count & 255, 0, 0, 0, 0];
+
+const malformed: [name: string, bytes: number[]][] = [
+  ["pointers that point at each other", [...answers(1), 0xc0, 14, 0xc0, 12, 0, 12, 0, 1]],
+  ["a pointer behind the end", [...answers(1), 0xc3, 0xff, 0, 12, 0, 1, 0, 0, 0, 9, 0, 0]],
+  ["a reserved kind of label", [...answers(1), 0x80, 1, 0, 12, 0, 1, 0, 0, 0, 9, 0, 0]],
+  ["more records than it holds", [...answers(9), 0, 0, 12, 0, 1, 0, 0, 0, 9, 0, 1, 0]],
+  ["text beyond its record", [...answers(1), 0, 0, 16, 0, 1, 0, 0, 0, 9, 0, 2, 9, 65, 65, 65]],
+  ["a name beyond its record", [...answers(1), 0, 0, 12, 0, 1, 0, 0, 0, 9, 0, 1, 2, 65, 65, 0]],
+  ["a count of 65,535", answers(65_535)],
+];
+for (const [name, bytes] of malformed) {
+  Deno.test(`N28: a message with ${name} is refused`, () => {
+    assertEquals(decodeDns(new Uint8Array([...bytes, ...new Array(8).fill(0)])), undefined);
+  });
+}
+
+Deno.test("N28: a name that grows through pointers beyond 255 bytes is refused", () => {
+  const label = [63, ...new Array(63).fill(97)];
+  // "aaa….aaa….aaa….aaa…." by three labels and a pointer back to the first: it would never end.
+  const bytes = [...answers(1), ...label, ...label, ...label, 0xc0, 12, 0, 12, 0, 1];
+  assertEquals(decodeDns(new Uint8Array([...bytes, 0, 0, 0, 9, 0, 0])), undefined);
+});
+
+Deno.test("N28: a flood of names shows a bounded list", () => {
+  const records = Array.from(
+    { length: 4096 / 4 },
+    (_, i) => announceRecords({ ...facts, displayName: `flood ${i}`, addresses: ["192.0.2.7"] }),
+  ).flat();
+  assertEquals(beaconsOf(records).length, 256);
+});
+
 Deno.test("N28: TXT data never decides where to connect", () => {
   const records = announceRecords({ ...facts, addresses: ["192.0.2.7"] }).map((r) =>
     r.type === DNS_TYPE.TXT
