@@ -29,7 +29,7 @@ export function renderSystemdUnit(plan: ServicePlan, scope: SystemdScope): strin
     ...Object.entries(plan.environment).map(([name, value]) =>
       `Environment=${systemdWord(`${name}=${value}`, false)}`
     ),
-    ...(plan.environmentFile ? [`EnvironmentFile=-${pathValue(plan.environmentFile)}`] : []),
+    ...(plan.environmentFile ? [`EnvironmentFile=-${globValue(plan.environmentFile)}`] : []),
     ...(scope.kind === "system" ? [`User=${scope.user}`] : []),
     "Restart=always",
     "RestartSec=5",
@@ -61,6 +61,11 @@ export function renderSystemdUnit(plan: ServicePlan, scope: SystemdScope): strin
 
 function pathValue(path: string): string {
   return path.replaceAll("%", "%%");
+}
+
+/** `EnvironmentFile=` names files as a shell does: a folder called `[a]` would match others and not itself. */
+function globValue(path: string): string {
+  return pathValue(path.replace(/[\\*?[\]]/g, "\\$&"));
 }
 
 /** What {@linkcode readSystemdUnit} finds in a unit file. */
@@ -100,7 +105,7 @@ export function readSystemdUnit(text: string): ReadUnit {
   return {
     program: splitWords(exec[0] ?? "", true),
     environment,
-    environmentFile: plainPath(all("EnvironmentFile")[0]),
+    environmentFile: plainPath(all("EnvironmentFile")[0])?.replace(/\\(.)/g, "$1"),
     workingDirectory: plainPath(all("WorkingDirectory")[0]),
   };
 }
