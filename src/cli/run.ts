@@ -2,7 +2,7 @@
  * The command line from argv to exit code: parse, help, version, run, errors. The only caller is `main.ts`;
  * tests call it with their own streams.
  */
-import { isOpenclawError, messageOf } from "../lib/errors.ts";
+import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { TREE } from "./commands/mod.ts";
 import { helpLines } from "./grammar/help.ts";
 import type { Env } from "./terminal/io.ts";
@@ -14,10 +14,13 @@ import {
   type Streams,
 } from "./terminal/output.ts";
 import { type Globals, parseCommandLine } from "./grammar/parse.ts";
+import { helpHint } from "./grammar/values.ts";
 import { type Prompt, terminalPrompt } from "./terminal/prompt.ts";
 import { OWN_VERSION } from "../protocol/versions.ts";
 import { requireRuntime } from "./runtime.ts";
 
+/** Failures, wrong usage, refusals of configuration: there is a next step. Denials and interruptions speak for themselves. */
+const NEEDS_HINT: ReadonlySet<number> = new Set([1, 2, 78]);
 /** Exit codes of this file (decisions.md 17); commands and errors bring their own. */
 const EXIT = { ok: 0, failed: 1, readerGone: 141 };
 
@@ -39,8 +42,10 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
     json: wantsJson(argv),
     colour: colourWanted(world.env, argv.includes("--no-color")),
   });
+  let page = "openclaw --help";
   try {
     const parsed = parseCommandLine(argv, TREE);
+    if (parsed.kind === "run") page = helpHint(parsed.command);
     out = new Output(world.streams, {
       json: parsed.kind === "run" && parsed.values.json === true,
       colour: colourWanted(world.env, parsed.globals.noColor),
@@ -59,7 +64,7 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
     const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
     return (await run(parsed.values as Parameters<typeof run>[0], io)) ?? EXIT.ok;
   } catch (error) {
-    return report(error, out, world.env);
+    return report(withHint(error, page), out, world.env);
   }
 }
 
@@ -68,6 +73,21 @@ async function withSecrets(env: Env): Promise<Env> {
   if (!env.OPENCLAW_SERVICE_KIND) return env;
   const { withServiceSecrets } = await import("../config/service_env.ts");
   return await withServiceSecrets(env);
+}
+
+/** An error that knows no better next step leads to the help page of its command. */
+function withHint(error: unknown, page: string): unknown {
+  if (!isOpenclawError(error) || error.hint !== undefined || !NEEDS_HINT.has(error.exitCode)) {
+    return error;
+  }
+  const { code, message, exitCode, retryable, details } = error;
+  return new OpenclawError(code, message, {
+    cause: error,
+    hint: page,
+    exitCode,
+    retryable,
+    ...(details === undefined ? {} : { details }),
+  });
 }
 
 function report(error: unknown, out: Output, env: Env): number {

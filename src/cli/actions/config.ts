@@ -20,7 +20,7 @@ import {
 } from "../../config/file/show.ts";
 import { configSchema as schemaRoot, schemaAt } from "../../config/schema/schema.ts";
 import { REDACTED } from "../../config/schema/secret_input.ts";
-import { OpenclawError } from "../../lib/errors.ts";
+import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { any, check, list, obj, str } from "../../lib/schema.ts";
 import { nearest } from "../../lib/text.ts";
 import type { Io } from "../terminal/io.ts";
@@ -78,7 +78,9 @@ function pathNotFound(path: string): OpenclawError {
   const names = node && "members" in node ? Object.keys(node.members) : [];
   const near = nearest(path.split(".").at(-1) ?? "", names);
   return new OpenclawError("CONFIG_PATH_NOT_FOUND", `Config path not found: ${path}`, {
-    ...(near ? { hint: `openclaw config get ${parent === "" ? near : `${parent}.${near}`}` } : {}),
+    hint: near
+      ? `openclaw config get ${parent === "" ? near : `${parent}.${near}`}`
+      : `openclaw config schema ${names.length > 0 ? parent : ""}`.trimEnd(),
   });
 }
 
@@ -99,9 +101,26 @@ export interface SetValues {
 export async function configSet(values: SetValues, io: Io): Promise<void> {
   const changes = await changesOf(values);
   const place = placeOf(io);
-  const outcome = await editConfig(place, changes, { dryRun: values.dryRun ?? false });
+  const outcome = await editConfig(place, changes, { dryRun: values.dryRun ?? false })
+    .catch((error) => {
+      throw withSchema(error);
+    });
   const paths = changes.map((c) => c.op === "set" ? renderConfigPath(c.path) : "");
   await report("Updated", paths, outcome, values.dryRun ?? false, io);
+}
+
+/** A refused value leads to what its path may hold. */
+function withSchema(error: unknown): unknown {
+  if (!isOpenclawError(error, "CONFIG_INVALID") || error.hint !== undefined) return error;
+  const issues = error.details?.issues as readonly { readonly path?: unknown }[] | undefined;
+  const path = issues?.[0]?.path;
+  if (typeof path !== "string" || path === "") return error;
+  return new OpenclawError(error.code, error.message, {
+    cause: error,
+    exitCode: error.exitCode,
+    hint: `openclaw config schema ${path}`,
+    details: { ...error.details },
+  });
 }
 
 async function changesOf(values: SetValues): Promise<ConfigChange[]> {

@@ -83,7 +83,7 @@ export const DEVICE_COMMANDS = [
   }),
   command({
     path: "devices clear",
-    summary: "Remove every paired device, or reject every pending request",
+    summary: "Remove every paired device; with --pending also reject every request",
     flags: {
       yes: bool({ help: "Really do it" }),
       pending: bool({ help: "Reject the pending requests too" }),

@@ -95,7 +95,7 @@ function gatewayOf(session: Session, { target, needs, values, endMs }: SessionFa
       try {
         return await session.request(method, params ?? {}, { ...options, timeoutMs });
       } catch (error) {
-        throw callFailure(error, method, target, timeoutMs);
+        throw callFailure(error, { method, params, timeoutMs }, target);
       }
     },
     has: (method) => session.hello.features.methods.includes(method),

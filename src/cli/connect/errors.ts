@@ -5,6 +5,7 @@
 import { refusedCredential } from "../../client/refused_credential.ts";
 import { credentialConflict, type Target } from "../../config/credentials/target.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
+import { quoted } from "../../lib/text.ts";
 import type { CliTarget } from "./target.ts";
 import type { Io } from "../terminal/io.ts";
 import { lineOverTls } from "../grammar/same_line.ts";
@@ -105,18 +106,21 @@ function hintFor(error: OpenclawError, target: Target): string | undefined {
   }
 }
 
-/** Failures of a call: a lost connection and a silent gateway name the gateway too. */
-export function callFailure(
-  error: unknown,
-  method: string,
-  target: Target,
-  timeoutMs: number,
-): unknown {
+/** A call that failed. */
+interface FailedCall {
+  readonly method: string;
+  readonly params: unknown;
+  readonly timeoutMs: number;
+}
+
+/** Failures of a call: a lost connection and a silent gateway name the gateway, unknown ids the list they are in. */
+export function callFailure(error: unknown, call: FailedCall, target: Target): unknown {
+  if (!isOpenclawError(error)) return error;
   if (!isOpenclawError(error, "REQUEST_TIMEOUT", "CONNECTION_LOST", "SERVICE_RESTART")) {
-    return error;
+    return withList(error, call);
   }
   const message = error.code === "REQUEST_TIMEOUT"
-    ? `gateway timeout after ${Math.round(timeoutMs)}ms: ${method}`
+    ? `gateway timeout after ${Math.round(call.timeoutMs)}ms: ${call.method}`
     : error.message;
   return new OpenclawError(error.code, message, {
     cause: error,
@@ -124,4 +128,31 @@ export function callFailure(
     details: { ...error.details, context: contextOf(target) },
     hint: "openclaw gateway health",
   });
+}
+
+/** Where the right id is found, by method and by what the gateway says. */
+const LISTS: readonly (readonly [method: RegExp, said: RegExp, hint: string])[] = [
+  [/^device\.pair\./, /^unknown requestId/, "openclaw devices list"],
+  [/^node\.pair\./, /^unknown requestId/, "openclaw nodes pending"],
+  [/^exec\.approval\./, /^unknown or expired approval id/, "openclaw approvals pending"],
+  [/^node\./, /^node not connected/, "openclaw nodes status"],
+];
+
+function withList(error: OpenclawError, { method, params }: FailedCall): OpenclawError {
+  const found = LISTS.find(([of, said]) => of.test(method) && said.test(error.message));
+  if (!found || error.hint !== undefined) return error;
+  const { requestId, id } = (params ?? {}) as { requestId?: unknown; id?: unknown };
+  const asked = requestId ?? id;
+  const isBare = typeof asked === "string" && /^unknown .*[a-z]$/i.test(error.message);
+  return new OpenclawError(
+    error.code,
+    isBare ? `${error.message}: ${quoted(asked)}` : error.message,
+    {
+      cause: error,
+      exitCode: error.exitCode,
+      retryable: error.retryable,
+      hint: found[2],
+      ...(error.details === undefined ? {} : { details: error.details }),
+    },
+  );
 }

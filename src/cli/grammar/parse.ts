@@ -156,7 +156,9 @@ function checkTokens(
       continue;
     }
     const { name, value, flag } = flagAt(token, command, known);
-    if (seen.has(name) && flag.kind !== "list") throw usage(`--${name} was given twice`);
+    if (seen.has(name) && flag.kind !== "list") {
+      throw usage(`--${name} was given twice`, helpHint(command));
+    }
     seen.add(name);
     if (flag.kind === "bool") {
       joined.push(token);

@@ -29,16 +29,22 @@ export function flagValues(command: Command, args: Readonly<Record<string, unkno
         );
       }
       values[key] = flag.default ?? (flag.kind === "list" ? [] : undefined);
-    } else values[key] = readValue(`--${flagName(key, flag)}`, flag, given);
+    } else values[key] = readValue(command, `--${flagName(key, flag)}`, { flag, given });
   }
   return values;
 }
 
-function readValue(label: string, flag: AnyFlag, given: unknown): unknown {
+function readValue(
+  command: Command,
+  label: string,
+  { flag, given }: { readonly flag: AnyFlag; readonly given: unknown },
+): unknown {
   if (flag.kind === "bool" || flag.kind === "text" || flag.kind === "list") return given;
   const word = String(given).trim();
   const invalid = (name: string, wanted: string) =>
-    new OpenclawError("INVALID_FLAG_VALUE", `Invalid ${name}: ${quoted(word)}, wanted ${wanted}`);
+    new OpenclawError("INVALID_FLAG_VALUE", `Invalid ${name}: ${quoted(word)}, wanted ${wanted}`, {
+      hint: helpHint(command),
+    });
   if (flag.kind === "choice") {
     if (flag.choices?.includes(word)) return word;
     throw invalid(label, flag.choices?.join(", ") ?? "");

@@ -105,7 +105,7 @@ async function readPassword(path: string): Promise<Secret | undefined> {
     throw new OpenclawError(
       "FILE_FAILED",
       `Cannot read the password from "${path}": ${messageOf(error)}`,
-      { exitCode: 78 },
+      { exitCode: 78, hint: `chmod 600 ${path}   # when it is there and yours` },
     );
   }
 }

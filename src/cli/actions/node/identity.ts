@@ -20,9 +20,10 @@ export async function nodeIdentity(io: Io): Promise<void> {
 
 /** `node status`: the service, and what a running node says about its connection (decision 32). */
 export async function nodeStatus(io: Io): Promise<void> {
+  const { runtimeFile } = statePaths(io.env);
   const [service, runtime] = await Promise.all([
     serviceStatus("node", io),
-    readRuntime(statePaths(io.env).runtimeFile),
+    readRuntime(runtimeFile),
   ]);
   io.out.show({ service, connection: runtime ?? null }, () => {
     io.out.lines(serviceLines(service, "node", runtime !== undefined));

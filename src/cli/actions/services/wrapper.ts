@@ -23,8 +23,12 @@ export async function wrapperOf(given: string): Promise<string> {
   return path;
 }
 
-function failed(path: string, why: string, hint?: string): OpenclawError {
+function failed(
+  path: string,
+  why: string,
+  hint = "openclaw gateway install   # without a wrapper",
+): OpenclawError {
   return new OpenclawError("FILE_FAILED", `Cannot use ${quoted(path)} as --wrapper: ${why}`, {
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
