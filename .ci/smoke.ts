@@ -6,6 +6,8 @@
  *
  * Ends with `N passed, N failed`.
  */
+import { request } from "node:https";
+import type { TLSSocket } from "node:tls";
 import { join, resolve } from "@std/path";
 
 interface Ended {
@@ -69,9 +71,11 @@ class Daemon {
   output = "";
   readonly #child: Deno.ChildProcess;
   readonly #read: Promise<unknown>;
+  #input: WritableStreamDefaultWriter<Uint8Array> | undefined;
 
-  constructor(env: Env, args: string[]) {
-    this.#child = command(env, args).spawn();
+  constructor(env: Env, args: string[], stdin: "null" | "piped" = "null") {
+    this.#child = command(env, args, stdin).spawn();
+    if (stdin === "piped") this.#input = this.#child.stdin.getWriter();
     const keep = (stream: ReadableStream<Uint8Array<ArrayBuffer>>) =>
       stream.pipeThrough(new TextDecoderStream()).pipeTo(
         new WritableStream({ write: (text) => void (this.output += text) }),
@@ -79,12 +83,28 @@ class Daemon {
     this.#read = Promise.all([keep(this.#child.stdout), keep(this.#child.stderr)]);
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async type(text: string): Promise<void> {
+    await this.#input?.write(new TextEncoder().encode(text));
+  }
+
+  async endInput(): Promise<void> {
+    await this.#input?.close();
+  }
+
   /** Resolves once the output contains `text`. */
-  says(text: string): Promise<void> {
-    return until(
-      `"${text}" in the output, got:\n${this.output}`,
-      () => Promise.resolve(this.output.includes(text) ? true : undefined),
-    ).then(() => {});
+  async says(text: string): Promise<void> {
+    try {
+      await until(
+        JSON.stringify(text),
+        () => Promise.resolve(this.output.includes(text) ? true : undefined),
+      );
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}, got:\n${this.output}`);
+    }
   }
 
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
@@ -104,6 +124,23 @@ class Daemon {
     await this.#read;
     return code;
   }
+}
+
+/** The body of a page at `url`, from whoever shows the certificate with this fingerprint. */
+function get(url: string, fingerprint: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { rejectUnauthorized: false, agent: false }, (answer) => {
+      const shown = (answer.socket as TLSSocket).getPeerCertificate().fingerprint256;
+      let body = "";
+      answer.setEncoding("utf8").on("data", (text) => body += text).on("end", () => {
+        const isPinned = shown.replaceAll(":", "").toLowerCase() === fingerprint;
+        if (isPinned && answer.statusCode === 200 && body.length > 100) resolve(body);
+        else reject(new Error(`${url}: ${answer.statusCode}, ${shown}, ${body.length} characters`));
+      });
+    });
+    asked.setTimeout(WAIT_MS, () => asked.destroy(new Error(`${url}: no answer`)));
+    asked.on("error", reject).end();
+  });
 }
 
 async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
@@ -211,6 +248,18 @@ await check("gateway run listens with TLS and tells its fingerprint", async () =
   pin = (await json(owner, ["gateway", "fingerprint"])).fingerprint;
   if (!/^[0-9a-f]{64}$/.test(pin)) throw new Error(`not a fingerprint: "${pin}"`);
 });
+await check("the page is inside the program and served by it", async () => {
+  const url = /page: (https:\S+)/.exec(gateway.output)?.[1] ?? "";
+  const page = await get(url, pin);
+  const files = [...page.matchAll(/(?:src|href)="([^":]+\.(?:js|css))"/g)].map((m) => m[1] ?? "");
+  if (!page.includes("<title>") || files.length < 2) throw new Error(page.slice(0, 500));
+  for (const file of files) await get(new URL(file, url).href, pin);
+  const { port: { listeners } } = await json(owner, ["gateway", "status"]);
+  if (listeners[0].pid !== gateway.pid) throw new Error(`listening: ${listeners[0].pid}`);
+  if (Deno.build.os !== "linux") return;
+  const running = await Deno.readLink(`/proc/${gateway.pid}/exe`);
+  if (running !== await Deno.realPath(program)) throw new Error(`served by ${running}`);
+});
 await check("health answers its owner without a flag", async () => {
   expect(await run(owner, ["health"]), 0);
 });
@@ -270,6 +319,29 @@ await check("allowed programs run: output, exit code, stdin", async () => {
   if (cat.out !== new TextDecoder().decode(input)) {
     throw new Error(`cat gave back ${cat.out.length} of ${input.length} bytes\n${cat.err}`);
   }
+});
+await check("output and stdin are live, in both directions", async () => {
+  const cat = new Daemon(owner, ["nodes", "run", "--node", NAME, "--", "/usr/bin/cat"], "piped");
+  for (const line of ["first\n", "second\n"]) {
+    await cat.type(line); // nothing ends between the two: what comes back came while cat runs
+    await cat.says(line);
+  }
+  await cat.endInput();
+  if (await cat.ended() !== 0) throw new Error(cat.output);
+});
+await check("streams stay apart, the exit code is the command's, Ctrl-C ends it", async () => {
+  const policy = join(root, "policy.json");
+  const defaults = { security: "full", ask: "off" };
+  await Deno.writeTextFile(policy, JSON.stringify({ version: 1, defaults, agents: {} }));
+  expect(await run(owner, ["approvals", "set", "--node", NAME, "--file", policy]), 0);
+  const ended = await onNode(["/bin/sh", "-c", "echo out; echo aside >&2; exit 42"]);
+  expect(ended, 42);
+  if (ended.out !== "out\n" || ended.err !== "aside\n") throw new Error(JSON.stringify(ended));
+  const argv = ["nodes", "run", "--node", NAME, "--", "/bin/sh", "-c", "echo up; exec sleep 600"];
+  const asleep = new Daemon(owner, argv);
+  await asleep.says("up\n");
+  const code = await asleep.stop("SIGINT");
+  if (code !== 130) throw new Error(`exit code ${code}\n${asleep.output}`);
 });
 await check("a gateway killed with -9 comes back knowing its node", async () => {
   await gateway.stop("SIGKILL");
