@@ -3,14 +3,14 @@
  * the addresses are changed here. Attack stopped: an edit that would open a network address without auth.
  * Source: gateway-protocol.md 4.6, 11.2; config-and-credentials.md 2, 8.
  */
-import { changeEffect } from "../config/file/edit.ts";
+import { changeEffect, type ReloadMode } from "../config/file/edit.ts";
 import type { Env } from "../config/env.ts";
 import { differences } from "../config/text/json_value.ts";
 import { issueText, type LoadedConfig } from "../config/file/load.ts";
 import { checkServerAuth } from "../config/server/server_auth.ts";
 import { loadServerPlan, type ServerFlags, type ServerPlan } from "../config/server/server_plan.ts";
 import { watchConfig } from "../config/file/watch.ts";
-import { messageOf } from "../lib/errors.ts";
+import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import type { AuthMethod } from "../protocol/hello.ts";
 import { type AuthState, type Ended, endSessions, policyOf, type Whois } from "./auth/state.ts";
 import type { Listening } from "./listening/listening.ts";
@@ -32,12 +32,31 @@ export interface ReloadOptions {
 /** Time for the answer that caused the change to leave before its session ends. */
 const LEAVE_MS = 50;
 
+/** Pause before a secret that could not be had is asked for again. */
+const RETRY_MS = 10_000;
+
 /** Watches the file and applies changes; the returned function stops. */
 export function watchForChanges(options: ReloadOptions): () => Promise<void> {
   const { services } = options;
   const { config, log, clock } = services;
   let cancelEnd = () => {};
   const ending = new Set<AuthMethod>();
+  const follow = async (now: LoadedConfig, mode: ReloadMode) => {
+    try {
+      await applyPlan(options, now, mode === "hybrid", ending);
+      trouble.end();
+    } catch (error) {
+      trouble.is("gateway auth and addresses not changed", error);
+    }
+    if (ending.size === 0 || trouble.over) return;
+    cancelEnd();
+    cancelEnd = clock.after(LEAVE_MS, () => {
+      log.warn("gateway auth changed", { sessionsEnded: endSessions(services.registry, ending) });
+      ending.clear();
+    });
+  };
+  const look = () => void reload(options, follow);
+  const trouble = new Trouble(options, look);
   const unsubscribe = config.onChange(async (now, before) => {
     const { mode } = before.config.gateway.reload;
     const { hot, restart } = changeEffect(differences(before.parsed, now.parsed), mode);
@@ -45,17 +64,11 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
     if (restart.length > 0) {
       log.warn("restart the gateway to apply the rest", { keys: restart.join(" ") });
     }
-    for (const method of await applyPlan(options, now, mode === "hybrid")) ending.add(method);
-    if (ending.size === 0) return;
-    cancelEnd();
-    cancelEnd = clock.after(LEAVE_MS, () => {
-      log.warn("gateway auth changed", { sessionsEnded: endSessions(services.registry, ending) });
-      ending.clear();
-    });
+    await follow(now, mode);
   });
   let cancelRestart = () => {};
   config.onRestart = async (next) => {
-    if (!await canStart(options, next)) return;
+    if (!await canStart(options, next, trouble)) return;
     if (!options.restart) return log.warn("restart the gateway to apply the changes");
     log.info("gateway restarts for a changed configuration");
     cancelRestart();
@@ -67,10 +80,11 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
     path: services.paths.configFile,
     debounceMs,
     clock,
-    onChange: () => void reload(options),
+    onChange: look,
   });
   return async () => {
     unsubscribe();
+    trouble.close();
     endAnnouncing();
     cancelEnd();
     cancelRestart();
@@ -78,11 +92,64 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
   };
 }
 
-async function reload({ services: { config, log } }: ReloadOptions): Promise<void> {
+/** What could not be put in force, told once; where a secret was missing it is asked for again later. */
+class Trouble {
+  readonly #options: ReloadOptions;
+  readonly #retry: () => void;
+  #told: string | undefined;
+  #retrying = false;
+  #over = false;
+  #cancel = () => {};
+
+  constructor(options: ReloadOptions, retry: () => void) {
+    this.#options = options;
+    this.#retry = retry;
+  }
+
+  is(message: string, error: unknown): void {
+    const { services: { log, clock }, listening: { listeners } } = this.#options;
+    const problem = messageOf(error);
+    const level = this.#retrying && problem === this.#told ? "debug" : "warn";
+    log[level](message, { problem, listening: listeners.urls.join(" ") });
+    this.end();
+    this.#told = problem;
+    if (this.#over || !isOpenclawError(error, "GATEWAY_SECRET_REF_UNAVAILABLE")) return;
+    this.#cancel = clock.after(RETRY_MS, () => {
+      this.#retrying = true;
+      this.#retry();
+    });
+  }
+
+  /** The gateway stops: what still comes in changes nothing. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  close(): void {
+    this.#over = true;
+    this.#cancel();
+  }
+
+  end(): void {
+    this.#told = undefined;
+    this.#retrying = false;
+    this.#cancel();
+  }
+}
+
+/** `follow` is called when the text is the same: a secret it refers to may be another (a touched file, a retry). */
+async function reload(
+  { services: { config, log } }: ReloadOptions,
+  follow: (now: LoadedConfig, mode: ReloadMode) => Promise<void>,
+): Promise<void> {
   try {
+    const before = config.current;
     const loaded = await config.reload();
     const issue = loaded.issues[0];
-    if (issue) log.warn("configuration not reloaded", { problem: issueText(issue) });
+    if (issue) return log.warn("configuration not reloaded", { problem: issueText(issue) });
+    const { mode } = before.config.gateway.reload;
+    if (loaded.hash !== before.hash || mode === "restart") return;
+    await config.between(() => follow(config.current, mode));
   } catch (error) {
     log.warn("configuration not reloaded", { problem: messageOf(error) });
   }
@@ -93,46 +160,36 @@ function planOf({ env, flags, services }: ReloadOptions, loaded: LoadedConfig) {
   return loadServerPlan({ env, flags, paths: services.paths, loaded, makeTokens: false });
 }
 
-async function canStart(options: ReloadOptions, next: LoadedConfig): Promise<boolean> {
+async function canStart(
+  options: ReloadOptions,
+  next: LoadedConfig,
+  trouble: Trouble,
+): Promise<boolean> {
   try {
     await planOf(options, next);
+    trouble.end();
     return true;
   } catch (error) {
-    options.services.log.warn("not restarted: the gateway would not start", {
-      problem: messageOf(error),
-    });
+    trouble.is("not restarted: the gateway would not start", error);
     return false;
   }
 }
 
 /**
- * Changes the way in and the addresses. Returns which sessions must end for it. A configuration that a start would
- * refuse keeps both as they are.
+ * Changes the way in and the addresses; adds to `ending` which sessions must end for it. A configuration that a start
+ * would refuse keeps both as they are. @throws {OpenclawError} why they were not changed, or not all.
  */
 async function applyPlan(
   options: ReloadOptions,
   loaded: LoadedConfig,
   mayMove: boolean,
-): Promise<Ended> {
-  const { listening, services: { log } } = options;
-  try {
-    const plan = await planOf(options, loaded);
-    if (!mayMove) return await changeAuth(options, plan);
-    // Never without auth in between: towards the network the stricter auth comes first, away from it last.
-    if (plan.bind.loopbackOnly) {
-      await move(options, plan);
-      return await changeAuth(options, plan);
-    }
-    const changed = await changeAuth(options, plan);
-    await move(options, plan);
-    return changed;
-  } catch (error) {
-    log.warn("gateway auth and addresses not changed", {
-      problem: messageOf(error),
-      listening: listening.listeners.urls.join(" "),
-    });
-    return new Set();
-  }
+  ending: Set<AuthMethod>,
+): Promise<void> {
+  const plan = await planOf(options, loaded);
+  // Never without auth in between: towards the network the stricter auth comes first, away from it last.
+  if (mayMove && plan.bind.loopbackOnly) await move(options, plan);
+  for (const method of await changeAuth(options, plan)) ending.add(method);
+  if (mayMove && !plan.bind.loopbackOnly) await move(options, plan);
 }
 
 async function move({ listening, services }: ReloadOptions, plan: ServerPlan): Promise<void> {

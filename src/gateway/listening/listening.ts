@@ -58,7 +58,10 @@ export class Listening {
    */
   async change(plan: ServerPlan): Promise<boolean> {
     const before = this.#plan;
-    if (JSON.stringify(shapeOf(before)) === JSON.stringify(shapeOf(plan))) return false;
+    if (JSON.stringify(shapeOf(before)) === JSON.stringify(shapeOf(plan))) {
+      this.#expose(plan);
+      return false;
+    }
     const { clock } = this.#services;
     const tls = plan.tls.enabled ? await loadTlsInForce({ ...plan.tls, clock }) : undefined;
     await this.listeners.rebind(plan, tls);
@@ -69,6 +72,13 @@ export class Listening {
     this.#publish(tls?.fingerprint);
     this.#services.changes.tell();
     return true;
+  }
+
+  /** Tailscale publishes what listens anyway: no socket changes, but who publishes has to know. */
+  #expose({ tailscaleMode }: ServerPlan): void {
+    if (tailscaleMode === this.#plan.tailscaleMode) return;
+    this.#plan = { ...this.#plan, tailscaleMode };
+    this.#services.changes.tell();
   }
 
   /** Puts a keeper in charge of the certificate; without TLS there is none. */

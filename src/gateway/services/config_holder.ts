@@ -31,7 +31,12 @@ export class ConfigHolder {
    * `gateway.reload.mode` `off` or `restart`.
    */
   reload(): Promise<LoadedConfig> {
-    const turn = this.#turn.then(() => this.#reload());
+    return this.between(() => this.#reload());
+  }
+
+  /** Runs `work` between two reloads, never during one. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
     this.#turn = turn.catch(() => {/* told to whoever asked */});
     return turn;
   }
