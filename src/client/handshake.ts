@@ -140,7 +140,13 @@ function timedOut(state: HandshakeState, timeoutMs: number): HandshakeStep {
     "HANDSHAKE_TIMEOUT",
     (isSilent ? "connected, but not greeted" : "greeted, but connect was not answered") +
       ` after ${timeoutMs} ms (timed out)`,
-    { retryable: true, details: { stage: isSilent ? "challenge" : "answer" } },
+    {
+      retryable: true,
+      details: { stage: isSilent ? "challenge" : "answer" },
+      ...(isSilent
+        ? {}
+        : { hint: "after several wrong credentials a gateway answers late: add --timeout 15s" }),
+    },
   );
   const close = isSilent
     ? { do: "close", code: 1008, reason: "connect challenge timeout" } as const

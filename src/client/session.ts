@@ -3,14 +3,12 @@
  * nodes, the stored device token next to a refused shared one, and a bootstrap token after a stale device token.
  * Source: node-host.md 3, config-and-credentials.md 5.6, gateway-protocol.md 2.4, 4.2.
  */
-import { type Clock, systemClock } from "../lib/clock.ts";
-import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
+import type { Clock } from "../lib/clock.ts";
+import { isOpenclawError } from "../lib/errors.ts";
 import type { DeviceKey } from "../identity/device_key.ts";
 import { gatewayKeyOf, type StoredToken, type TokenStore } from "../identity/token_store.ts";
 import { isLoopback, parseEndpoint, renderEndpoint } from "../net/endpoint.ts";
-import type { CloseInfo, FrameSocket, SocketHandler } from "../net/socket.ts";
 import { dial, type DialOptions, pinsOf } from "../net/dial/dial.ts";
-import { HANDSHAKE_TIMEOUT_MS } from "../protocol/limits.ts";
 import {
   chooseAuth,
   type ChosenAuth,
@@ -19,8 +17,8 @@ import {
   type Credentials,
   offerFor,
 } from "./connect_plan.ts";
-import { FIRST_STATE, type HandshakeInput, type HandshakeState, step } from "./handshake.ts";
-import { type EventHandler, LiveSession, type Session } from "./live_session.ts";
+import type { EventHandler, Session } from "./live_session.ts";
+import { Opening } from "./opening.ts";
 import { withSent } from "./refused_credential.ts";
 
 export type { EventHandler, Session } from "./live_session.ts";
@@ -174,7 +172,7 @@ async function connectOnce(
       : {}),
   };
   const socket = await dial(options.dial);
-  const session = await new Opening(socket, plan, options).done
+  const session = await new Opening(socket, plan, { ...options, signal: options.dial.signal }).done
     .catch((error) => Promise.reject(withSent(error, chosen.auth)));
   memory.storedRetryFailed = false;
   if (options.onEvent) session.onEvent(options.onEvent);
@@ -191,117 +189,5 @@ async function keepIssued(options: SessionOptions, session: Session): Promise<vo
   } catch (error) {
     session.close();
     throw error;
-  }
-}
-
-/** One socket from the challenge to the session: runs the machine and does what it says. */
-class Opening implements SocketHandler {
-  readonly done: Promise<Session>;
-  readonly #socket: FrameSocket;
-  readonly #plan: ConnectPlan;
-  readonly #options: SessionOptions;
-  readonly #clock: Clock;
-  readonly #cancelTimeout: () => void;
-  #state: HandshakeState = FIRST_STATE;
-  #session: LiveSession | undefined;
-  #resolve!: (session: Session) => void;
-  #reject!: (error: unknown) => void;
-
-  constructor(socket: FrameSocket, plan: ConnectPlan, options: SessionOptions) {
-    this.#socket = socket;
-    this.#plan = plan;
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.done = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    const timeoutMs = options.timeoutMs ?? HANDSHAKE_TIMEOUT_MS;
-    this.#cancelTimeout = this.#clock.after(
-      timeoutMs,
-      () => this.#step({ kind: "timeout", timeoutMs }),
-    );
-    const { signal } = options.dial;
-    signal?.addEventListener("abort", this.#aborted, { once: true });
-    socket.attach(this);
-    if (signal?.aborted) this.#aborted();
-  }
-
-  readonly #aborted = () => {
-    if (this.#session || this.#state.at === "failed") return;
-    const reason = this.#options.dial.signal?.reason;
-    // The caller's patience is over: how far the greeting came is the better half of the message.
-    if (isOpenclawError(reason, "HANDSHAKE_TIMEOUT")) {
-      const timeoutMs = Number(reason.details?.timeoutMs ?? this.#options.timeoutMs);
-      this.#step({ kind: "timeout", timeoutMs });
-      return this.#socket.terminate();
-    }
-    this.#finish();
-    this.#reject(reason);
-    this.#socket.terminate();
-  };
-
-  onText(text: string): void {
-    if (this.#session) return this.#session.onText(text);
-    this.#step({
-      kind: "text",
-      text,
-      requestId: `0:${crypto.randomUUID()}`,
-      nowMs: this.#clock.now(),
-    });
-  }
-
-  onPong(): void {
-    this.#session?.onPong();
-  }
-
-  onClose(info: CloseInfo): void {
-    if (this.#session) return this.#session.onClose(info);
-    this.#step({ kind: "closed", info });
-  }
-
-  #finish(): void {
-    this.#cancelTimeout();
-    this.#options.dial.signal?.removeEventListener("abort", this.#aborted);
-  }
-
-  #step(input: HandshakeInput): void {
-    const before = this.#state;
-    const { state, effects } = step(before, input, this.#plan);
-    this.#state = state;
-    for (const effect of effects) {
-      if (effect.do === "send") this.#socket.send(effect.text);
-      else if (effect.do === "close") this.#socket.close(effect.code, effect.reason);
-      else this.#sign(effect.text);
-    }
-    if (state === before) return;
-    if (state.at === "failed") {
-      this.#finish();
-      this.#reject(state.error);
-    } else if (state.at === "done") {
-      this.#finish();
-      this.#session = new LiveSession({
-        socket: this.#socket,
-        hello: state.hello,
-        clock: this.#clock,
-        onGap: this.#options.onGap,
-        watch: this.#options.watch,
-      });
-      this.#resolve(this.#session);
-    }
-  }
-
-  #sign(text: string): void {
-    const requestId = `0:${crypto.randomUUID()}`;
-    this.#options.deviceKey?.sign(text).then(
-      (signature) => this.#step({ kind: "signed", signature, requestId }),
-      (cause) => {
-        this.#finish();
-        this.#reject(
-          new OpenclawError("DEVICE_KEY_UNUSABLE", "Cannot sign with the device key", { cause }),
-        );
-        this.#socket.terminate();
-      },
-    );
   }
 }

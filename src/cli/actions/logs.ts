@@ -4,12 +4,13 @@
 import { join } from "@std/path";
 import { wait } from "../../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
-import { bool, check, int, list, obj, opt, str } from "../../lib/schema.ts";
+import { bool, int, list, obj, opt, str } from "../../lib/schema.ts";
 import { onStopSignals } from "../../platform/signals.ts";
 import { type Gateway, targetOf, withGateway } from "../connect/connect.ts";
 import type { Io } from "../terminal/io.ts";
 import type { RpcValues } from "../connect/rpc_flags.ts";
 import { readAnswer } from "../shapes.ts";
+import { logText, readLogLine } from "../views/log_line.ts";
 
 /** Values of the command. */
 export interface LogValues extends RpcValues {
@@ -28,13 +29,6 @@ const tailAnswer = obj({
   lines: list(str()),
   truncated: opt(bool()),
   reset: opt(bool()),
-}, { unknown: "keep" });
-
-const logLine = obj({
-  time: opt(str()),
-  level: opt(str()),
-  subsystem: opt(str()),
-  message: opt(str()),
 }, { unknown: "keep" });
 
 /** Prints log lines; the position in the file survives reconnects. */
@@ -74,34 +68,18 @@ class LogView {
   }
 
   line(raw: string): void {
-    const { time, level, subsystem, message, rest } = readLine(raw);
+    const { time, level, subsystem, message, rest } = readLogLine(raw);
     if (this.io.out.json) {
       return this.#jsonLine({ type: "log", time, level, subsystem, message, raw });
     }
     if (this.values.plain || message === undefined) return this.io.out.text(raw);
     const shown = time && this.values.localTime ? new Date(time).toLocaleString() : time;
-    this.io.out.text([shown, level, subsystem, message, rest].filter(Boolean).join(" "));
+    this.io.out.text(logText({ time: shown, level, subsystem, message, rest }));
   }
 
   #jsonLine(value: unknown): void {
     this.io.out.text(JSON.stringify(value));
   }
-}
-
-function readLine(raw: string) {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(raw);
-  } catch {
-    parsed = undefined; // an old or foreign line: shown as it is
-  }
-  const checked = check(logLine, parsed);
-  if (!checked.ok) return {};
-  const { time, level, subsystem, message, ...fields } = checked.value;
-  const rest = Object.entries(fields)
-    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(" ");
-  return { time, level, subsystem, message, rest };
 }
 
 /** `logs`. Returns the exit code. */

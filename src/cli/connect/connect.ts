@@ -49,6 +49,8 @@ export interface ConnectNeeds extends OperatorNeeds {
   readonly wishes?: readonly string[];
   /** Added to `--timeout`: the command itself may take that long. */
   readonly extraTimeMs?: number;
+  /** Only credentials of the gateway's own: see {@linkcode targetOf}. */
+  readonly strict?: boolean;
   /** The session outlives `--timeout`, which then bounds connecting and each call. */
   readonly longLived?: boolean;
 }
@@ -60,7 +62,7 @@ export async function withGateway<T>(
   needs: ConnectNeeds,
   use: (gateway: Gateway) => Promise<T>,
 ): Promise<T> {
-  const target = await targetOf(io, values);
+  const target = await targetOf(io, values, needs);
   for (const note of target.notes) io.out.warn(note);
   const endMs = performance.now() + values.timeoutMs + (needs.extraTimeMs ?? 0);
   const tunnel = await tunnelOf(io, values, target);

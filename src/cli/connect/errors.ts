@@ -91,10 +91,6 @@ function hintFor(error: OpenclawError, target: Target): string | undefined {
       return "export OPENCLAW_GATEWAY_TOKEN=<token>, or --token <token>";
     case "AUTH_SCOPE_MISMATCH":
       return "this account was given less than the command needs: run it on the gateway's machine";
-    case "HANDSHAKE_TIMEOUT":
-      return error.details?.stage === "answer"
-        ? "after several wrong credentials the answer comes late: add --timeout 15s"
-        : undefined;
     case "PAIRING_REQUIRED": {
       const id = error.details?.requestId;
       return typeof id === "string"

@@ -141,10 +141,12 @@ function sshTarget(
 ): ProbeTarget[] {
   const { values, loaded, io, paths } = facts;
   const { remote, port } = loaded.config.gateway;
-  const own = values.ssh === undefined || values.ssh === remote.sshTarget ? configured : undefined;
   const found = discovered &&
     `${discovered.host}${discovered.sshPort ? `:${discovered.sshPort}` : ""}`;
-  const ssh = values.ssh ?? remote.sshTarget ?? inferredSsh(remote.url, io) ?? found;
+  const known = remote.sshTarget ?? inferredSsh(remote.url, io);
+  const ssh = values.ssh ?? known ?? found;
+  // N28: who merely announced himself on the network is not the configured gateway either.
+  const own = ssh === known ? configured : undefined;
   if (ssh === undefined) return [];
   parseSshTarget(ssh);
   const tunnel: TunnelText = {

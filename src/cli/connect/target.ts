@@ -25,8 +25,15 @@ export interface CliTarget extends Target {
   readonly notes: readonly string[];
 }
 
-/** Decides which gateway the flags, the environment and the configuration mean. */
-export async function targetOf(io: Io, values: RpcValues): Promise<CliTarget> {
+/**
+ * Decides which gateway the flags, the environment and the configuration mean. `strict`: only credentials of its own,
+ * and a secret reference without a value is no error (config-and-credentials.md 5.3).
+ */
+export async function targetOf(
+  io: Io,
+  values: RpcValues,
+  { strict }: { readonly strict?: boolean | undefined } = {},
+): Promise<CliTarget> {
   const paths = statePaths(io.env);
   const loaded = await withRunningGateway(await loadConfig(paths, io.env), paths);
   const { remote, port } = loaded.config.gateway;
@@ -42,7 +49,7 @@ export async function targetOf(io: Io, values: RpcValues): Promise<CliTarget> {
     password: secretOf(values.password),
     tlsFingerprint: values.tlsFingerprint,
   };
-  const target = await decideTarget({ flags, env: io.env, loaded, paths });
+  const target = await decideTarget({ flags, env: io.env, loaded, paths, strict });
   const tunnel = values.via === undefined ? target.tunnel : {
     sshTarget: values.via,
     sshIdentity: undefined,

@@ -42,6 +42,8 @@ export interface TargetFacts {
   readonly paths: StatePaths;
   /** Strict probe of one gateway: its own credentials only, unavailable references are warnings. */
   readonly probe?: "local" | "remote";
+  /** As a probe of whichever gateway flags, environment and configuration mean. */
+  readonly strict?: boolean | undefined;
 }
 
 /** Where a pin comes from. */
@@ -76,7 +78,7 @@ export async function decideTarget(facts: TargetFacts): Promise<Target> {
     throw missingCredentials(endpoint, path);
   }
   const { pin, pinSource } = await decidePin(facts, endpoint);
-  const onUnavailable = facts.probe === undefined ? "stop" : "without";
+  const onUnavailable = isProbe(facts) ? "without" : "stop";
   return {
     ...endpoint,
     pin,
@@ -89,6 +91,8 @@ export async function decideTarget(facts: TargetFacts): Promise<Target> {
   };
 }
 
+const isProbe = ({ probe, strict }: TargetFacts) => probe !== undefined || strict === true;
+
 function decideSurface(
   facts: TargetFacts,
   endpoint: ChosenEndpoint,
@@ -97,7 +101,7 @@ function decideSurface(
   if (facts.flags.token || facts.flags.password) return "explicit";
   if (endpoint.source === "cli") return "url-flag";
   if (endpoint.source === "env") return "url-env";
-  if (endpoint.source === "remote") return facts.probe ? "probe-remote" : "remote";
+  if (endpoint.source === "remote") return isProbe(facts) ? "probe-remote" : "remote";
   return settings.serviceKind === "gateway" ? "local-service" : "local";
 }
 

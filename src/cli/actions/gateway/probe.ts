@@ -4,49 +4,19 @@
  */
 import { openSession, type Session } from "../../../client/session.ts";
 import { statePaths } from "../../../config/paths.ts";
+import { loadHostFacts } from "../../../config/server/host_facts.ts";
 import type { Fingerprint } from "../../../identity/fingerprint.ts";
 import { isOpenclawError, messageOf } from "../../../lib/errors.ts";
 import { withDeadline } from "../../../lib/deadline.ts";
 import type { Beacon } from "../../../net/discovery/records.ts";
-import { coversScope } from "../../../protocol/scopes.ts";
 import { operatorHello } from "../../connect/operator.ts";
 import { acceptedPins } from "../../connect/operator_pins.ts";
+import { capabilityOf, reachOf } from "../../connect/reach.ts";
 import { findGateways } from "../../connect/find_gateways.ts";
 import { type ProbeTarget, probeTargets, type ProbeValues } from "../../connect/probe_targets.ts";
+import { type Outcome, renderProbe, type Warning } from "./probe_text.ts";
 import type { Io } from "../../terminal/io.ts";
 import { type UsedTunnel, useTunnel } from "../../connect/tunnel_for.ts";
-
-interface Outcome {
-  readonly id: string;
-  readonly kind: ProbeTarget["kind"];
-  readonly url: string;
-  readonly active: boolean;
-  readonly tunnel: { readonly kind: "ssh"; readonly target: string } | null;
-  readonly connect: {
-    readonly ok: boolean;
-    readonly rpcOk: boolean;
-    readonly scopeLimited: boolean;
-    readonly latencyMs: number | null;
-    readonly error: string | null;
-    readonly close: { readonly code: string; readonly hint?: string } | null;
-  };
-  readonly auth: {
-    readonly role: string | null;
-    readonly scopes: readonly string[];
-    readonly capability: string;
-  } | null;
-  readonly self: unknown;
-  readonly config: unknown;
-  readonly health: unknown;
-  readonly summary: unknown;
-  readonly presence: unknown;
-}
-
-interface Warning {
-  readonly code: string;
-  readonly message: string;
-  readonly targetIds?: readonly string[];
-}
 
 const DISCOVERY_MS = 1200;
 /** Lets a dial or a greeting report its own timeout, which says how far it came. */
@@ -74,12 +44,23 @@ export async function probeGateways(values: ProbeValues, io: Io): Promise<number
     timeoutMs: values.timeoutMs,
     primaryTargetId: primary?.id ?? null,
     warnings,
-    network: { localLoopbackUrl: targets.find((t) => t.kind === "localLoopback")?.url ?? null },
+    network: networkOf(targets.find((target) => target.kind === "localLoopback")?.url),
     discovery: { timeoutMs: DISCOVERY_MS, count: found.length, beacons: found.map(beaconRow) },
     targets: outcomes,
   };
-  io.out.show(document, () => render(document, io));
+  io.out.show(document, () => renderProbe(document, io));
   return document.ok ? 0 : 1;
+}
+
+/** This machine's own addresses for its gateway. */
+function networkOf(localLoopbackUrl: string | undefined) {
+  const tailnetIPv4 = loadHostFacts().tailnetIpv4 ?? null;
+  const url = localLoopbackUrl && tailnetIPv4 ? new URL(localLoopbackUrl) : undefined;
+  return {
+    localLoopbackUrl: localLoopbackUrl ?? null,
+    localTailnetUrl: url ? `${url.protocol}//${tailnetIPv4}:${url.port}` : null,
+    tailnetIPv4,
+  };
 }
 
 async function probe(target: ProbeTarget, values: ProbeValues, io: Io): Promise<Outcome> {
@@ -117,6 +98,7 @@ async function probe(target: ProbeTarget, values: ProbeValues, io: Io): Promise<
     const close = { code: error.code, ...(error.hint ? { hint: error.hint } : {}) };
     const failed = {
       ok: false,
+      reach: reachOf(error),
       rpcOk: false,
       scopeLimited: false,
       latencyMs: null,
@@ -182,6 +164,7 @@ async function ask(session: Session, latencyMs: number, timeoutMs: number) {
   return {
     connect: {
       ok: true,
+      reach: "reachable" as const,
       rpcOk: !failed && !limited,
       scopeLimited: limited,
       latencyMs,
@@ -195,12 +178,6 @@ async function ask(session: Session, latencyMs: number, timeoutMs: number) {
     summary,
     presence,
   };
-}
-
-function capabilityOf(scopes: readonly string[]): string {
-  if (coversScope(scopes, "operator.admin")) return "admin_capable";
-  if (coversScope(scopes, "operator.write")) return "write_capable";
-  return coversScope(scopes, "operator.read") ? "read_only" : "connected_no_operator_scope";
 }
 
 function warningsOf(
@@ -254,49 +231,4 @@ function beaconRow(beacon: Beacon) {
     sshPort: beacon.sshPort ?? null,
     wsUrl,
   };
-}
-
-interface Report {
-  readonly ok: boolean;
-  readonly capability: string;
-  readonly timeoutMs: number;
-  readonly warnings: readonly Warning[];
-  readonly discovery: { readonly count: number };
-  readonly targets: readonly Outcome[];
-}
-
-function render(report: Report, io: Io): void {
-  io.out.text("Gateway Status");
-  io.out.text(
-    `Reachable: ${
-      report.ok ? "yes" : "no"
-    } · Capability: ${report.capability} · Probe budget: ${report.timeoutMs}ms`,
-  );
-  for (const warning of report.warnings) {
-    io.out.text(`Warning: ${warning.message} (${warning.code})`);
-  }
-  io.out.text(`Discovery: ${report.discovery.count} gateway(s) announced`);
-  io.out.text("Targets");
-  for (const target of report.targets) {
-    io.out.text(`${titleOf(target)} ${target.url}`);
-    io.out.text(`  ${connectLine(target)}`);
-    if (target.tunnel) io.out.text(`  ssh: ${target.tunnel.target}`);
-    if (target.connect.close?.hint) io.out.text(`  hint: ${target.connect.close.hint}`);
-  }
-}
-
-function titleOf(target: Outcome): string {
-  if (target.kind === "localLoopback") return "Local loopback";
-  if (target.kind === "sshTunnel") return "Remote over SSH";
-  if (target.kind === "explicit") return "URL (explicit)";
-  return `Remote (configured${target.active ? "" : ", inactive"})`;
-}
-
-function connectLine({ connect, auth }: Outcome): string {
-  if (!connect.ok) {
-    const blocked = connect.close?.code === "PAIRING_REQUIRED";
-    return `Connect: ${blocked ? "blocked" : "failed"} - ${connect.error}`;
-  }
-  const read = connect.rpcOk ? "ok" : connect.scopeLimited ? "limited" : "failed";
-  return `Connect: ok (${connect.latencyMs}ms) · Capability: ${auth?.capability} · Read probe: ${read}`;
 }

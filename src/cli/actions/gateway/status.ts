@@ -7,13 +7,15 @@ import { loadConfig } from "../../../config/file/load.ts";
 import { statePaths } from "../../../config/paths.ts";
 import { previewServerPlan } from "../../../config/server/server_plan.ts";
 import { isOpenclawError, messageOf } from "../../../lib/errors.ts";
-import { targetOf, withGateway } from "../../connect/connect.ts";
+import { showable } from "../../../lib/text.ts";
+import { findPortHolders } from "../../../platform/port_holder.ts";
+import { capabilityOf, lookAtGateway, type Reach } from "../../connect/reach.ts";
 import type { Io } from "../../terminal/io.ts";
 import type { RpcValues } from "../../connect/rpc_flags.ts";
-import { readRunningGateway } from "../../connect/running_gateway.ts";
+import { readRunningGateway, type RunningGateway } from "../../connect/running_gateway.ts";
 import { pageText } from "./page_text.ts";
 import { securityNotes } from "../security_notes.ts";
-import { serviceLines, serviceStatus } from "../services/status.ts";
+import { serviceLines, type ServiceReport, serviceStatus } from "../services/status.ts";
 
 /** Values of the command. */
 export interface GatewayStatusValues extends RpcValues {
@@ -26,11 +28,18 @@ export interface GatewayStatusValues extends RpcValues {
 interface Rpc {
   readonly ok: boolean;
   readonly kind: "read" | "skipped";
+  readonly reach: Reach | null;
+  readonly capability: string;
   readonly url: string | null;
-  readonly auth: { readonly role?: string; readonly scopes?: readonly string[] } | null;
+  readonly auth: {
+    readonly role?: string;
+    readonly scopes?: readonly string[];
+    readonly capability: string;
+  } | null;
   readonly latencyMs: number | null;
   readonly code?: string;
   readonly error?: string;
+  readonly hint?: string;
 }
 
 /** `gateway status`. Returns the exit code. */
@@ -41,49 +50,138 @@ export async function gatewayStatus(values: GatewayStatusValues, io: Io): Promis
     loadConfig(paths, io.env),
     readRunningGateway(paths),
     placeOf(io),
-    values.probe === false ? skipped() : look(values, io),
+    values.probe === false ? SKIPPED : look(values, io),
   ]);
   const notes = values.deep ? await securityNotes(io) : [];
   const logFile = join(paths.logsDir, "gateway.log");
-  const port = {
-    port: running?.port ?? place.port,
-    status: running ? "busy" : "unknown",
-    listeners: running ? [{ pid: running.pid, address: running.host }] : [],
-    hints: [],
+  const port = portOf(running, place.port);
+  const gateway = {
+    ...place,
+    port: port.port,
+    probeUrl: rpc.url,
+    probeNote: probeNote(config.config.gateway.mode === "remote", running?.host ?? place.bindHost),
   };
-  const gateway = { ...place, port: port.port, probeUrl: rpc.url, probeNote: null };
-  const cli = { path: config.path, exists: config.exists, valid: config.valid };
-  const document = { logFile, service, config: { cli }, gateway, port, rpc, notes };
+  const configs = await configsOf(service, config);
+  const hints = hintsOf(rpc, running !== undefined, port);
+  const document = {
+    logFile,
+    service: { ...service, configAudit: configs.audit },
+    config: configs.config,
+    gateway,
+    port: { ...port, hints },
+    rpc,
+    extraServices: [],
+    notes,
+  };
   io.out.show(document, () => {
     io.out.lines(serviceLines(service, "gateway", running !== undefined));
     io.out.lines([
       "",
       `File logs: ${logFile}`,
-      `Config (cli): ${config.path}${config.exists ? "" : " (missing)"}${
-        config.valid ? "" : " (invalid: openclaw config validate)"
-      }`,
-      running
-        ? `Gateway: ${running.host}, port=${running.port} (as it runs)`
-        : `Gateway: bind=${place.bindMode} (${place.bindHost}), port=${place.port} (${place.portSource})`,
-      running
-        ? `Listening: yes (pid ${running.pid})`
-        : "Listening: no gateway of this state directory",
+      `Config (cli): ${configText(configs.config.cli)}`,
+      ...(configs.config.daemon ? [`Config (service): ${configText(configs.config.daemon)}`] : []),
+      ...configs.audit.issues.map((issue) => `Config mismatch: ${issue}`),
+      placeText(gateway, running),
+      `Listening: ${listeningText(running, port)}`,
       ...(rpc.url ? [`Probe target: ${rpc.url}`] : []),
       ...(running && config.valid
         ? [`Dashboard: ${pageText(config.config.gateway.controlUi, running)}`]
         : []),
+      ...(gateway.probeNote === null ? [] : [`Probe note: ${gateway.probeNote}`]),
       probeLine(rpc, values.requireRpc ?? false),
+      ...(rpc.auth ? [`Capability: ${rpc.capability.replaceAll("_", "-")}`] : []),
       ...notes.map((note) => `Security: ${note}`),
     ]);
-    if (!running && rpc.kind !== "skipped" && !rpc.ok) io.out.note("hint: openclaw gateway run");
+    for (const hint of hints) io.out.note(`hint: ${hint}`);
   });
   return values.requireRpc && !rpc.ok ? 1 : 0;
+}
+
+/** What is at the port: our gateway, somebody else, or nobody as far as this machine can tell. */
+function portOf(running: RunningGateway | undefined, planned: number) {
+  const port = running?.port ?? planned;
+  if (running) {
+    const { pid, host: address } = running;
+    return { port, status: "busy" as const, listeners: [{ pid, command: "openclaw", address }] };
+  }
+  const holders = port > 0 ? findPortHolders(port) : [];
+  return {
+    port,
+    status: holders.length > 0 ? "busy" as const : "unknown" as const,
+    listeners: holders.map(({ pid, name }) => ({ pid, command: showable(name), address: null })),
+  };
+}
+
+type Port = ReturnType<typeof portOf>;
+
+function listeningText(running: RunningGateway | undefined, { port, listeners }: Port): string {
+  if (running) return `yes (pid ${running.pid})`;
+  const [other] = listeners;
+  return other
+    ? `no gateway of this state directory; port ${port} is held by ${other.command} (pid ${other.pid})`
+    : "no gateway of this state directory";
+}
+
+interface PlaceFacts {
+  readonly bindMode: string;
+  readonly bindHost: string;
+  readonly port: number;
+  readonly portSource: string;
+}
+
+function placeText(place: PlaceFacts, running: RunningGateway | undefined): string {
+  const { bindMode, bindHost, port, portSource } = place;
+  if (running) return `Gateway: bind=${bindMode} (${running.host}), port=${port} (as it runs)`;
+  if (bindMode === "refused") return `Gateway: would not start: ${bindHost}`;
+  return `Gateway: bind=${bindMode} (${bindHost}), port=${port} (${portSource})`;
+}
+
+/** The next step for what was found; a refusal brings its own. */
+function hintsOf(rpc: Rpc, isRunning: boolean, { listeners }: Port): string[] {
+  if (rpc.ok || rpc.kind === "skipped") return [];
+  if (rpc.reach === "unreachable" && !isRunning && listeners.length > 0) {
+    return [`the port belongs to another program: openclaw config set gateway.port <port>`];
+  }
+  return rpc.hint === undefined ? [] : [rpc.hint];
+}
+
+/** Whom the probe spoke for. */
+function probeNote(isRemote: boolean, host: string): string | null {
+  if (isRemote) {
+    return "gateway.mode is remote: the probe goes there; the lines above are of this machine";
+  }
+  return host === "" || /^(127\.|::1|\[::1\])/.test(host)
+    ? null
+    : "asked over this machine's own address; from elsewhere a firewall may decide";
+}
+
+interface ConfigFacts {
+  readonly path: string;
+  readonly exists: boolean;
+  readonly valid: boolean;
+}
+
+const configText = ({ path, exists, valid }: ConfigFacts) =>
+  path + (exists ? "" : " (missing)") + (valid ? "" : " (invalid: openclaw config validate)");
+
+/** The configuration of this command and, when a service is installed, the one the service reads. */
+async function configsOf(service: ServiceReport, { path, exists, valid }: ConfigFacts) {
+  const cli = { path, exists, valid };
+  const { environment } = service.command ?? {};
+  if (!environment) return { config: { cli }, audit: { ok: true, issues: [] as string[] } };
+  const there = await loadConfig(statePaths(environment), environment);
+  const daemon = { path: there.path, exists: there.exists, valid: there.valid };
+  const mismatch = daemon.path !== cli.path;
+  const issues = mismatch ? [`the service reads ${daemon.path}, this command ${cli.path}`] : [];
+  return { config: { cli, daemon, mismatch }, audit: { ok: !mismatch, issues } };
 }
 
 function probeLine(rpc: Rpc, required: boolean): string {
   const name = required ? "Read probe" : "Connectivity probe";
   if (rpc.kind === "skipped") return `${name}: skipped`;
-  return rpc.ok ? `${name}: ok (${rpc.latencyMs}ms)` : `${name}: failed - ${rpc.error}`;
+  if (rpc.ok) return `${name}: ok (${rpc.latencyMs}ms)`;
+  const how = rpc.reach === "refused" ? "reached, but refused" : "failed";
+  return `${name}: ${how} - ${rpc.error}`;
 }
 
 /** Bind and port as a gateway started now would choose them; the refusal when it would not start. */
@@ -100,31 +198,29 @@ async function placeOf(io: Io) {
   }
 }
 
-function skipped(): Promise<Rpc> {
-  return Promise.resolve({ ok: false, kind: "skipped", url: null, auth: null, latencyMs: null });
-}
+const SKIPPED: Rpc = {
+  ok: false,
+  kind: "skipped",
+  reach: null,
+  capability: "unknown",
+  url: null,
+  auth: null,
+  latencyMs: null,
+};
 
 async function look(values: RpcValues, io: Io): Promise<Rpc> {
-  let url: string | null = null;
-  try {
-    url = (await targetOf(io, values)).url;
-    const startMs = performance.now();
-    return await withGateway(io, values, { scopes: ["operator.read"] }, async (gateway) => {
-      await gateway.call("status");
-      const latencyMs = Math.round(performance.now() - startMs);
-      return { ok: true, kind: "read", url, auth: gateway.session.hello.auth, latencyMs };
-    });
-  } catch (error) {
-    if (!isOpenclawError(error)) throw error;
-    const { code } = error;
-    return {
-      ok: false,
-      kind: "read",
-      url,
-      auth: null,
-      latencyMs: null,
-      code,
-      error: messageOf(error),
-    };
-  }
+  const found = await lookAtGateway(values, io, (gateway) => gateway.call("status"));
+  const { reach, target, hello, error } = found;
+  const capability = hello ? capabilityOf(hello.auth.scopes) : "unknown";
+  return {
+    ok: error === undefined,
+    kind: "read",
+    reach,
+    capability,
+    url: target?.url ?? null,
+    auth: hello ? { ...hello.auth, capability } : null,
+    latencyMs: found.latencyMs,
+    ...(error ? { code: error.code, error: messageOf(error) } : {}),
+    ...(error?.hint === undefined ? {} : { hint: error.hint }),
+  };
 }
