@@ -178,7 +178,8 @@ function allowsRun({ resolution, consumed, expiresAtMs }: OpenApproval, nowMs: n
 /** Enough of an ended request to say how it ended. */
 function slim(approval: OpenApproval): OpenApproval {
   const { command, allowedDecisions } = approval.view;
-  return { ...approval, view: { command, allowedDecisions }, plan: undefined };
+  const view = { command, allowedDecisions };
+  return { ...approval, view, plan: undefined, settling: undefined };
 }
 
 function toStored(approval: OpenApproval, resolution: Resolution | undefined): StoredApproval {

@@ -1,0 +1,117 @@
+/** A05, A12, F21: who answers, when, and how often; and what of a run an answer covers. */
+import { assert, assertEquals } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { wait } from "../../../../src/lib/clock.ts";
+import { mayAnswer } from "../../../../src/gateway/approvals/rules.ts";
+import type { OpenApproval } from "../../../../src/gateway/approvals/types.ts";
+import { fakePeer } from "../../fake_peer.ts";
+import { admittedNode, nodeOptions, openWorld, owner } from "../../world.ts";
+import { device } from "../devices.ts";
+import { ask } from "./asking.ts";
+
+const REVIEWER = { caps: ["exec-approvals"] };
+const MEAN = ["operator.approvals", "operator.write"];
+
+Deno.test("A12 variant: whoever asked does not answer on a second connection, in the older protocol, or without a device", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world, REVIEWER);
+  const asker = await device(world, 30, MEAN, REVIEWER);
+  const { id } = await ask(asker);
+  const auth = { deviceToken: asker.hello.payload.auth.deviceToken };
+  const again = { key: 30, scopes: MEAN, auth, ...REVIEWER };
+  for (const protocol of [3, 4] as const) {
+    const twin = (await world.connect({ ...again, protocol })).expectHello();
+    for (const decision of ["allow-once", "allow-always"]) {
+      const error = await twin.refusal("exec.approval.resolve", { id, decision });
+      assertEquals(error.details.reason, "OWN_REQUEST", `protocol ${protocol}`);
+    }
+  }
+  assertEquals((await operator.call("exec.approval.list")).length, 1);
+  // A session of a proxy has no device: nobody knows that it is not the requester's own second one.
+  const approval = { requester: { connId: "first", name: "x" } } as OpenApproval;
+  const session = { protocol: 3, scopes: MEAN, deviceId: undefined } as const;
+  assertEquals(mayAnswer(fakePeer(session), approval), false);
+  assertEquals(mayAnswer(fakePeer({ ...session, deviceId: "d" }), approval), true);
+  assertEquals(mayAnswer(fakePeer({ ...session, scopes: ["operator.admin"] }), approval), true);
+});
+
+Deno.test("A12 variant: of many answers at once one counts, everybody hears that one, and the run follows it", async () => {
+  await using world = await openWorld();
+  const reviewers = [await owner(world, REVIEWER), await owner(world, REVIEWER)];
+  const asker = await owner(world, { key: 20 });
+  for (let round = 0; round < 10; round++) {
+    const { id, call } = await ask(asker);
+    const answers = await Promise.all(
+      ["allow-once", "deny", "allow-always", "deny", "allow-once", "allow-always"].map(
+        async (decision, n) => ({
+          decision,
+          frame: await (reviewers[(n + round) % 2] ?? asker).raw("exec.approval.resolve", {
+            id,
+            decision,
+          }),
+        }),
+      ),
+    );
+    const final = (await asker.response(call)).payload.decision;
+    for (const { decision, frame } of answers) {
+      assertEquals(frame.ok, decision === final, `${decision} when ${final} won`);
+    }
+    for (const reviewer of reviewers) {
+      const told = await reviewer.event("exec.approval.resolved", (event) => event.id === id);
+      assertEquals(told.decision, final);
+    }
+  }
+});
+
+Deno.test("F21 variant: an answer that came in time counts though the disk takes it only after the end", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world, REVIEWER);
+  const asker = await owner(world, { key: 20 });
+  const { id, call } = await ask(asker, { timeoutMs: 700 });
+  const holder = new DatabaseSync(world.paths.gatewayDbFile);
+  holder.exec("BEGIN IMMEDIATE");
+  const answer = operator.send("exec.approval.resolve", { id, decision: "allow-once" });
+  await wait(900); // past the end of the request
+  holder.exec("ROLLBACK");
+  holder.close();
+  assertEquals((await operator.response(answer)).payload, { ok: true });
+  assertEquals((await asker.response(call)).payload.decision, "allow-once");
+  const late = await operator.refusal("exec.approval.resolve", { id, decision: "deny" });
+  assertEquals(late.details.reason, "APPROVAL_ALREADY_RESOLVED");
+});
+
+Deno.test("A05 variant: an environment or a run id that is not text is refused before anything is compared or remembered", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world, REVIEWER);
+  const asker = await owner(world, { key: 20 });
+  const node = await admittedNode(world, operator, nodeOptions(1));
+  const { id, call } = await ask(asker, { nodeId: node.id, env: { A: "1" } });
+  await operator.call("exec.approval.resolve", { id, decision: "allow-once" });
+  await asker.response(call);
+  const run = (more: Record<string, unknown>) => ({
+    nodeId: node.id,
+    command: "system.run",
+    params: { command: ["/bin/true"], cwd: "/srv/app", approved: true, runId: id, ...more },
+    idempotencyKey: crypto.randomUUID(),
+  });
+  for (
+    const more of [
+      { env: { A: "1", LD_PRELOAD: ["/tmp/x.so"] } },
+      { env: { A: "1", LD_PRELOAD: null } },
+      { env: { A: "1", LD_PRELOAD: { toString: "x" } } },
+      { env: [["A", "1"]] },
+      { env: "A=1" },
+      { runId: [id] },
+      { runId: { id } },
+      { runId: "r".repeat(257), approved: false },
+      { runId: 7, approved: false },
+    ]
+  ) {
+    const error = await asker.refusal("node.invoke", run(more));
+    assertEquals(error.code, "INVALID_REQUEST", JSON.stringify(more));
+  }
+  assertEquals(node.seen("node.invoke.request"), []);
+  const used = asker.send("node.invoke", run({ env: { A: "1" } }));
+  assertEquals(JSON.parse((await node.answerInvoke({})).paramsJSON).env, { A: "1" });
+  assert((await asker.response(used)).ok, "the approval was not used up by the attempts");
+});
