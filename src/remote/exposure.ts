@@ -34,11 +34,16 @@ export interface ExposureFacts {
   readonly log: Logger;
 }
 
+/** Why an exposure ends: the gateway does, or it goes on in another way. */
+export type EndReason = "exit" | "change";
+
 /** Starts what is wanted; the returned function ends it and never throws. */
-export async function exposeGateway(facts: ExposureFacts): Promise<() => Promise<void>> {
+export async function exposeGateway(
+  facts: ExposureFacts,
+): Promise<(reason: EndReason) => Promise<void>> {
   const ends = await Promise.all([announce(facts), publish(facts), writeZone(facts)]);
-  return async () => {
-    await Promise.all(ends.map((end) => end?.()));
+  return async (reason) => {
+    await Promise.all(ends.map((end) => end?.(reason)));
   };
 }
 
@@ -70,7 +75,9 @@ async function announce(facts: ExposureFacts): Promise<(() => Promise<void>) | u
   }
 }
 
-async function publish(facts: ExposureFacts): Promise<(() => Promise<void>) | undefined> {
+async function publish(
+  facts: ExposureFacts,
+): Promise<((reason: EndReason) => Promise<void>) | undefined> {
   if (facts.tailscale === "off") return undefined;
   try {
     const publication = await publishThroughTailscale(facts.tailscaleHost, {
@@ -79,8 +86,9 @@ async function publish(facts: ExposureFacts): Promise<(() => Promise<void>) | un
       tls: facts.tlsFingerprint !== undefined,
     });
     facts.log.info("published through tailscale", { mode: publication.mode, url: publication.url });
-    if (!facts.resetOnExit) return undefined;
-    return async () => {
+    return async (reason) => {
+      // A rule may outlive the gateway, but not show a port or a way in that its configuration has given up.
+      if (reason === "exit" && !facts.resetOnExit) return;
       const problem = await publication.withdraw();
       if (problem) facts.log.warn("tailscale rule not taken back", { reason: problem });
     };

@@ -10,7 +10,7 @@ import { valueAt } from "../../../config/text/config_path.ts";
 import type { RunningGateway } from "../../../gateway/server.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { hostName } from "../../../platform/os.ts";
-import { exposeGateway } from "../../../remote/exposure.ts";
+import { type EndReason, exposeGateway } from "../../../remote/exposure.ts";
 import { tailscaleFolders } from "../../../remote/tailscale.ts";
 import type { Io } from "../../terminal/io.ts";
 import { publishRunningGateway, reachableAddresses } from "../../connect/running_gateway.ts";
@@ -26,7 +26,7 @@ export async function publishGateway(
   gateway: RunningGateway,
   values: PublishValues,
   io: Io,
-): Promise<{ end(): Promise<void> }> {
+): Promise<{ end(reason: EndReason): Promise<void> }> {
   const paths = statePaths(io.env);
   const open = async () => {
     const withdraw = await publishRunningGateway(paths, {
@@ -36,8 +36,8 @@ export async function publishGateway(
       fingerprint: gateway.fingerprint ?? null,
     });
     const unexpose = await expose(gateway, values, io);
-    return async () => {
-      await Promise.all([unexpose(), withdraw()]);
+    return async (reason: EndReason) => {
+      await Promise.all([unexpose(reason), withdraw()]);
     };
   };
   let shown = exposedFacts(gateway);
@@ -48,16 +48,16 @@ export async function publishGateway(
       const now = exposedFacts(gateway);
       if (now === shown) return;
       shown = now;
-      await close();
+      await close("change");
       close = await open();
       io.out.aside(`listening on ${gateway.urls.join(" ")}`);
     });
   });
   return {
-    async end() {
+    async end(reason) {
       unfollow();
       await turn;
-      await close();
+      await close(reason);
     },
   };
 }
@@ -72,7 +72,7 @@ async function expose(
   gateway: RunningGateway,
   values: PublishValues,
   io: Io,
-): Promise<() => Promise<void>> {
+): Promise<(reason: EndReason) => Promise<void>> {
   const settings = readEnv(io.env);
   const paths = statePaths(io.env);
   const { plan: { bind, tailscaleMode }, config: { config, parsed } } = gateway;

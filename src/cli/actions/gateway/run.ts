@@ -72,7 +72,7 @@ async function runOnce(
   const end = await Promise.race([signals.stopped, wish.promise]);
   if (end === "restart") await gateway.stop({ restart: true });
   signals.remove();
-  await published.end();
+  await published.end(end === "restart" ? "change" : "exit");
   return end;
 }
 
