@@ -8,7 +8,12 @@ import { readEnv } from "./env.ts";
 import { statePaths } from "./paths.ts";
 
 /** Names that may come from the file; anything else in it is left alone. */
-const NAMES = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
+const NAMES = [
+  "OPENCLAW_GATEWAY_TOKEN",
+  "OPENCLAW_GATEWAY_PASSWORD",
+  // Of proxies whose address holds a password.
+  ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+];
 
 /** A value as it stands in the file, for systemd's quoting rules. */
 export function quoteServiceValue(value: string): string {
@@ -26,7 +31,7 @@ export async function withServiceSecrets(
   if (!file) return env;
   const lines = new TextDecoder().decode(file.bytes).split("\n");
   const found = lines.flatMap((line): [string, string][] => {
-    const [, name = "", value = ""] = /^([A-Z_]+)="(.*)"$/.exec(line) ?? [];
+    const [, name = "", value = ""] = /^([A-Za-z_]+)="(.*)"$/.exec(line) ?? [];
     return NAMES.includes(name) && !env[name] ? [[name, value.replace(/\\(.)/g, "$1")]] : [];
   });
   return found.length === 0 ? env : { ...env, ...Object.fromEntries(found) };

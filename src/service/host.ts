@@ -23,7 +23,10 @@ export function systemBinDirs(
   platform: "linux" | "macos" | "windows",
   env: Readonly<Record<string, string>>,
 ): string[] {
-  if (platform === "windows") return [join(env["SYSTEMROOT"] ?? "C:\\Windows", "System32")];
+  if (platform === "windows") {
+    const root = env["SYSTEMROOT"] ?? "C:\\Windows";
+    return [join(root, "System32"), root];
+  }
   return ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 }
 

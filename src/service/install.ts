@@ -5,7 +5,7 @@
 import { join } from "@std/path";
 import { quoteServiceValue } from "../config/service_env.ts";
 import { OpenclawError } from "../lib/errors.ts";
-import type { Secret } from "../lib/secret.ts";
+import { Secret } from "../lib/secret.ts";
 import { ensureDir, writeAtomic } from "../platform/files.ts";
 import type { ServiceHost } from "./host.ts";
 import type { ServiceKind, ServicePlan } from "./plan.ts";
@@ -58,6 +58,21 @@ const CARRIED = [
   "OPENCLAW_LOG_PREFIX",
 ];
 
+/** Whether an address names a user with a password. */
+export function holdsPassword(address: string): boolean {
+  return /^[a-z0-9+.-]*:?\/*[^/\s]*:[^/\s]*@/i.test(address);
+}
+
+/** Proxies of the installing shell whose address holds a password. */
+export function proxySecrets(env: Readonly<Record<string, string>>): Record<string, Secret> {
+  return Object.fromEntries(
+    CARRIED.filter((name) => /_proxy$/i.test(name)).flatMap((name) => {
+      const value = env[name];
+      return value && holdsPassword(value) ? [[name, new Secret(value)]] : [];
+    }),
+  );
+}
+
 /** Path of the file that holds the secrets of a kind. */
 export function secretsFileOf(facts: { serviceEnvDir: string; kind: ServiceKind }): string {
   return join(facts.serviceEnvDir, `${facts.kind}.env`);
@@ -66,7 +81,11 @@ export function secretsFileOf(facts: { serviceEnvDir: string; kind: ServiceKind 
 /** The plan of an install; pure apart from looking at which folders of PATH exist. */
 export async function planInstall(facts: InstallFacts, host: ServiceHost): Promise<ServicePlan> {
   const carried = Object.fromEntries(
-    CARRIED.flatMap((name): [string, string][] => host.env[name] ? [[name, host.env[name]]] : []),
+    CARRIED.flatMap((name): [string, string][] => {
+      const value = host.env[name];
+      // A proxy's password is a secret like any other: it stands in the 0600 file or nowhere.
+      return value && !holdsPassword(value) ? [[name, value]] : [];
+    }),
   );
   const profileNote = facts.profile ? `profile: ${facts.profile}, ` : "";
   return {

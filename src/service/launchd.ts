@@ -24,7 +24,7 @@ export function launchdManager(host: ServiceHost): ServiceManager {
     loadedText: "loaded",
     notLoadedText: "not loaded",
     available: () => available(host),
-    preview: (plan, names) => ({ path: pathOf(names), text: renderLaunchAgent(plan, names) }),
+    preview: (plan, names) => [{ path: pathOf(names), text: renderLaunchAgent(plan, names) }],
     async install(plan: ServicePlan, names: ServiceNames) {
       await ensureDir(join(pathOf(names), ".."), 0o755);
       await ensureDir(plan.logsDir);
@@ -54,7 +54,7 @@ export function launchdManager(host: ServiceHost): ServiceManager {
 
 async function available(host: ServiceHost): Promise<Availability> {
   if (await findTool(host, "launchctl")) return { ok: true };
-  return { ok: false, reason: "launchctl is not installed", hints: [] };
+  return { ok: false, reason: "launchctl is not installed", manager: "launchd" };
 }
 
 /** The tunnel agent used to be called `com.openclaw.ssh-tunnel`; two tunnels would fight for one port. */
@@ -87,14 +87,18 @@ async function status(host: ServiceHost, path: string, target: string): Promise<
       runtime: { status: "unknown", missingUnit: true },
     };
   }
-  const programArguments = programOf(new TextDecoder().decode(file.bytes));
+  const text = new TextDecoder().decode(file.bytes);
   const printed = await runTool(host, "launchctl", ["print", target]);
   const loaded = printed.exitCode === 0;
   const pid = Number(/^\s*pid = (\d+)/m.exec(printed.stdout)?.[1]);
   return {
     installed: true,
     loaded,
-    command: { programArguments, sourcePath: path },
+    command: {
+      programArguments: programOf(text),
+      environment: environmentOf(text),
+      sourcePath: path,
+    },
     runtime: pid > 0 ? { status: "running", pid } : { status: loaded ? "stopped" : "unknown" },
   };
 }
@@ -113,6 +117,12 @@ async function checkWritten(path: string, plan: ServicePlan): Promise<void> {
 function programOf(plist: string): string[] {
   const list = /<key>ProgramArguments<\/key>\s*<array>([\s\S]*?)<\/array>/.exec(plist)?.[1] ?? "";
   return [...list.matchAll(/<string>([\s\S]*?)<\/string>/g)].map((m) => plain(m[1] ?? ""));
+}
+
+function environmentOf(plist: string): Record<string, string> {
+  const dict = /<key>EnvironmentVariables<\/key>\s*<dict>([\s\S]*?)<\/dict>/.exec(plist)?.[1] ?? "";
+  const pairs = dict.matchAll(/<key>([\s\S]*?)<\/key>\s*<string>([\s\S]*?)<\/string>/g);
+  return Object.fromEntries([...pairs].map((m) => [plain(m[1] ?? ""), plain(m[2] ?? "")]));
 }
 
 function plain(xml: string): string {

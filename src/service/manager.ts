@@ -9,8 +9,15 @@ export type Availability = { readonly ok: true } | {
   readonly ok: false;
   /** One sentence for a person. */
   readonly reason: string;
-  readonly hints: readonly { readonly kind: string; readonly text: string }[];
+  /** What is missing: `systemd`, `launchd`, `schtasks`. */
+  readonly manager: string;
 };
+
+/** A file an install would write. */
+export interface PreviewFile {
+  readonly path: string;
+  readonly text: string;
+}
 
 /** State of one service. Source: cli.md 2 (`node status --json`). */
 export interface ServiceStatus {
@@ -39,8 +46,8 @@ export interface ServiceManager {
   readonly loadedText: string;
   readonly notLoadedText: string;
   available(): Promise<Availability>;
-  /** The text {@linkcode install} would write, and where. */
-  preview(plan: ServicePlan, names: ServiceNames): { readonly path: string; readonly text: string };
+  /** What {@linkcode install} would write, and where; the definition for the manager comes first. */
+  preview(plan: ServicePlan, names: ServiceNames): readonly [PreviewFile, ...PreviewFile[]];
   /** Writes the definition, enables and (re)starts it. Idempotent. Returns warnings for the person. */
   install(plan: ServicePlan, names: ServiceNames): Promise<readonly string[]>;
   /** Stops and removes it; fine when nothing is installed. */
@@ -58,6 +65,8 @@ export interface ManagerOptions {
   readonly system?: boolean;
   /** State directory, where Windows keeps its task script. */
   readonly stateDir: string;
+  /** Process of the service as its own record tells, where the manager does not (Windows). Default: nobody knows. */
+  readonly runningPid?: () => Promise<number | undefined>;
 }
 
 /** The manager of this system. */
@@ -69,7 +78,7 @@ export async function serviceManager(
     case "macos":
       return (await import("./launchd.ts")).launchdManager(host);
     case "windows":
-      return (await import("./schtasks.ts")).schtasksManager(host, options.stateDir);
+      return (await import("./schtasks.ts")).schtasksManager(host, options);
     default:
       return (await import("./systemd.ts")).systemdManager(
         host,

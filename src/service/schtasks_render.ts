@@ -5,6 +5,7 @@
 import { OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
 import { checkPlan, type ServicePlan } from "./plan.ts";
+import { scriptCall } from "./schtasks_xml.ts";
 
 /**
  * One word of a batch file line. `cmd.exe` expands `%NAME%` and, inside quotes, cannot escape `"`;
@@ -38,7 +39,7 @@ export function renderTaskScript(plan: ServicePlan): string {
   checkPlan(plan);
   return [
     "@echo off",
-    `rem ${plan.description.replaceAll("%", "%%").replace(/[&|<>^]/g, " ")}`,
+    remark(plan.description),
     ...(plan.workingDirectory ? [`cd /d ${batchWord(plan.workingDirectory)}`] : []),
     ...Object.entries(plan.environment)
       .filter(([name]) => name.toUpperCase() !== "PATH")
@@ -49,17 +50,58 @@ export function renderTaskScript(plan: ServicePlan): string {
   ].join("\r\n");
 }
 
+function remark(description: string): string {
+  return `rem ${description.replaceAll("%", "%%").replace(/[&|<>^]/g, " ")}`;
+}
+
 function bare(value: string): string {
   const word = batchWord(value);
   return word.startsWith('"') ? word.slice(1, -1) : word;
 }
 
-/** What `schtasks /Query /V /FO LIST` says about a task, whatever its language says around the number. */
-export function readTaskState(listing: string): "running" | "stopped" | "unknown" {
+/** The variables a script of ours sets. */
+export function readScriptEnvironment(script: string): Record<string, string> {
+  const lines = script.matchAll(/^set "([A-Za-z_][A-Za-z0-9_]*)=(.*)"\r$/gm);
+  return Object.fromEntries([...lines].map((m) => [m[1], (m[2] ?? "").replaceAll("%%", "%")]));
+}
+
+/** Facts of a launcher. */
+export interface LauncherFacts {
+  readonly description: string;
+  /** Absolute path of the script it runs. */
+  readonly script: string;
+  /** For instance `C:\Windows`. */
+  readonly systemRoot: string;
+}
+
+/**
+ * A file for the Startup folder that starts the script without a window of its own. A path with a character that ends a
+ * command in a batch file is refused, because quotes cannot hold it through both readings of the line (N39).
+ * Throws `INVALID_SERVICE_VALUE`.
+ */
+export function renderLauncher(facts: LauncherFacts): string {
+  const { file, args } = scriptCall(facts);
+  if (/[&|<>]/.test(facts.script)) {
+    throw new OpenclawError(
+      "INVALID_SERVICE_VALUE",
+      `Cannot start ${quoted(facts.script)} from the Startup folder: "&", "|", "<" and ">" have ` +
+        `no safe spelling there`,
+      { hint: "set OPENCLAW_STATE_DIR=C:\\openclaw" },
+    );
+  }
+  return ["@echo off", remark(facts.description), `start "" /min ${file} ${args}`, ""].join("\r\n");
+}
+
+/**
+ * What `schtasks /Query /V /FO LIST` says about a task, whatever its language says around the number. `unknown` when it
+ * names no number.
+ */
+export function readTaskState(listing: string): "running" | "never-run" | "stopped" | "unknown" {
   // 0x41301 = running, 0x41303 = has not run yet; both may be printed in decimal.
   const codes = [...listing.matchAll(/:\s*(0x[0-9a-fA-F]+|-?\d{1,10})\s*$/gm)].map((m) =>
     Number(m[1])
   );
   if (codes.includes(0x41301)) return "running";
+  if (codes.includes(0x41303)) return "never-run";
   return codes.length > 0 ? "stopped" : "unknown";
 }

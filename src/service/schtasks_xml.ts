@@ -28,7 +28,9 @@ function xml(text: string): string {
  * open one; `/s` makes cmd strip exactly the outer quotes, whatever the path holds (N39).
  * Throws `INVALID_SERVICE_VALUE` for a path that cmd would expand.
  */
-export function scriptCall({ script, systemRoot }: TaskFacts): { file: string; args: string } {
+export function scriptCall(
+  { script, systemRoot }: Pick<TaskFacts, "script" | "systemRoot">,
+): { file: string; args: string } {
   if (/["%!^\u0000-\u001f]/.test(script)) {
     throw new OpenclawError(
       "INVALID_SERVICE_VALUE",

@@ -3,7 +3,7 @@
  * Source: remote-access.md 4.2.
  */
 import { join } from "@std/path";
-import { OpenclawError } from "../lib/errors.ts";
+import { isOpenclawError, OpenclawError } from "../lib/errors.ts";
 import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
 import { findTool, mustRunTool, runTool, type ServiceHost } from "./host.ts";
 import type { Availability, ServiceManager, ServiceStatus } from "./manager.ts";
@@ -25,10 +25,10 @@ export function systemdManager(host: ServiceHost, scope: SystemdScope): ServiceM
     loadedText: "enabled",
     notLoadedText: "disabled",
     available: () => system.available(),
-    preview: (plan, names) => ({
+    preview: (plan, names) => [{
       path: system.unitPath(names),
       text: renderSystemdUnit(plan, scope),
-    }),
+    }],
     install: (plan, names) => system.install(plan, names),
     uninstall: (names) => system.uninstall(names),
     start: (names) => system.act("start", names),
@@ -56,21 +56,7 @@ class Systemd {
     const missing = (found: string): Availability => ({
       ok: false,
       reason: `${what} are not available here: ${found}`,
-      hints: [
-        {
-          kind: "systemd-unavailable",
-          text: "Run in the foreground instead: openclaw node run (or openclaw gateway run)",
-        },
-        {
-          kind: "container-foreground",
-          text:
-            "In a container or CI job, let its own supervisor start that command and restart it",
-        },
-        {
-          kind: "print-unit",
-          text: "openclaw node install --print shows the unit for use elsewhere",
-        },
-      ],
+      manager: "systemd",
     });
     if (!await findTool(this.host, "systemctl")) return missing("systemctl is not installed");
     const result = await runTool(this.host, "systemctl", this.#args(["show-environment"]));
@@ -139,8 +125,8 @@ class Systemd {
 
   async status(names: ServiceNames): Promise<ServiceStatus> {
     const path = this.unitPath(names);
-    const text = await readUnitText(path);
-    if (text === undefined) {
+    const found = await readUnit(path);
+    if (found === undefined) {
       return {
         installed: false,
         loaded: false,
@@ -148,12 +134,16 @@ class Systemd {
         runtime: { status: "unknown", missingUnit: true },
       };
     }
-    const unit = readSystemdUnit(text);
+    // A unit that somebody else wrote, or a masked one: there is something, and it is not ours to read.
+    if (typeof found === "string") {
+      const runtime = { status: "unknown", detail: found } as const;
+      return { installed: true, loaded: false, command: null, runtime };
+    }
     const command = {
-      programArguments: unit.program,
-      environment: unit.environment,
+      programArguments: found.program,
+      environment: found.environment,
       sourcePath: path,
-      ...(unit.workingDirectory ? { workingDirectory: unit.workingDirectory } : {}),
+      ...(found.workingDirectory ? { workingDirectory: found.workingDirectory } : {}),
     };
     if (!await findTool(this.host, "systemctl")) {
       return {
@@ -192,6 +182,17 @@ function sorted(unit: ReadUnit): unknown {
     ...unit,
     environment: Object.entries(unit.environment).sort(([a], [b]) => a < b ? -1 : 1),
   };
+}
+
+/** The unit, why it cannot be read, or `undefined` when there is none. */
+async function readUnit(path: string): Promise<ReadUnit | string | undefined> {
+  try {
+    const text = await readUnitText(path);
+    return text === undefined ? undefined : readSystemdUnit(text);
+  } catch (error) {
+    if (isOpenclawError(error)) return error.message;
+    throw error;
+  }
 }
 
 async function readUnitText(path: string): Promise<string | undefined> {

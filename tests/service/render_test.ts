@@ -130,7 +130,7 @@ Deno.test("programLine() finds the program in a task script", () => {
 const states: [listing: string, state: string][] = [
   ["Last Run Result:   0x41301\n", "running"],
   ["Letztes Ergebnis:   267009\n", "running"],
-  ["Last Run Result:   0x41303\n", "stopped"],
+  ["Last Run Result:   0x41303\n", "never-run"],
   ["Last Run Result:   1\n", "stopped"],
   ["Statut: En cours\n", "unknown"],
 ];

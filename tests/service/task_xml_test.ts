@@ -1,10 +1,7 @@
-/** The task definition: a golden file, a schema validator, a parser, and a stand-in `schtasks.exe` that keeps its calls. */
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+/** The task definition: a golden file, a schema validator and a parser. Registering it is `schtasks_test.ts`. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
-import type { ServiceHost } from "../../src/service/host.ts";
-import { serviceNames, type ServicePlan } from "../../src/service/plan.ts";
-import { schtasksManager } from "../../src/service/schtasks.ts";
 import { renderTaskXml, type TaskFacts, taskXmlBytes } from "../../src/service/schtasks_xml.ts";
 
 const facts: TaskFacts = {
@@ -107,83 +104,4 @@ Deno.test("no window and no administrator: a headless console, the user's own ri
   assert(text.includes("--headless C:\\Windows\\System32\\cmd.exe /d /s /c &quot;&quot;C:\\Users"));
   assert(text.includes("<RunLevel>LeastPrivilege</RunLevel>"));
   assert(!text.includes("HighestAvailable") && !text.includes("S4U"));
-});
-
-/** A `schtasks.exe` that writes down its calls, keeps the definitions it is given, and does as `script` says. */
-async function scene(script: string) {
-  const dir = await Deno.makeTempDir();
-  const tool = join(dir, "schtasks.exe");
-  await Deno.writeTextFile(
-    tool,
-    [
-      "#!/bin/sh",
-      `echo "$*" >> ${dir}/calls`,
-      `if [ "$5" = /XML ]; then cp "$6" ${dir}/task.$(ls ${dir} | grep -c '^task').xml; fi`,
-      script,
-      "",
-    ].join("\n"),
-    { mode: 0o755 },
-  );
-  const host: ServiceHost = {
-    env: { USERDOMAIN: "LAB", SYSTEMROOT: "C:\\Windows", PATH: "/usr/bin:/bin" },
-    home: dir,
-    uid: undefined,
-    userName: "me",
-    binDirs: [dir],
-  };
-  return {
-    dir,
-    manager: schtasksManager(host, join(dir, "state")),
-    calls: async () => (await Deno.readTextFile(join(dir, "calls"))).trim().split("\n"),
-    [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
-  };
-}
-
-const names = serviceNames("node", undefined);
-const planIn = (dir: string): ServicePlan => ({
-  kind: "node",
-  profile: undefined,
-  description: "OpenClaw Node Host (v1.0.0)",
-  program: ["C:\\openclaw.exe", "node", "run"],
-  workingDirectory: undefined,
-  environment: { OPENCLAW_STATE_DIR: "C:\\state", OPENCLAW_SERVICE_KIND: "node" },
-  environmentFile: `${dir}/state/service-env/node.env`,
-  logsDir: join(dir, "logs"),
-});
-
-Deno.test("install registers the definition, starts the task, and leaves only the script", async () => {
-  await using s = await scene("exit 0");
-  await s.manager.install(planIn(s.dir), names);
-  const calls = await s.calls();
-  const definition = join(s.dir, "state", "node.task.xml");
-  assertEquals(calls, [
-    `/Create /F /TN OpenClaw Node /XML ${definition}`,
-    "/Run /TN OpenClaw Node",
-  ]);
-  const given = await Deno.readFile(join(s.dir, "task.0.xml"));
-  assertEquals([given[0], given[1]], [0xff, 0xfe], "UTF-16 with its mark");
-  const text = new TextDecoder("utf-16le").decode(given);
-  assert(text.includes("<UserId>LAB\\me</UserId>"));
-  assertEquals(await Deno.stat(definition).catch(() => "gone"), "gone");
-  const script = await Deno.readTextFile(join(s.dir, "state", "node.cmd"));
-  assert(script.includes("if %ERRORLEVEL%==78 exit /b 0"), "F30: a refusal is not started again");
-  const status = await s.manager.status(names);
-  assertEquals(status.command?.programArguments, ["C:\\openclaw.exe node run"]);
-  await s.manager.uninstall(names);
-  assertEquals(await Deno.stat(join(s.dir, "state", "node.cmd")).catch(() => "gone"), "gone");
-});
-
-Deno.test("a domain that is not known is tried without it, and a refusal is quoted", async () => {
-  await using s = await scene("case $1 in /Create) echo 'Access is denied.' >&2; exit 1;; esac");
-  const error = await assertRejects(
-    () => s.manager.install(planIn(s.dir), names),
-    OpenclawError,
-    "Access is denied.",
-  );
-  assertEquals(error.code, "SERVICE_ACTION_FAILED");
-  const users = await Promise.all([0, 1].map(async (i) => {
-    const bytes = await Deno.readFile(join(s.dir, `task.${i}.xml`));
-    return new TextDecoder("utf-16le").decode(bytes).match(/<UserId>(.*)<\/UserId>/)?.[1];
-  }));
-  assertEquals(users, ["LAB\\me", "me"]);
 });

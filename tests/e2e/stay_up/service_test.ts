@@ -56,6 +56,13 @@ Deno.test("gateway and node as systemd services", async (t) => {
       runtimePid(await must(["gateway", "install", "--force", "--json", "--port", String(port)]));
     });
 
+    await t.step("another state directory does not get the service of this one", async () => {
+      const other = { OPENCLAW_STATE_DIR: `${home.path}/other` };
+      const taken = await cli(["gateway", "install", "--port", String(port)], other);
+      assertEquals(taken.code, 1, taken.stdout);
+      assertMatch(taken.stderr, /already serves ".*state", not ".*other"[\s\S]*--profile <name>/);
+    });
+
     await t.step("restart gives a new pid that answers; a crash does too", async () => {
       const before = runtimePid(await must(["gateway", "restart", "--json"]));
       const after = runtimePid(await must(["gateway", "restart", "--json"]));

@@ -13,7 +13,7 @@ import { signalOne } from "../../../platform/process/group.ts";
 import { identityOf, type ProcessIdentity, stillRuns } from "../../../platform/process/identity.ts";
 import { readRunningGateway } from "../../connect/running_gateway.ts";
 import type { Io } from "../../terminal/io.ts";
-import { serviceScene } from "../services/services.ts";
+import { serviceScene } from "../services/scene.ts";
 
 /** What is asked of the old gateway, one after the other, and how long it may take each time. */
 const STEPS: readonly (readonly [signal: Deno.Signal, waitMs: number, said: string])[] = [

@@ -7,23 +7,22 @@ import { readEnv } from "../../../config/env.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { Secret } from "../../../lib/secret.ts";
+import { quoted } from "../../../lib/text.ts";
 import type { NodeFlags } from "../../../node/files/node_file.ts";
 import { prepareNode, previewNode } from "../../../node/prepare.ts";
 import { selfCommand } from "../../../node/runner/link.ts";
-import { platformName } from "../../../platform/os.ts";
-import { userId, userName } from "../../../platform/user.ts";
 import { OWN_VERSION } from "../../../protocol/versions.ts";
-import { type ServiceHost, systemBinDirs } from "../../../service/host.ts";
-import { type InstallFacts, planInstall, writeSecrets } from "../../../service/install.ts";
-import { type ServiceManager, serviceManager } from "../../../service/manager.ts";
 import {
-  type ServiceKind,
-  type ServiceNames,
-  serviceNames,
-  serviceTitle,
-} from "../../../service/plan.ts";
+  type InstallFacts,
+  planInstall,
+  proxySecrets,
+  writeSecrets,
+} from "../../../service/install.ts";
+import type { ServiceStatus } from "../../../service/manager.ts";
+import { type ServiceKind, serviceTitle } from "../../../service/plan.ts";
 import type { Io } from "../../terminal/io.ts";
 import { mustNotRunHere } from "./foreground.ts";
+import { mustBeAvailable, serviceScene } from "./scene.ts";
 import { wrapperOf } from "./wrapper.ts";
 
 /** What can be done with an installed service. */
@@ -35,43 +34,6 @@ const DONE: Record<ServiceVerb, string> = {
   restart: "restarted",
   uninstall: "uninstalled",
 };
-
-/** The service side of this machine for one kind. */
-export interface ServiceScene {
-  readonly kind: ServiceKind;
-  readonly host: ServiceHost;
-  readonly manager: ServiceManager;
-  readonly names: ServiceNames;
-}
-
-/** Finds out where services of `kind` live on this machine. */
-export async function serviceScene(
-  kind: ServiceKind,
-  io: Io,
-  system = false,
-): Promise<ServiceScene> {
-  const platform = platformName();
-  const paths = statePaths(io.env);
-  const host: ServiceHost = {
-    env: io.env,
-    home: paths.home,
-    uid: userId(),
-    userName: userName(io.env) ?? "root",
-    binDirs: systemBinDirs(platform, io.env),
-  };
-  const manager = await serviceManager(host, { platform, system, stateDir: paths.stateDir });
-  return { kind, host, manager, names: serviceNames(kind, paths.profile, io.env) };
-}
-
-/** An installed service's own words on how it can run elsewhere; throws when there is no manager here. */
-async function mustBeAvailable(scene: ServiceScene): Promise<void> {
-  const availability = await scene.manager.available();
-  if (availability.ok) return;
-  throw new OpenclawError("SERVICE_MANAGER_MISSING", availability.reason, {
-    hint: availability.hints.map((h) => h.text).join("\n"),
-    details: { hints: availability.hints.map((h) => h.text), hintItems: availability.hints },
-  });
-}
 
 /** Flags every install has. */
 interface InstallFlags {
@@ -116,17 +78,20 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
     );
   }
   if (flags.print) {
-    const { path, text } = scene.manager.preview(plan, scene.names);
-    io.out.show({ path, text }, () => {
-      io.out.note(`This would be written to ${path}`);
-      io.out.verbatim(text);
+    const files = scene.manager.preview(plan, scene.names);
+    io.out.show({ ...files[0], files }, () => {
+      for (const { path, text } of files) {
+        io.out.note(`This would be written to ${path}`);
+        io.out.verbatim(text);
+      }
     });
     return 0;
   }
-  await mustBeAvailable(scene);
+  await mustBeAvailable(scene, wish.args, io);
   const title = serviceTitle(wish.kind);
   const before = await scene.manager.status(scene.names);
   if (before.installed && !flags.force) {
+    mustServe(paths.stateDir, before, wish.kind);
     reportAlready(
       io,
       wish.kind,
@@ -150,6 +115,22 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
     warnings.forEach((warning) => io.out.warn(warning));
   });
   return 0;
+}
+
+/** Two state directories cannot share one service: the later one would quietly not be served. */
+function mustServe(stateDir: string, { command }: ServiceStatus, kind: ServiceKind): void {
+  const other = command?.environment?.["OPENCLAW_STATE_DIR"];
+  if (other === undefined || other === stateDir) return;
+  throw new OpenclawError(
+    "SERVICE_TAKEN",
+    `Cannot install: the ${serviceTitle(kind)} already serves ${quoted(other)}, not ${
+      quoted(stateDir)
+    }`,
+    {
+      hint: `openclaw --profile <name> ${kind} install   # a second one beside it\n` +
+        `openclaw ${kind} install --force   # in its place`,
+    },
+  );
 }
 
 interface ActionDocument {
@@ -196,7 +177,7 @@ export async function actOnService(
     );
     return 0;
   }
-  await mustBeAvailable(scene);
+  await mustBeAvailable(scene, [wish.kind, "run"], io);
   await scene.manager[wish.verb](scene.names);
   const after = await scene.manager.status(scene.names);
   const document = {
@@ -215,6 +196,7 @@ export async function actOnService(
 function credentialsOf(io: Io): Record<string, Secret> {
   const { gatewayToken, gatewayPassword } = readEnv(io.env);
   return {
+    ...proxySecrets(io.env),
     ...(gatewayToken ? { OPENCLAW_GATEWAY_TOKEN: gatewayToken } : {}),
     ...(gatewayPassword ? { OPENCLAW_GATEWAY_PASSWORD: gatewayPassword } : {}),
   };

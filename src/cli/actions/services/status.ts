@@ -4,7 +4,8 @@
 import type { ServiceKind } from "../../../service/plan.ts";
 import type { ServiceStatus } from "../../../service/manager.ts";
 import type { Io } from "../../terminal/io.ts";
-import { runtimeLine, serviceScene } from "./services.ts";
+import { serviceScene } from "./scene.ts";
+import { runtimeLine } from "./services.ts";
 
 /** A service as status commands show it. Source: cli.md 2. */
 export interface ServiceReport extends Omit<ServiceStatus, "installed"> {

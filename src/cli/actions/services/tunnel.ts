@@ -17,7 +17,8 @@ import { readRecord, writeRecord } from "../../../remote/tunnel_record.ts";
 import { tunnelSurroundings } from "../../../remote/surroundings.ts";
 import { tunnelWish } from "../../../remote/tunnel_wish.ts";
 import type { Io } from "../../terminal/io.ts";
-import { installService, runtimeLine, serviceScene } from "./services.ts";
+import { serviceScene } from "./scene.ts";
+import { installService, runtimeLine } from "./services.ts";
 
 /** Flags that describe a tunnel. */
 export interface TunnelFlags {
