@@ -183,19 +183,19 @@ Deno.test("I12 variant: a token that is revoked, another device's, or one charac
   const other = await device(world, 43, ALL);
   const token = one.hello.payload.auth.deviceToken as string;
   const foreign = other.hello.payload.auth.deviceToken as string;
-  const last = token.at(-1) === "A" ? "B" : "A";
+  const second = token[1] === "A" ? "B" : "A";
   const tries: readonly (readonly [key: number, deviceToken: string])[] = [
     [42, foreign],
     [43, token],
     [42, token.slice(0, -1)],
-    [42, token.slice(0, -2) + last + token.at(-1)],
+    [42, (token[0] ?? "") + second + token.slice(2)],
     [42, token + "A"],
     [42, ` ${token}`],
     [42, token.toLowerCase()],
   ];
   for (const [key, deviceToken] of tries) {
     const peer = await world.connect({ key, scopes: ["operator.read"], auth: { deviceToken } });
-    assertEquals(peer.hello.error.details.code, "AUTH_DEVICE_TOKEN_MISMATCH", deviceToken);
+    assertEquals(peer.hello.error?.details.code, "AUTH_DEVICE_TOKEN_MISMATCH", deviceToken);
     // The right one between them, so that the answers do not come ever later.
     const right = { key: 42, scopes: ["operator.read"], auth: { deviceToken: token } };
     (await world.connect(right)).expectHello();
