@@ -3,17 +3,22 @@
  * cancelled or fed. Owns ids, limits, cancellation and draining; what a command does is in `commands/`.
  * Source: node-host.md 3.3; decisions 13, 14, 16.
  */
-import { fromBase64 } from "../lib/bytes.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger } from "../lib/log.ts";
 import { quoted } from "../lib/text.ts";
+import { scanJson } from "../protocol/json_scan.ts";
 import type { InvokeContext, LiveChannel, NodeCommand, NodeServices } from "./commands/define.ts";
 import type { NodePolicyConfig } from "./files/policy_config.ts";
+import { InputQueue } from "./input_queue.ts";
 
 /** Ids remembered to drop a request that is delivered twice. */
 const REMEMBERED_IDS = 4096;
 /** Commands counted against the limit of decision 16. */
 const COUNTED_COMMAND = "system.run";
+/** Invokes of all kinds that are under way at once; more would only pile up in memory. */
+const MAX_ACTIVE = 512;
+/** A time limit above this is none: no command of ours runs longer (decision 16). */
+const MAX_TIMEOUT_MS = 24 * 60 * 60_000;
 /** Longest wait for the gateway's answer to a result, an event or a progress request. Source: node-host.md 3. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
@@ -40,8 +45,6 @@ interface ActiveInvoke {
   readonly input: InputQueue;
   readonly done: Promise<void>;
 }
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** All invokes of a node. */
 export class Invokes {
@@ -83,7 +86,10 @@ export class Invokes {
     // A21: only the session an invoke came from may steer it.
     if (!active || active.session !== session) return;
     if (event === "node.invoke.cancel") active.abort.abort("cancelled");
-    if (event === "node.invoke.input") active.input.add(facts);
+    if (event === "node.invoke.input" && !active.input.add(facts)) {
+      this.#warn("input beyond what the command reads, stopped it", { command: active.command });
+      active.abort.abort("input overflow");
+    }
   }
 
   /** The connection is gone: nobody can be answered any more, so its runs are stopped. */
@@ -120,9 +126,10 @@ export class Invokes {
     if (!id || !command || facts["nodeId"] !== this.#options.deviceId) return;
     if (this.#seen.has(id)) return;
     this.#remember(id);
+    const isTooMuch = this.#active.size >= MAX_ACTIVE;
     const abort = new AbortController();
-    const input = new InputQueue();
-    const done = this.#serve({ id, command, session, facts, abort, input })
+    const input = new InputQueue(hearsLive(session, facts));
+    const done = this.#serve({ id, command, session, facts, abort, input, isTooMuch })
       .finally(() => this.#active.delete(id));
     this.#active.set(id, { session, abort, command, input, done });
   }
@@ -159,6 +166,9 @@ export class Invokes {
     const known = this.#byName.get(command);
     if (!known) throw new OpenclawError("UNAVAILABLE", "command not supported");
     if (this.#draining) throw new OpenclawError("NODE_STOPPING", "node is stopping");
+    if (invoke.isTooMuch) {
+      throw new OpenclawError("NODE_BUSY", `node is busy: ${MAX_ACTIVE} requests are under way`);
+    }
     const { services } = this.#options;
     let config: Promise<NodePolicyConfig> | undefined;
     // Read once per invoke: what is checked first holds to its end.
@@ -169,14 +179,16 @@ export class Invokes {
       ...services,
       policyConfig,
       invokeId: invoke.id,
-      timeoutMs: typeof timeoutMs === "number" && timeoutMs > 0 ? timeoutMs : undefined,
+      timeoutMs: typeof timeoutMs === "number" && timeoutMs > 0
+        ? Math.min(timeoutMs, MAX_TIMEOUT_MS)
+        : undefined,
       signal: abort.signal,
       protocol: session.protocol,
       wantsFacts: session.liveOutput,
       // Only the event's own member, written by a gateway of ours: the params are the caller's words.
       requester: session.liveOutput ? textOf(facts["requester"]) || undefined : undefined,
       sendEvent: (event, payload) => this.#sendEvent(session, event, payload),
-      ...(session.liveOutput && facts["live"] !== false ? { live: this.#liveChannel(invoke) } : {}),
+      ...(hearsLive(session, facts) ? { live: this.#liveChannel(invoke) } : {}),
     };
     return await known.run(paramsOf(facts), context);
   }
@@ -227,31 +239,13 @@ interface Served {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly abort: AbortController;
   readonly input: InputQueue;
+  /** Came when as many as may be under way were. */
+  readonly isTooMuch: boolean;
 }
 
-/** Input chunks in order, kept until the command wants them. Source: decision 14. */
-class InputQueue {
-  readonly #waiting: Bytes[] = [];
-  #take: ((bytes: Bytes) => void) | undefined;
-  #lastSeq = 0;
-
-  add({ seq, b64, eof }: Readonly<Record<string, unknown>>): void {
-    if (typeof seq !== "number" || seq !== this.#lastSeq + 1) return;
-    this.#lastSeq = seq;
-    const bytes = fromBase64(typeof b64 === "string" ? b64 : "");
-    if (bytes && bytes.length > 0) this.#give(bytes);
-    if (eof === true || !bytes) this.#give(new Uint8Array());
-  }
-
-  deliverTo(take: (bytes: Bytes) => void): void {
-    this.#take = take;
-    for (const bytes of this.#waiting.splice(0)) take(bytes);
-  }
-
-  #give(bytes: Bytes): void {
-    if (this.#take) this.#take(bytes);
-    else this.#waiting.push(bytes);
-  }
+/** Whether somebody listens to this invoke while it runs; without that nobody feeds it either (decision 12). */
+function hearsLive(session: InvokeSession, facts: Readonly<Record<string, unknown>>): boolean {
+  return session.liveOutput && facts["live"] !== false;
 }
 
 function textOf(value: unknown): string {
@@ -262,6 +256,11 @@ function paramsOf(facts: Readonly<Record<string, unknown>>): unknown {
   if (facts["params"] !== undefined && facts["params"] !== null) return facts["params"];
   const text = facts["paramsJSON"];
   if (typeof text !== "string" || text.trim() === "") return undefined;
+  // Text inside a frame was not looked through with the frame (N16, N17).
+  const problem = scanJson(text);
+  if (problem !== undefined) {
+    throw new OpenclawError("INVALID_REQUEST", `paramsJSON cannot be read: ${problem}`);
+  }
   try {
     return JSON.parse(text);
   } catch {

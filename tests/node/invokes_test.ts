@@ -108,3 +108,15 @@ Deno.test("F32: word of a second machine with this key is logged once a minute",
   invokes.take(one, "node.identity.duplicate", { nodeId: "me", addresses: ["10.0.0.1"] });
   assertEquals(lines.length, 2);
 });
+
+Deno.test("a flood of requests of any kind is answered busy beyond 512 under way", async () => {
+  const { invokes, waiting, session, ask } = bench();
+  const { one, results } = session();
+  for (let i = 0; i < 600; i++) ask(one, `flood-${i}`);
+  await settle();
+  const codes = results.map((result) => (result["error"] as Record<string, unknown>)["code"]);
+  assertEquals([waiting.length, codes.length, new Set(codes)], [512, 88, new Set(["NODE_BUSY"])]);
+  waiting.forEach((end) => end());
+  await settle();
+  assertEquals([results.length, invokes.running], [600, 0]);
+});

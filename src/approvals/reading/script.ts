@@ -49,12 +49,10 @@ export async function readCommand(
   if (argv.length === 0) {
     return { segments: [], items: [], refusal: refusal("empty-command", "there is no command") };
   }
-  if (argv.some((word) => word.includes("\0"))) {
-    return {
-      segments: [],
-      items: [],
-      refusal: refusal("control", "an argument holds a NUL character"),
-    };
+  // A half character becomes another one on the way to the program: what is judged would not be what runs.
+  if (argv.some((word) => word.includes("\0") || !word.isWellFormed())) {
+    const why = "an argument holds a NUL or half a character";
+    return { segments: [], items: [], refusal: refusal("control", why) };
   }
   if (use?.kind === "refused") return { segments: [], items: [], refusal: use.refusal };
   if (use?.kind === "inline") return readScript(use, cwd, facts);

@@ -29,8 +29,11 @@ export interface NodeServices {
 export interface LiveChannel {
   /** Sends one `node.invoke.progress`; `false` or a rejection = nobody listens any more. */
   readonly send: SendProgress;
-  /** Hands over the input chunks in order, also those that came before the call; empty bytes = end of input. */
-  onInput(take: (bytes: Uint8Array<ArrayBuffer>) => void): void;
+  /**
+   * Hands over the input chunks in order, also those that came before the call; empty bytes = end of input. The returned
+   * function is called for each chunk that was read.
+   */
+  onInput(take: (bytes: Uint8Array<ArrayBuffer>) => void): () => void;
 }
 
 /** One invoke as a handler sees it. */

@@ -60,14 +60,18 @@ export async function runPlan(facts: RunFacts): Promise<RunResult> {
   // Credit flows back only after output came, and output only after the job exists.
   const stream = live && new LiveOutput(live.send, (bytes) => job.addCredit(bytes));
   let taken = 0;
+  let inputRead = () => {};
   const job: RunningJob = runner.run(jobOf(facts), {
     onOutput: (kind, bytes) => {
       output.add(kind, bytes);
       stream?.push(kind, bytes);
     },
-    onInputTaken: () => stream?.inputTaken(++taken),
+    onInputTaken: () => {
+      inputRead();
+      stream?.inputTaken(++taken);
+    },
   });
-  live?.onInput((bytes) => job.input(bytes));
+  if (live && facts.plan.stdin) inputRead = live.onInput((bytes) => job.input(bytes));
   const onAbort = () => {
     job.stop();
     stream?.abandon();

@@ -67,6 +67,7 @@ export const systemRun = nodeCommand("system.run", {
   params: runSchema,
   refusal: (problems) => {
     const first = problems[0];
+    if (first && /more than/.test(first.message)) return `at ${first.path}: ${first.message}`;
     if (!first || first.path === "" || first.path.startsWith("/command")) return "command required";
     return `at ${first.path}: ${first.message}`;
   },
@@ -110,9 +111,25 @@ export const systemRun = nodeCommand("system.run", {
   });
 });
 
+/** Longest command in characters; no system starts a longer one, and judging it would hold up everybody else. */
+const MAX_COMMAND_CHARS = 2 * 1024 * 1024;
+
+/** The words of a request as text. @throws {OpenclawError} `INVALID_REQUEST` for a word that is none, or too much text. */
+export function argvOf(command: readonly unknown[]): string[] {
+  if (command.some((word) => typeof word === "object")) {
+    throw new OpenclawError("INVALID_REQUEST", "command required: each word must be text");
+  }
+  const argv = command.map(String);
+  if (argv.reduce((sum, word) => sum + word.length, 0) > MAX_COMMAND_CHARS) {
+    const text = `command is longer than ${MAX_COMMAND_CHARS} characters`;
+    throw new OpenclawError("INVALID_REQUEST", text);
+  }
+  return argv;
+}
+
 /** Steps 1 to 4: what does not depend on the policy. */
 async function readRun(params: RunParams, context: InvokeContext): Promise<Run> {
-  const argv = params.command.map(String);
+  const argv = argvOf(params.command);
   const mismatch = checkRawCommand(argv, params.rawCommand);
   if (mismatch) {
     const text = "INVALID_REQUEST: rawCommand does not match command";

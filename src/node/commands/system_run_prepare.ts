@@ -10,7 +10,7 @@ import { checkRawCommand } from "../../approvals/words.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { any, bool, list, nullable, obj, opt, str } from "../../lib/schema.ts";
 import { nodeCommand } from "./define.ts";
-import { judge, policyOf } from "./system_run.ts";
+import { argvOf, judge, policyOf } from "./system_run.ts";
 
 const optStr = () => opt(nullable(str()));
 
@@ -27,7 +27,7 @@ export const systemRunPrepare = nodeCommand("system.run.prepare", {
   }, { unknown: "drop" }),
   refusal: "INVALID_REQUEST: command required",
 }, async (params, context) => {
-  const argv = params.command.map(String);
+  const argv = argvOf(params.command);
   if (checkRawCommand(argv, params.rawCommand)) {
     throw new OpenclawError(
       "INVALID_REQUEST",

@@ -8,8 +8,9 @@ const VALUED = /^(?:-[vF]|--(?:assign|field-separator))$/;
 
 /** A print to a command, a read from one, `system()`, an indirect call, a joined line: any of them may start a program. */
 function textStarts(text: string): boolean {
-  const single = text.replaceAll("||", "  ");
-  return /\bsystem\s*\(|\bgetline\b|@|\\\r?\n/.test(text) || /\bprintf?\b[^]*\|/.test(single);
+  const pipe = text.replaceAll("||", "  ").lastIndexOf("|");
+  return /\bsystem\s*\(|\bgetline\b|@|\\\r?\n/.test(text) ||
+    (pipe >= 0 && /\bprintf?\b/.test(text.slice(0, pipe)));
 }
 
 /** The part of an awk argv that can start another program; `undefined` when there is none. */

@@ -5,18 +5,27 @@
 import { baseName } from "../paths.ts";
 import type { ToolRule } from "./options.ts";
 
+const SQLITE_HARMLESS =
+  /^\.(?:tables?|schema|headers?|mode|databases|dump|indexes|indices|width|timer|stats|quit|exit|show|separator|nullvalue|bail|echo)\b[^|]*$/i;
+const SQLITE_CODE = /^--?(?:cmd|init)$|edit\s*\(|load_extension|writefile|fts3_tokenizer/i;
+
+/** Line by line: a dot command counts wherever a line begins. */
+function sqliteWord(word: string): boolean {
+  return SQLITE_CODE.test(word) || word.split("\n").map((line) => line.trim())
+    .some((line) => line.startsWith(".") && !SQLITE_HARMLESS.test(line));
+}
+
 /** Rules of database shells. */
 export const DATABASE_TOOLS: readonly ToolRule[] = [
   {
     names: /^sqlite3?$/,
     long: ["cmd", "init"],
-    word:
-      /^--?(?:cmd|init)$|^\s*\.(?!(?:tables?|schema|headers?|mode|databases|dump|indexes|indices|width|timer|stats|quit|exit|show|separator|nullvalue|bail|echo)\b(?!.*\|))|\n\s*\.|edit\s*\(|load_extension|writefile|fts3_tokenizer/i,
+    word: { test: sqliteWord },
   },
   {
     names: /^(?:mysql|mariadb)(?:dump|admin|-dump|-admin)?$/,
     long: ["pager", "init-command", "defaults-file", "defaults-extra-file", "plugin-dir"],
-    word: /\\[!PTe.]|(?:^|[;\n=]\s*)(?:system|pager|tee|source|edit)\b/i,
+    word: /\\[!PTe.]|(?:^|[;\n=][^\S\n]*)(?:system|pager|tee|source|edit)\b/i,
   },
   {
     names: /^psql$/,

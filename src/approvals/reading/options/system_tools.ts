@@ -24,7 +24,7 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
     names: /^systemctl$/,
     long: ["host", "machine", "root", "image"],
     word:
-      /^(?:edit|link|set-environment|import-environment|set-property|-H|-M)$|^(?:-[HM]).|\/.*\.(?:service|socket|timer|path|mount)$/,
+      /^(?:edit|link|set-environment|import-environment|set-property|-H|-M)$|^(?:-[HM]).|\/[^/]*\.(?:service|socket|timer|path|mount)$/,
   },
   { names: /^(?:service|invoke-rc\.d)$/, word: /\// },
   { names: /^(?:busctl|gdbus)$/, word: /^(?:call|emit|set-property)$|^(?:-H|--host|--address)/ },
