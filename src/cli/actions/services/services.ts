@@ -2,7 +2,7 @@
  * Installing and driving services: facts from flags, files and the environment go to `service/`, the outcome to the
  * person or, with `--json`, as one action document. Source: cli.md 2.
  */
-import { statePaths } from "../../../config/paths.ts";
+import { type StatePaths, statePaths } from "../../../config/paths.ts";
 import { readEnv } from "../../../config/env.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
@@ -54,12 +54,13 @@ interface Wish {
   readonly before?: () => Promise<void>;
 }
 
-/** Installs one service; the way of every `install` command. */
-export async function installService(wish: Wish, flags: InstallFlags, io: Io): Promise<number> {
-  const scene = await serviceScene(wish.kind, io, flags.system);
-  const paths = statePaths(io.env);
+async function installFacts(
+  wish: Wish,
+  flags: InstallFlags,
+  paths: StatePaths,
+): Promise<InstallFacts> {
   const self = selfCommand("");
-  const facts: InstallFacts = {
+  return {
     ...wish,
     profile: paths.profile,
     version: OWN_VERSION,
@@ -71,6 +72,13 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
     serviceEnvDir: paths.serviceEnvDir,
     logsDir: paths.logsDir,
   };
+}
+
+/** Installs one service; the way of every `install` command. */
+export async function installService(wish: Wish, flags: InstallFlags, io: Io): Promise<number> {
+  const scene = await serviceScene(wish.kind, io, flags.system);
+  const paths = statePaths(io.env);
+  const facts = await installFacts(wish, flags, paths);
   const plan = await planInstall(facts, scene.host);
   if (flags.runtime) {
     io.out.note(
