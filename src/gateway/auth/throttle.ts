@@ -85,7 +85,7 @@ export class Throttle {
   /** Counts a failure. Returns how long its answer should be held back: 0 except for exempt actors. */
   failed(purpose: ThrottlePurpose, actor: ThrottleActor): number {
     const nowMs = this.#clock.monotonic();
-    const bucket = this.#bucket(this.#key(purpose, actor), nowMs);
+    const bucket = this.#touch(this.#key(purpose, actor), nowMs);
     bucket.failures = bucket.failures.filter((atMs) => nowMs - atMs < this.#options.windowMs);
     bucket.failures.push(nowMs);
     const count = bucket.failures.length;
@@ -116,24 +116,27 @@ export class Throttle {
       : key;
   }
 
-  #bucket(key: string, nowMs: number): Bucket {
-    const found = this.#buckets.get(key);
-    if (found) return found;
+  /** The bucket of a key, as the one that failed last: the first ones are the oldest. */
+  #touch(key: string, nowMs: number): Bucket {
+    const bucket = this.#buckets.get(key) ?? { failures: [], lockedUntilMs: 0 };
+    this.#buckets.delete(key);
     if (this.#buckets.size >= MAX_KEYS / 2) this.#dropStale(nowMs);
-    const bucket: Bucket = { failures: [], lockedUntilMs: 0 };
     this.#buckets.set(key, bucket);
     return bucket;
   }
 
-  /** Oldest first, at most a few per call so that a flood of keys stays cheap. */
+  /**
+   * Oldest first, at most a few per call so that a flood of keys stays cheap. One that is still locked goes to the end:
+   * eight locked addresses must not keep ten thousand stale ones in the table.
+   */
   #dropStale(nowMs: number): void {
     let looked = 0;
     for (const [key, bucket] of this.#buckets) {
       if (++looked > 8) return;
-      const last = bucket.failures.at(-1) ?? 0;
-      if (bucket.lockedUntilMs <= nowMs && nowMs - last >= this.#options.windowMs) {
-        this.#buckets.delete(key);
-      }
+      const isLocked = bucket.lockedUntilMs > nowMs;
+      if (!isLocked && nowMs - (bucket.failures.at(-1) ?? 0) < this.#options.windowMs) return;
+      this.#buckets.delete(key);
+      if (isLocked) this.#buckets.set(key, bucket);
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Asking who owns a tailnet address, against a stand-in `tailscale` on PATH. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createWhois } from "../../../src/config/server/tailscale_whois.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { inside, type TempState, tempState } from "../temp_state.ts";
@@ -60,6 +60,15 @@ Deno.test("N09: nobody vouches when the daemon fails, answers oddly or the owner
       'echo \'{"UserProfile":{"LoginName":5}}\'',
       answer("tagged-devices"),
       answer(""),
+      answer("x").replace("{}", `{"Addresses":["100.64.0.8/32"]}`),
+      answer("x").replace("{}", `{"Addresses":["100.64.0.8/32","garbage",7,null]}`),
+      "printf '[]'",
+      "printf 'null'",
+      "printf '\\000\\001\\377'",
+      "head -c 400000 /dev/zero",
+      `${answer("ada@example.com")}; exit 3`,
+      `${answer("ada@example.com")}; ${answer("boss@example.com")}`,
+      "kill -9 $$",
     ]
   ) {
     await using state = await tempState();
@@ -95,3 +104,33 @@ Deno.test("only addresses reach the command line", { ignore: !posix }, async () 
   }
   assertEquals(await calls(), []);
 });
+
+Deno.test("N09: an answer about the node that was asked for counts, in every form of its address", {
+  ignore: !posix,
+}, async () => {
+  for (const addresses of ['["100.64.0.7/32","fd7a::7/128"]', '["100.64.0.7"]', "[]", "null"]) {
+    await using state = await tempState();
+    const body = `echo '{"Node":{"Addresses":${addresses}},"UserProfile":{"LoginName":"ada"}}'`;
+    const { program } = await standIn(state, body);
+    const whois = createWhois({ env: { PATH: "/usr/bin:/bin" }, program });
+    assertEquals(await whois("100.64.0.7"), "ada", addresses);
+  }
+});
+
+Deno.test(
+  "N09: a daemon that never answers is given up after 5 s; nobody vouches, its child is gone",
+  {
+    ignore: !posix,
+  },
+  async () => {
+    await using state = await tempState();
+    const { program } = await standIn(state, `echo $$ > ${inside(state, "pid")}; exec sleep 600`);
+    const startMs = performance.now();
+    const whois = createWhois({ env: { PATH: "/usr/bin:/bin" }, program });
+    const logins = await Promise.all(["100.64.0.7", "100.64.0.7"].map(whois));
+    assertEquals(logins, [undefined, undefined]);
+    assert(performance.now() - startMs < 12_000);
+    const pid = Number(await Deno.readTextFile(inside(state, "pid")));
+    assertThrows(() => Deno.kill(pid, "SIGTERM"));
+  },
+);

@@ -80,3 +80,47 @@ Deno.test("a full table keeps counting: newcomers share one bucket", () => {
   assertEquals(throttle.lockedForMs("shared-secret", { address: "198.51.100.1" }), 300_000);
   assertEquals(throttle.size <= 10_010, true);
 });
+
+/** Address number `n` of a flood, each in a /64 of its own. */
+const flood = (n: number) => ({
+  address: `2001:db8:${(n >> 12).toString(16)}:${(n & 4095).toString(16)}::1`,
+});
+
+Deno.test("N10: a hundred thousand addresses leave ten thousand keys, and the locked ones stay locked", () => {
+  const clock = new FakeClock();
+  const throttle = new Throttle(clock);
+  fail(throttle, REMOTE, 10);
+  for (let n = 0; n < 100_000; n++) fail(throttle, flood(n), 1);
+  assertEquals(throttle.size <= 10_001, true, String(throttle.size));
+  assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 300_000);
+});
+
+Deno.test("a flood that is over is forgotten, also behind addresses that are still locked", () => {
+  const clock = new FakeClock();
+  const throttle = new Throttle(clock);
+  const locked = Array.from({ length: 20 }, (_, n) => ({ address: `192.0.2.${n + 1}` }));
+  for (const actor of locked) fail(throttle, actor, 10);
+  for (let n = 0; n < 9_000; n++) fail(throttle, flood(n), 1);
+  clock.advance(61_000);
+  for (let n = 0; n < 5_000; n++) fail(throttle, flood(20_000 + n), 1);
+  assertEquals(throttle.size < 7_000, true, String(throttle.size));
+  for (const actor of locked) assertEquals(throttle.lockedForMs("shared-secret", actor) > 0, true);
+  assertEquals(
+    throttle.lockedForMs("shared-secret", { address: "198.51.100.1" }),
+    0,
+    "no overflow",
+  );
+});
+
+Deno.test("an address that goes on failing stays known while older ones are forgotten", () => {
+  const clock = new FakeClock();
+  const throttle = new Throttle(clock);
+  fail(throttle, REMOTE, 5);
+  for (let n = 0; n < 6_000; n++) fail(throttle, flood(n), 1);
+  clock.advance(59_000);
+  fail(throttle, REMOTE, 4);
+  clock.advance(1_500);
+  for (let n = 0; n < 2_000; n++) fail(throttle, flood(10_000 + n), 1);
+  fail(throttle, REMOTE, 6);
+  assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 300_000);
+});
