@@ -87,6 +87,18 @@ const ROWS: readonly Row[] = [
     configured: ["auth.token", "auth.password", "remote.token", "remote.password"],
     wins: "- -",
   },
+  {
+    name: "5.1 neither, and nothing configured: connects without",
+    surface: "local",
+    configured: [],
+    wins: "- -",
+  },
+  {
+    name: "5.1 neither, remote and nothing configured: connects without",
+    surface: "remote",
+    configured: [],
+    wins: "- -",
+  },
   { name: "5.2 local: environment first", surface: "local", configured: NO_FLAGS, wins: "env env" },
   {
     name: "5.2 local: then gateway.auth",
@@ -215,6 +227,13 @@ const ROWS: readonly Row[] = [
     configured: ["auth.token", "remote.token", "auth.password"],
     wins: "- -",
   },
+  {
+    name:
+      "5.4 node with a stored device token: a credential of the environment counts all the same",
+    surface: "node-saved",
+    configured: ["env.token", "auth.token", "remote.token"],
+    wins: "env -",
+  },
   { name: "5.5 server: the flag first", surface: "server", configured: ALL, wins: "flag flag" },
   {
     name: "5.5 server: gateway.auth before the environment",
@@ -258,6 +277,15 @@ Deno.test("decideCredentials() names every configured loser with a reason and no
 Deno.test("section 4: a reference that could win is returned, nothing of lower priority replaces it", () => {
   const { token } = decideCredentials(facts("local", ["remote.token"], ["auth.token"]));
   assertEquals([token?.source, token?.input.state], ["auth", "ref"]);
+});
+
+Deno.test("5.4: an unresolved gateway.auth reference of a node is returned to fail, gateway.remote never takes its place", () => {
+  for (const surface of ["node-local", "node-remote"] as const) {
+    const { token } = decideCredentials(facts(surface, [], ["auth.token"]));
+    assertEquals([token?.source, token?.input.state], ["auth", "ref"], surface);
+  }
+  const { token } = decideCredentials(facts("node-local", ["remote.token"], ["auth.token"]));
+  assertEquals(token?.source, "auth");
 });
 
 Deno.test("section 4: a reference behind a set value is inactive", () => {

@@ -137,6 +137,58 @@ Deno.test("N24: --url without credentials is refused, whatever environment and c
   }
 });
 
+Deno.test("N24: no spelling of the local or the configured gateway brings a stored secret out", async () => {
+  const env = { OPENCLAW_GATEWAY_TOKEN: "et", OPENCLAW_GATEWAY_PASSWORD: "ep" };
+  const spellings = [
+    ...["ws://localhost:18789", "ws://LOCALHOST:18789/", "ws://[::1]:18789"],
+    ...["ws://[::ffff:127.0.0.1]:18789", "ws://[::ffff:7f00:1]:18789", "http://127.0.0.1:18789"],
+    ...["ws://127.0.0.2:18789", "ws://127.0.0.1:18789/", " ws://127.0.0.1:18789 "],
+    ...["WSS://G.EXAMPLE:1", "https://g.example:1", "wss://g.example:1/", "wss://g.example:1/x"],
+    ...["wss://g.example.:1", "wss://g.example:01"],
+  ];
+  for (const url of spellings) {
+    await refused({ config: REMOTE, env, flags: { url } }, "GATEWAY_URL_CREDENTIALS_MISSING");
+    const found = await target({ config: REMOTE, env, flags: { url, token: secret("ft") } });
+    assertEquals(found.credentials.token?.reveal(), "ft");
+    assertEquals([found.credentials.password, found.pin, found.storedTokens], [
+      undefined,
+      undefined,
+      false,
+    ], url);
+    const fromEnv = { OPENCLAW_GATEWAY_URL: url };
+    await refused({ config: REMOTE, env: fromEnv }, "GATEWAY_URL_CREDENTIALS_MISSING");
+  }
+});
+
+const ENV_URLS: readonly [name: string, url: string, expect: string][] = [
+  ["blanks around it", "  ws://127.0.0.1:5  ", "ws://127.0.0.1:5"],
+  ["a line break at its end", "ws://127.0.0.1:5\n", "ws://127.0.0.1:5"],
+  ["nothing but blanks: as if it were not set", " \n\t", "wss://g.example:1"],
+  ["a blank in the middle", "ws://127.0.0.1:5 ws://evil:6", "ENDPOINT_MALFORMED"],
+  ["a line break in the middle", "ws://127.0.0.1:5\nws://evil:6", "ENDPOINT_MALFORMED"],
+  ["a line break in the path", "ws://127.0.0.1:5/a\r\nHost: evil", "ENDPOINT_MALFORMED"],
+  ["a line break in the host", "ws://127.0.0.1\n.evil:5", "ENDPOINT_MALFORMED"],
+  ["quotes of a shell", '"ws://127.0.0.1:5"', "ENDPOINT_MALFORMED"],
+];
+for (const [name, url, expected] of ENV_URLS) {
+  Deno.test(`OPENCLAW_GATEWAY_URL with ${name}`, async () => {
+    const env = { OPENCLAW_GATEWAY_URL: url, OPENCLAW_GATEWAY_TOKEN: "et" };
+    const found = await target({ config: REMOTE, env }).then(({ url }) => url, ({ code }) => code);
+    assertEquals(found, expected);
+  });
+}
+
+Deno.test("a blank credential is none: flag, environment and configuration alike", async () => {
+  const blanks = { OPENCLAW_GATEWAY_TOKEN: " \n", OPENCLAW_GATEWAY_PASSWORD: "" };
+  const config = { gateway: { auth: { token: "  ", password: "" } } };
+  const found = await target({ config, env: blanks });
+  assertEquals([found.credentials.token, found.credentials.password], [undefined, undefined]);
+  await refused(
+    { env: { ...blanks, OPENCLAW_GATEWAY_URL: "ws://127.0.0.1:5" } },
+    "GATEWAY_URL_CREDENTIALS_MISSING",
+  );
+});
+
 Deno.test("N24: --url gets no pin from config, no stored device token and only the given credential", async () => {
   const env = { OPENCLAW_GATEWAY_PASSWORD: "ep" };
   const flags = { url: "wss://g.example:1", token: secret("ft") };

@@ -355,6 +355,16 @@ Deno.test("loadServerPlan() keeps a new token for this run when the file cannot 
   assert(!found.warnings.join().includes(found.auth.token!.reveal()));
 });
 
+Deno.test("loadServerPlan() mode token without a token starts where Tailscale identities are allowed", async () => {
+  const auth = { token: "${NOPE_TOKEN}", allowTailscale: true };
+  const found = await plan({ gateway: { auth, tailscale: { mode: "serve" } } });
+  assertEquals([found.auth.mode, found.auth.token, found.auth.allowTailscale], [
+    "token",
+    undefined,
+    true,
+  ]);
+});
+
 Deno.test("loadServerPlan() port: flag, environment, config, default", async () => {
   const port = async (of: Case) => {
     const found = await plan({ ...of, gateway: { ...TOKEN, ...of.gateway } });
