@@ -40,8 +40,9 @@ function cannotOpen(path: string, why: string, hint: string): OpenclawError {
   });
 }
 
-const RESTORE_HINT =
-  "move the file away and start again (paired devices then ask for approval once more), or restore a backup";
+/** The way out of a database that cannot be used. */
+export const restoreHint = (path: string): string =>
+  `restore a backup, or start over (paired devices then ask for approval once more) with: mv "${path}" "${path}.broken"`;
 
 /** Reads the first 100 bytes without SQLite, so that a foreign or damaged file is not opened at all. */
 async function readHeader(path: string): Promise<Header> {
@@ -62,13 +63,13 @@ async function readHeader(path: string): Promise<Header> {
   }
   const magic = new TextDecoder().decode(bytes.subarray(0, 15));
   if (magic !== "SQLite format 3") {
-    throw cannotOpen(path, "it is not an SQLite file", RESTORE_HINT);
+    throw cannotOpen(path, "it is not an SQLite file", restoreHint(path));
   }
   const view = new DataView(bytes.buffer);
   const pageSize = view.getUint16(16) === 1 ? 65_536 : view.getUint16(16);
   const wanted = pageSize * view.getUint32(28);
   if (size < wanted) {
-    throw cannotOpen(path, `it is cut off at ${size} of ${wanted} bytes`, RESTORE_HINT);
+    throw cannotOpen(path, `it is cut off at ${size} of ${wanted} bytes`, restoreHint(path));
   }
   return { applicationId: view.getUint32(68), version: view.getUint32(60) };
 }
@@ -139,7 +140,7 @@ export async function loadDatabase(path: string): Promise<LoadedDatabase> {
   } catch (error) {
     if (error instanceof OpenclawError) throw error;
     if (!/unable to open|readonly|read-only/i.test(messageOf(error))) {
-      throw cannotOpen(path, messageOf(error), RESTORE_HINT);
+      throw cannotOpen(path, messageOf(error), restoreHint(path));
     }
     return { records: await readCopy(path), degraded: messageOf(error) };
   }

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger, silentLogger } from "../lib/log.ts";
-import { loadDatabase, type LoadedDatabase, restoreDatabase } from "./database.ts";
+import { loadDatabase, type LoadedDatabase, restoreDatabase, restoreHint } from "./database.ts";
 import type { StoreOp } from "./store_worker.ts";
 import type { Table } from "./table.ts";
 import { StoreWriter } from "./writer.ts";
@@ -242,7 +242,7 @@ function fill(path: string, tables: readonly Table<unknown>[], from: LoadedDatab
       throw new OpenclawError(
         "STORE_UNREADABLE",
         `Cannot read gateway database "${path}": record "${raw.kind}" "${raw.id}" is damaged`,
-        { hint: "move the file away or restore a backup", exitCode: 78 },
+        { hint: restoreHint(path), exitCode: 78 },
       );
     }
   }

@@ -195,16 +195,25 @@ async function connectNode({ open, owner }: TestGateway) {
   return { admin, node, nodeId: key.deviceId };
 }
 
-Deno.test("F28: a drain refuses new work, lets the running call finish and delivers its result, then 1012", () =>
+Deno.test("F28: a drain refuses new work, lets 20 running calls finish and delivers their results, then 1012", () =>
   withGateway(async (gateway) => {
     const { admin, node, nodeId } = await connectNode(gateway);
-    const call = admin.send("node.invoke", {
-      nodeId,
-      command: "system.which",
-      params: { bins: ["sh"] },
-      idempotencyKey: "k1",
-    });
-    const { payload: asked } = await node.event("node.invoke.request");
+    const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
+    const calls = keys.map((idempotencyKey) =>
+      admin.send("node.invoke", {
+        nodeId,
+        command: "system.which",
+        params: { bins: [idempotencyKey] },
+        idempotencyKey,
+      })
+    );
+    const asked = await Promise.all(
+      keys.map((key) =>
+        node.find(({ event, payload }) =>
+          event === "node.invoke.request" && payload.paramsJSON.includes(`"${key}"`)
+        )
+      ),
+    );
     const stopped = gateway.gateway.stop({ drainMs: 5000 });
     assertEquals((await node.event("shutdown")).payload, {
       reason: "gateway stopping",
@@ -213,9 +222,13 @@ Deno.test("F28: a drain refuses new work, lets the running call finish and deliv
     assertEquals(refusal.error?.details.reason, "gateway-restarting");
     assertEquals(refusal.error?.retryable, true);
     await assertRejects(() => Wire.open(gateway.url), Error);
-    const result = { id: asked.id, nodeId, ok: true, payloadJSON: `{"bins":{}}` };
-    assert((await node.request("node.invoke.result", result)).ok);
-    assertEquals((await admin.answer(call)).payload.payload, { bins: {} });
+    for (const { payload: { id, paramsJSON } } of asked) {
+      const result = { id, nodeId, ok: true, payloadJSON: paramsJSON };
+      assert((await node.request("node.invoke.result", result)).ok);
+    }
+    for (const [n, call] of calls.entries()) {
+      assertEquals((await admin.answer(call)).payload.payload, { bins: [keys[n]] });
+    }
     assertEquals(await admin.ended(), { code: 1012, reason: "service restart" });
     assertEquals(await node.ended(), { code: 1012, reason: "service restart" });
     await stopped;

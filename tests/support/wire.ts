@@ -173,8 +173,8 @@ export class Wire {
     return within(WAIT_MS, this.closed, "the close");
   }
 
-  async close(): Promise<void> {
-    this.#ws.close();
+  async close(code?: number, reason?: string): Promise<void> {
+    this.#ws.close(code, reason);
     await this.ended();
   }
 

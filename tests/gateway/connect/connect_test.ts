@@ -340,6 +340,39 @@ Deno.test("N01, N03: a browser page elsewhere is refused before its secret is lo
     }
   }));
 
+Deno.test("N32: hostile Host, Origin, User-Agent and close reason stay on one escaped line of bounded length", () =>
+  withGateway(async ({ open, owner, logs }) => {
+    // What an HTTP parser lets through: no line breaks, but C1 control characters, and as much as a header may hold.
+    const hostile = `evil\x9b2Jforged${"z".repeat(6_000)}`;
+    for (
+      const headers of [
+        { origin: `https://${hostile}` },
+        { host: `${hostile}:18789` },
+        { "user-agent": hostile },
+      ]
+    ) {
+      const wire = await open({ headers: headers as unknown as Record<string, string> });
+      await wire.challenge();
+      await wire.request("connect", connectParams({ auth: { token: "wrong" } }));
+      await wire.ended();
+    }
+    const polite = await owner();
+    await polite.close(1000, `bye\r\nforged \x1b[2J${"r".repeat(90)}`);
+    const admin = await owner();
+    const { payload } = await admin.request("logs.tail", { limit: 100 });
+    const lines: string[] = payload.lines;
+    assert(lines.some((line) => line.includes("bye\\\\r\\\\nforged")), lines.join("\n"));
+    for (const line of lines) {
+      // deno-lint-ignore no-control-regex
+      assert(!/[\x00-\x1f\x7f-\x9f]/.test(line), line);
+      const texts = Object.values(JSON.parse(line)).filter((v) => typeof v === "string");
+      assert(texts.every((text) => (text as string).length <= 2_000), line);
+      const fields = Object.entries(JSON.parse(line)).filter(([key]) => key !== "message");
+      assert(fields.every(([, v]) => typeof v !== "string" || v.length <= 512), line);
+    }
+    assert(logs.length > 0);
+  }));
+
 Deno.test("N32: what a client calls itself ends up on one escaped line of bounded length", () =>
   withGateway(async ({ open, state, gateway, owner }) => {
     const name = `x\r\nforged line \x1b[2J${"y".repeat(400)}`;
