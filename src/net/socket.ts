@@ -49,6 +49,9 @@ export interface ServerSocket extends FrameSocket {
   readonly remoteAddress: string;
   /** New largest incoming frame in bytes, from the next frame header on. */
   raiseLimit(maxBytes: number): void;
+  /** Keeps what is sent until `release`, which hands it to the system in one go. */
+  hold(): void;
+  release(): void;
   /** Ends the deadline for the handshake and frees the slot among unauthenticated sockets (decision 11). */
   markAuthenticated(): void;
 }

@@ -145,6 +145,16 @@ export class Connection implements Peer, SocketHandler {
     this.sendText(`${head},"seq":${seq}}`);
   }
 
+  /** Keeps what is sent until {@linkcode release}: an idle connection is written to once for all of it. */
+  hold(): void {
+    this.#socket.hold();
+  }
+
+  /** Ends {@linkcode hold}. */
+  release(): void {
+    this.#socket.release();
+  }
+
   /** Pings, or drops a peer that left the last ping unanswered (F10, F11), unless that is forgiven this time. */
   checkAlive({ forgive }: { readonly forgive: boolean }): void {
     if (this.#ended) return;

@@ -63,6 +63,14 @@ class ServerWsSocket extends WsSocket implements ServerSocket {
     if (this.ws._receiver) this.ws._receiver._maxPayload = maxBytes;
   }
 
+  hold(): void {
+    this.ws._socket?.cork();
+  }
+
+  release(): void {
+    this.ws._socket?.uncork();
+  }
+
   markAuthenticated(): void {
     this.#server.known(this);
     const transport = this.ws._socket;

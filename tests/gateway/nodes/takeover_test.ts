@@ -23,6 +23,8 @@ function session(answers: () => boolean): Connection {
     terminate() {},
     raiseLimit() {},
     markAuthenticated() {},
+    hold() {},
+    release() {},
   };
   const connection = new Connection(socket, { onFrame() {}, onEnded() {} });
   connection.goLive(fakePeer({ role: "node", deviceId: "node-1" }).principal, 0);
