@@ -147,7 +147,7 @@ export function numberOf(frame: Frame): number {
 
 /** Cuts a byte stream into frames. Throws on a frame that is too long: the peer is not ours. */
 export async function* readFrames(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  stream: AsyncIterable<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Frame> {
   let rest: Uint8Array<ArrayBuffer> = new Uint8Array();
   for await (const chunk of stream) {

@@ -10,8 +10,21 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Environment variable that marks every process of a job, so that one that left its group is still found (F40). */
 export const RUN_MARK = "OPENCLAW_RUN_MARK";
 
+/** Whether a process carries the mark of any job; what we may not look at counts as marked. */
+export function isMarked(pid: number): boolean {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/environ`).includes(`${RUN_MARK}=`);
+  } catch {
+    return true;
+  }
+}
+
 /** A running job. */
 export class Job {
+  /** No other job has run beside it so far. */
+  ranAlone = true;
+  /** When it began, in the unit of the process table; `Infinity` where there is none. */
+  readonly startTicks = newestStart();
   /** Groups of all programs started so far. */
   readonly groups = new Set<number>();
   readonly #id: number;
@@ -148,5 +161,15 @@ export class Job {
       this.#write(encodeFrame(type, this.#id, rest.subarray(0, size)));
       rest = rest.subarray(size);
     }
+  }
+}
+
+/** Start of a process that begins now: nothing older belongs to the job. */
+function newestStart(): number {
+  try {
+    // Source: proc_uptime(5), proc_pid_stat(5): both count from boot; a hundred ticks are a second on every Linux.
+    return Math.floor(parseFloat(Deno.readTextFileSync("/proc/uptime")) * 100);
+  } catch {
+    return Infinity;
   }
 }

@@ -4,7 +4,7 @@
  * else `openCLibrary` says why not, and the callers do without.
  */
 
-// Source: posix_spawn(3), pipe(2), epoll(7), pidfd_open(2), wait(2), prctl(2), fcntl(2), kill(2).
+// Source: posix_spawn(3), pipe(2), epoll(7), poll(2), pidfd_open(2), wait(2), prctl(2), fcntl(2), kill(2).
 const SYMBOLS = {
   posix_spawn: {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
@@ -31,6 +31,7 @@ const SYMBOLS = {
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   // On a thread of the runtime's pool, so that the loop goes on.
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   // Only for pidfd_open, which has no function of its own in older versions.
   syscall: { parameters: ["i64", "i64", "i64"], result: "i64" },
@@ -55,12 +56,16 @@ export function openCLibrary(): CLibrary | string {
   }
 }
 
+const encoder = new TextEncoder();
+
 /** A text as the C library takes it. @throws {TypeError} For a NUL, which would cut the text short unseen. */
 export function cText(text: string): Uint8Array<ArrayBuffer> {
-  if (text.includes("\0")) {
-    throw new TypeError("NUL byte in a path, an argument or the environment");
-  }
-  return new TextEncoder().encode(`${text}\0`);
+  if (text.includes("\0")) throw nulByte();
+  return encoder.encode(`${text}\0`);
+}
+
+function nulByte(): TypeError {
+  return new TypeError("NUL byte in a path, an argument or the environment");
 }
 
 /** A list of texts as the C library takes it. `texts` holds what `pointers` points to and must live as long. */
@@ -71,15 +76,15 @@ export interface CTexts {
 
 /** A NULL-terminated list of texts. @throws {TypeError} As {@linkcode cText}. */
 export function cTexts(list: readonly string[]): CTexts {
-  const parts = list.map(cText);
-  const texts = new Uint8Array(parts.reduce((size, part) => size + part.length, 1));
+  // One buffer for all of them: a buffer per text is what a start would spend most of its own time on.
+  const texts = encoder.encode(`${[...list, ""].join("\0")}\0`);
   const pointers = new BigUint64Array(list.length + 1);
   const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(texts));
   let at = 0;
-  for (const [i, part] of parts.entries()) {
-    texts.set(part, at);
-    pointers[i] = start + BigInt(at);
-    at += part.length;
+  for (let n = 0; n < list.length; n++) {
+    pointers[n] = start + BigInt(at);
+    at = texts.indexOf(0, at) + 1;
   }
+  if (at !== texts.length - 1) throw nulByte();
   return { pointers: new Uint8Array(pointers.buffer), texts };
 }

@@ -13,20 +13,29 @@ export function readableOf(
   { symbols }: CLibrary,
   poller: Poller,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let isFirst = true;
+  const onReady = (controller: ReadableStreamDefaultController, ready: number) => {
+    const buffer = scratch();
+    for (;;) {
+      const count = Number(symbols.read(fd, buffer, BigInt(READ_BYTES)));
+      if (count <= 0) break;
+      controller.enqueue(buffer.slice(0, count));
+      // When nobody writes any more and this was the rest, its end needs no second wait.
+      if (count === READ_BYTES || (ready & Ready.Ended) === 0) return;
+    }
+    poller.close(fd);
+    controller.close();
+  };
   return new ReadableStream({
     pull: (controller) =>
       new Promise<void>((resolve) => {
-        poller.wait(fd, Ready.Read, () => {
-          const buffer = scratch();
-          const count = Number(symbols.read(fd, buffer, BigInt(READ_BYTES)));
-          if (count > 0) {
-            controller.enqueue(buffer.slice(0, count));
-          } else {
-            poller.close(fd);
-            controller.close();
-          }
+        const done = (ready: number) => {
+          onReady(controller, ready);
           resolve();
-        });
+        };
+        if (isFirst) poller.waitForEnd(fd, Ready.Read, done);
+        else poller.wait(fd, Ready.Read, done);
+        isFirst = false;
       }),
     cancel: () => poller.close(fd),
   }, { highWaterMark: 0 });

@@ -164,7 +164,7 @@ class PosixSpawner implements Spawner {
         this.#poller.close(fd);
         resolve(endOfStatus(this.#number[0]!));
       };
-      this.#poller.wait(fd, Ready.Read, look);
+      this.#poller.waitForEnd(fd, Ready.Read, look);
     });
   }
 }
