@@ -41,7 +41,12 @@ export const JOIN_COMMANDS = [
   command({
     path: "connect",
     summary: "Join a gateway with a line from openclaw devices join-code",
-    args: { line: arg({ help: "oc-pair://… or https://…/j/…", required: true }) },
+    args: {
+      line: arg({
+        help: "oc-pair://… or https://…/j/…; - reads it from stdin, which no process list shows",
+        required: true,
+      }),
+    },
     flags: {
       displayName: text({ help: "Name shown to operators", value: "<name>" }),
       service: bool({ help: "Install the node as a service once it has joined" }),
@@ -52,6 +57,7 @@ export const JOIN_COMMANDS = [
     json: "Log JSON lines",
     examples: [
       ["openclaw connect oc-pair://eyJ1cmwiOi…", "be a node, in the foreground"],
+      ["openclaw connect -", "paste the line, or pipe it in: it stays out of process lists"],
       ["openclaw connect --service oc-pair://eyJ1cmwiOi…", "and stay one after a reboot"],
     ],
     async run(values, io) {

@@ -2,7 +2,7 @@
  * Joining and approving with real processes: join lines, people, and the race on --latest.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { freePort, run, type Running, start, TempHome } from "../program.ts";
+import { command, eventually, freePort, run, type Running, start, TempHome } from "../program.ts";
 
 /** A gateway with TLS on a free port, ready. */
 async function gatewayOf(home: TempHome): Promise<{ gateway: Running; port: number; pin: string }> {
@@ -42,6 +42,44 @@ Deno.test("a join line makes a node without the shared token, once", async () =>
   assertEquals(again.code, 1, again.stderr);
   assertMatch(again.stderr, /AUTH_BOOTSTRAP_TOKEN_INVALID|bootstrap/);
   assert(!gateway.said.includes(line.slice(20)), "the line is in the gateway's log");
+});
+
+Deno.test("connect - takes the line from stdin, and no process list shows its secret", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using home = await TempHome.make();
+  const { gateway: process, port } = await gatewayOf(home);
+  await using _gateway = process;
+  const made = await run(["devices", "join-code", "--public-url", `wss://127.0.0.1:${port}`], {
+    env: home.env("gateway"),
+  });
+  const line = made.stdout.trim();
+  const { file, args } = command(["connect", "-", "--display-name", "quiet-1"]);
+  const node = new Deno.Command(file, {
+    args,
+    env: home.env("node"),
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const input = node.stdin.getWriter();
+  await input.write(new TextEncoder().encode(`${line}\n`));
+  await input.close();
+  await eventually("the node is connected", async () => {
+    const status = await run(["nodes", "status", "--connected"], { env: home.env("gateway") });
+    return status.stdout.includes("quiet-1");
+  });
+  const shown = ["cmdline", "environ"].map((file) =>
+    Deno.readTextFileSync(`/proc/${node.pid}/${file}`)
+  ).join("");
+  assertStringIncludes(shown, "quiet-1");
+  assert(!shown.includes(line.slice(12, 60)), "the line is shown");
+  node.kill("SIGTERM");
+  assertEquals((await node.status).code, 0);
+  const nothing = await run(["connect", "-"], { env: home.env("other"), input: "" });
+  assertEquals(nothing.code, 1);
+  assertStringIncludes(nothing.stderr, "Cannot read the join line");
 });
 
 Deno.test("a join line for a person gives commands of that account the gateway", async () => {

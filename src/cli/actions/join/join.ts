@@ -16,11 +16,13 @@ import { fetchJoinUrl } from "./url.ts";
 import { firstWay, nameOf, openWay, secretOfLine, type Way } from "./way.ts";
 import { operatorHello, operatorTokens } from "../../connect/operator.ts";
 import type { Io } from "../../terminal/io.ts";
+import { readStdinLine } from "../../terminal/stdin_line.ts";
 import { installNode } from "../services/services.ts";
 import { type NodeRunValues, runNode } from "../node/run.ts";
 
 /** Values of `connect`. */
 export interface ConnectValues {
+  /** `-`: it is read from stdin. */
   readonly line: string;
   readonly displayName: string | undefined;
   readonly service: boolean | undefined;
@@ -30,9 +32,8 @@ export interface ConnectValues {
 
 /** `connect`. Returns the exit code. */
 export async function connectWithLine(values: ConnectValues, io: Io): Promise<number> {
-  const setup = isJoinUrl(values.line)
-    ? await fetchJoinUrl(values.line)
-    : parseJoinLine(values.line);
+  const line = values.line === "-" ? await readStdinLine() : values.line;
+  const setup = isJoinUrl(line) ? await fetchJoinUrl(line) : parseJoinLine(line);
   if (setup.expiresAtMs !== undefined && setup.expiresAtMs < Date.now()) {
     throw new OpenclawError("JOIN_LINE_EXPIRED", "The join line has expired", {
       hint: "on the gateway: openclaw devices join-code",

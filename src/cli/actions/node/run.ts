@@ -14,6 +14,7 @@ import { readRuntime } from "../../../node/files/runtime_file.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
 import { parseJoinLine } from "../../../protocol/setup_code.ts";
 import type { Io } from "../../terminal/io.ts";
+import { readStdinLine } from "../../terminal/stdin_line.ts";
 import { offerGateways } from "./offer.ts";
 
 /** Start of the name of a quickstart's temporary folder. */
@@ -60,15 +61,7 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
 
 /** The parent writes one join line: a secret neither in arguments nor in an environment. */
 async function secretFromParent(): Promise<Secret> {
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(4096);
-  let text = "";
-  while (!text.includes("\n")) {
-    const count = await Deno.stdin.read(buffer);
-    if (count === null) break;
-    text += decoder.decode(buffer.subarray(0, count), { stream: true });
-  }
-  return new Secret(parseJoinLine(text).bootstrapToken);
+  return new Secret(parseJoinLine(await readStdinLine()).bootstrapToken);
 }
 
 /** The parent holds the other end of stdin: when it ends, however it ends, the node must not stay behind. */
