@@ -2,6 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
+import type { TunnelState } from "../../src/remote/keep_tunnel.ts";
 import { openTunnel } from "../../src/remote/tunnel.ts";
 import { processesWith, sshdMissing, startSshd } from "../support/sshd.ts";
 import { greeter, kept, killRounds, scene, sshOf } from "./tunnel_scene.ts";
@@ -95,6 +96,29 @@ scene("F24: a frozen ssh is noticed and replaced", async (facts) => {
     await stop();
   }
 });
+
+scene(
+  "F24: where the local end is a port, one that somebody took meanwhile is given up for another",
+  async (facts) => {
+    // Systems without unix sockets for ssh; everything else is the same.
+    const { watcher, stop } = kept({ ...facts, around: { ...facts.around, platform: "windows" } });
+    const portOf = (state: TunnelState) => state.local?.kind === "port" ? state.local.port : 0;
+    let thief: Deno.Listener | undefined;
+    try {
+      const first = portOf(await watcher.until("open", (s) => s.tunnel === "open"));
+      // The gateway's own port is taken here by the gateway.
+      assertEquals(first > 0 && first !== facts.gatewayPort, true);
+      Deno.kill(await sshOf(facts), "SIGKILL");
+      await watcher.until("down", (s) => s.tunnel === "down");
+      thief = Deno.listen({ hostname: "127.0.0.1", port: first });
+      const moved = await watcher.until("open again", (s) => s.tunnel === "open", 3_500);
+      assertEquals(portOf(moved) > 0 && portOf(moved) !== first, true);
+    } finally {
+      thief?.close();
+      await stop();
+    }
+  },
+);
 
 scene("F24: a host that was away is back within 3 s of its return", async (facts) => {
   const { watcher, stop } = kept(facts);

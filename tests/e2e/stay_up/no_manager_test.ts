@@ -56,6 +56,15 @@ Deno.test({
       assertEquals([json.text, json.files.length], [done.stdout, 1]);
     });
 
+    await t.step("--print for the whole machine, and for a way through ssh", async () => {
+      const print = async (...more: string[]) =>
+        (await run(["node", "install", "--print", ...more], { env })).stdout;
+      const whole = await print("--system");
+      assertMatch(whole, /^User=\S+$/m);
+      assertMatch(whole, /^WantedBy=multi-user\.target$/m);
+      assertMatch(await print("--via", "ssh://gw"), /ExecStart=.* node run --via ssh:\/\/gw$/m);
+    });
+
     await t.step("start and restart fail, stop and uninstall do not", async () => {
       const code = async (verb: string) => (await run(["gateway", verb], { env })).code;
       assertEquals(
