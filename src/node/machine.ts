@@ -40,11 +40,14 @@ export class Machine {
       return seen.get(path);
     };
     const separator = this.platform === "windows" ? ";" : ":";
+    const realHome = once(() => realOr(this.#home));
     return {
       platform: this.platform,
       cwd: this.#cwd,
       home: this.#home,
-      homeReal: realOr(this.#home),
+      get homeReal() {
+        return realHome();
+      },
       pathDirs: this.pathEnv.split(separator).filter((dir) => dir !== ""),
       ...(this.platform === "windows" ? { pathExt: this.#pathExt() } : {}),
       file,
@@ -67,6 +70,12 @@ export class Machine {
   }
 }
 
+/** Looks something up when it is first asked for: one request sees one answer. */
+function once(find: () => string): () => string {
+  let found: string | undefined;
+  return () => found ??= find();
+}
+
 function realOr(path: string): string {
   try {
     return Deno.realPathSync(path);
@@ -83,11 +92,12 @@ function factOf(path: string): FileFact | undefined {
   } catch {
     return undefined; // missing, or in a folder we may not search: not executable for us either
   }
+  const parentReal = once(() => realOr(dirname(path)));
   return {
     kind: info.isFile ? "file" : info.isDirectory ? "directory" : "other",
     executable: mayExecute(info),
     get parentReal() {
-      return realOr(dirname(path));
+      return parentReal();
     },
     get real() {
       return realOr(path);
