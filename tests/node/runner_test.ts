@@ -185,6 +185,52 @@ Deno.test(
     }),
 );
 
+for (
+  const [name, script] of Object.entries({
+    "children of what escaped": `(setsid sh -c 'sh -c "sleep 97.1; :"; :' &); sleep 97.1`,
+    "an emptied environment":
+      `(env -i setsid /bin/sh -c 'trap "" TERM; /bin/sleep 97.1; :' >/dev/null 2>&1 &); sleep 97.1`,
+    "an emptied environment below an escaped process":
+      `(setsid sh -c 'env -i /bin/sh -c "/bin/sleep 97.1; :"; :' &); sleep 97.1`,
+    "a storm of new sessions":
+      `(setsid sh -c 'while :; do setsid sleep 97.1 & sleep 0.01; done' &); sleep 97.1`,
+  })
+) {
+  Deno.test(
+    `F40: time-out kills ${name}, and leaves what an earlier job left`,
+    linux,
+    () =>
+      withRunner(async (link) => {
+        const before = await runJob(
+          link,
+          job([item("always", sh("setsid env -i /bin/sleep 96.1 >&- 2>&- &"))]),
+        );
+        assertEquals(before.exitCode, 0);
+        const end = await runJob(link, job([item("always", sh(script))], { timeoutMs: 300 }));
+        assertEquals(end.timedOut, true);
+        assert((end.escaped ?? []).length > 0);
+        await until(() => sleepers("97.1").length === 0, "all gone");
+        assertEquals(sleepers("96.1").length, 1);
+      }),
+  );
+}
+
+/** Processes that sleep exactly so long, by their command lines. */
+function sleepers(seconds: string): number[] {
+  const found: number[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (Deno.readTextFileSync(`/proc/${name}/cmdline`).endsWith(`sleep\0${seconds}\0`)) {
+        found.push(Number(name));
+      }
+    } catch {
+      // gone meanwhile
+    }
+  }
+  return found;
+}
+
 Deno.test(
   "F40: time-out kills the tree, also what ignores TERM or left the group, and reports it",
   linux,

@@ -15,6 +15,8 @@ import type { RunningJob } from "../runner/link.ts";
 
 /** Exit code of a run that was stopped by its time limit. Source: node-host.md 5.3. */
 const TIMEOUT_EXIT_CODE = 124;
+/** Processes named by number in a result. */
+const NAMED_ESCAPED = 20;
 /** Credit that never runs out in one run: what is not streamed is capped by `keepBytes` instead. */
 const UNLIMITED_CREDIT = 0x7fff_ffff;
 
@@ -159,7 +161,11 @@ function resultOf({ facts, end, output, stream }: ResultFacts): RunResult {
 /** F40: processes that left their group are named, also though they were killed. */
 function escapedText(end: JobEnd): string | null {
   if (!end.escaped || end.escaped.length === 0) return null;
-  return `killed processes that had left their group: ${end.escaped.join(", ")}`;
+  const more = end.escaped.length - NAMED_ESCAPED;
+  const named = end.escaped.slice(0, NAMED_ESCAPED).join(", ");
+  return `killed processes that had left their group: ${named}${
+    more > 0 ? ` and ${more} more` : ""
+  }`;
 }
 
 /** A gateway of ours reads all of it from the result: the event would only cost each run another round trip. */

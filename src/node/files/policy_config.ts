@@ -48,7 +48,7 @@ export class ConfigReader {
 
   /** Never rejects: a file that cannot be read denies what the approvals file does not allow. */
   async policy(): Promise<NodePolicyConfig> {
-    const stamp = fileStamp(this.#options.paths.configFile);
+    const stamp = await stampOf(this.#options.paths.configFile);
     if (this.#cached?.stamp === stamp) return this.#cached.policy;
     const policy = await this.load().then(policyConfigOf, (error) => {
       this.#options.log.warn("configuration cannot be read", { error: messageOf(error) });
@@ -57,6 +57,12 @@ export class ConfigReader {
     this.#cached = { stamp, policy };
     return policy;
   }
+}
+
+/** Of the link and of what it leads to: a configuration that is a link of ours is followed (decision 29). */
+async function stampOf(path: string): Promise<string> {
+  const target = await Deno.realPath(path).catch(() => path); // missing: the stamp says so
+  return target === path ? fileStamp(path) : `${fileStamp(path)} ${fileStamp(target)}`;
 }
 
 const NOTHING_ALLOWED: NodePolicyConfig = {

@@ -2,6 +2,7 @@
  * One job inside the runner: its credit, its input queue, its time limit and its groups.
  */
 import { systemClock } from "../../lib/clock.ts";
+import type { ProcessRow } from "../../platform/process/table.ts";
 import { type ExecEnd, runItems, runningTimer } from "./executor.ts";
 import { encodeFrame, encodeJson, FrameType, type JobEnd, type JobSpec } from "./frames.ts";
 
@@ -23,8 +24,7 @@ export function isMarked(pid: number): boolean {
 export class Job {
   /** No other job has run beside it so far. */
   ranAlone = true;
-  /** When it began, in the unit of the process table; `Infinity` where there is none. */
-  readonly startTicks = newestStart();
+  readonly #startTicks = ticksNow();
   /** Groups of all programs started so far. */
   readonly groups = new Set<number>();
   readonly #id: number;
@@ -118,6 +118,12 @@ export class Job {
     }
   }
 
+  /** Whether a process began in the time of this job; within one tick the numbers of processes tell. */
+  isOlderThan({ pid, startTicks }: ProcessRow): boolean {
+    if (startTicks !== this.#startTicks) return startTicks > this.#startTicks;
+    return pid > Math.min(...this.groups);
+  }
+
   addInput(bytes: Bytes): void {
     this.#inputs.push(bytes);
     this.#inputWaiters.splice(0).forEach((wake) => wake());
@@ -164,8 +170,8 @@ export class Job {
   }
 }
 
-/** Start of a process that begins now: nothing older belongs to the job. */
-function newestStart(): number {
+/** Now, in the unit of the process table; `Infinity` where there is none. */
+function ticksNow(): number {
   try {
     // Source: proc_uptime(5), proc_pid_stat(5): both count from boot; a hundred ticks are a second on every Linux.
     return Math.floor(parseFloat(Deno.readTextFileSync("/proc/uptime")) * 100);

@@ -127,7 +127,7 @@ class Runner {
       const rows = listProcesses() ?? [];
       const mine = (row: ProcessRow) =>
         job.owns(row.pid) ||
-        (job.ranAlone && row.startTicks >= job.startTicks && !isMarked(row.pid));
+        (job.ranAlone && job.isOlderThan(row) && !isMarked(row.pid));
       const roots = this.#adopted(rows).filter(mine).map((row) => row.pid);
       const escaped = withDescendants(roots, rows);
       if (escaped.length === 0) break;
