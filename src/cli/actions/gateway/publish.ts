@@ -8,6 +8,7 @@ import { statePaths } from "../../../config/paths.ts";
 import { loadHostFacts } from "../../../config/server/host_facts.ts";
 import { valueAt } from "../../../config/text/config_path.ts";
 import type { RunningGateway } from "../../../gateway/server.ts";
+import { messageOf } from "../../../lib/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { hostName } from "../../../platform/os.ts";
 import { type EndReason, exposeGateway } from "../../../remote/exposure.ts";
@@ -28,36 +29,37 @@ export async function publishGateway(
   io: Io,
 ): Promise<{ end(reason: EndReason): Promise<void> }> {
   const paths = statePaths(io.env);
-  const open = async () => {
-    const withdraw = await publishRunningGateway(paths, {
+  // Replaced in place: there is no moment at which a command does not find the gateway.
+  const record = () =>
+    publishRunningGateway(paths, {
       host: new URL(gateway.url.replace(/^ws/, "http")).hostname,
       port: gateway.port,
       tls: gateway.fingerprint !== undefined,
       fingerprint: gateway.fingerprint ?? null,
     });
-    const unexpose = await expose(gateway, values, io);
-    return async (reason: EndReason) => {
-      await Promise.all([unexpose(reason), withdraw()]);
-    };
-  };
   let shown = exposedFacts(gateway);
-  let close = await open();
+  const withdraw = await record();
+  let unexpose = await expose(gateway, values, io);
   let turn = Promise.resolve();
   const unfollow = gateway.onChange(() => {
     turn = turn.then(async () => {
       const now = exposedFacts(gateway);
       if (now === shown) return;
       shown = now;
-      await close("change");
-      close = await open();
+      await record();
+      await unexpose("change");
+      unexpose = await expose(gateway, values, io);
       io.out.aside(`listening on ${gateway.urls.join(" ")}`);
+    }).catch((error) => {
+      // F04: a disk that takes nothing is no reason to end a gateway that serves.
+      io.out.warn(`What others are told of this gateway is not up to date: ${messageOf(error)}`);
     });
   });
   return {
     async end(reason) {
       unfollow();
       await turn;
-      await close(reason);
+      await Promise.all([unexpose(reason), withdraw()]);
     },
   };
 }
