@@ -5,6 +5,7 @@
 import { any, bool, int, list, obj, oneOf, opt, record, str } from "../lib/schema.ts";
 import type { Infer } from "../lib/schema.ts";
 import { CLIENT_IDS, CLIENT_MODES } from "./client_ids.ts";
+import { MAX_SECRET_CHARS } from "./limits.ts";
 
 /** Longest name, label or version a client may send, in UTF-16 units. */
 const SHORT = 512;
@@ -24,10 +25,10 @@ const clientSchema = obj({
 });
 
 const authSchema = obj({
-  token: opt(str({ max: 4096 })),
-  bootstrapToken: opt(str({ max: 4096 })),
-  deviceToken: opt(str({ max: 4096 })),
-  password: opt(str({ max: 4096 })),
+  token: opt(str({ max: MAX_SECRET_CHARS })),
+  bootstrapToken: opt(str({ max: MAX_SECRET_CHARS })),
+  deviceToken: opt(str({ max: MAX_SECRET_CHARS })),
+  password: opt(str({ max: MAX_SECRET_CHARS })),
   approvalRuntimeToken: opt(str({ max: 4096 })),
   agentRuntimeIdentityToken: opt(str({ max: 4096 })),
 });

@@ -62,3 +62,6 @@ export const MAX_JSON_KEYS = 50_000;
 export const MAX_JSON_VALUES = 1_000_000;
 /** Characters of one number (N16: five megabytes of digits). */
 export const MAX_JSON_NUMBER_CHARS = 400;
+
+/** Longest secret in `connect.auth`, characters: a longer one could not be shown to any gateway. */
+export const MAX_SECRET_CHARS = 4096;

@@ -3,6 +3,7 @@
  * decision is pure; `server_plan.ts` fetches secrets and makes a missing token. Source: config-and-credentials.md 5.5.
  */
 import type { Secret } from "../../lib/secret.ts";
+import { MAX_SECRET_CHARS } from "../../protocol/limits.ts";
 import { type AuthMode, decideAuthMode } from "../credentials/auth_mode.ts";
 import type { BindDecision } from "./bind.ts";
 import type { CredentialFacts } from "../credentials/credentials.ts";
@@ -103,6 +104,15 @@ function checkMode({ auth, missing, tokenConfigured }: AuthCheckFacts): void {
     );
   }
   if (auth.mode === "trusted-proxy") checkTrustedProxy(auth, tokenConfigured);
+  const length = (auth.token ?? auth.password)?.reveal().length ?? 0;
+  if (length > MAX_SECRET_CHARS) {
+    throw refusal(
+      "GATEWAY_AUTH_NOT_CONFIGURED",
+      `gateway auth mode is ${auth.mode}, but ${auth.secretSource} has ${length} characters; ` +
+        `no client can send more than ${MAX_SECRET_CHARS}`,
+      "configure a shorter secret: 48 hex digits are plenty",
+    );
+  }
 }
 
 function checkTrustedProxy(auth: ServerAuth, tokenConfigured: boolean): void {

@@ -89,6 +89,11 @@ const REFUSALS: readonly Refusal[] = [
     starts: "gateway auth mode=trusted-proxy requires gateway.trustedProxies",
   },
   {
+    name: "a token no client can send",
+    gateway: { auth: { token: "k".repeat(4097) } },
+    starts: "gateway auth mode is token, but gateway.auth.token has 4097 characters",
+  },
+  {
     name: "bind custom without a host",
     gateway: { ...TOKEN, bind: "custom" },
     starts: "gateway.bind=custom requires gateway.customBindHost",
