@@ -28,6 +28,17 @@ export function ignoreStopSignals(): () => void {
   return onStopSignals(() => {/* its parent decides */});
 }
 
+/**
+ * Has a write beyond the file size limit fail like one on a full disk, instead of ending the process (F04): whoever listens
+ * for the signal survives it. The returned function undoes it.
+ */
+export function surviveFileSizeLimit(): () => void {
+  if (Deno.build.os === "windows") return () => {};
+  const listener = () => {/* the write fails with EFBIG, and whoever wrote says so */};
+  Deno.addSignalListener("SIGXFSZ", listener);
+  return () => Deno.removeSignalListener("SIGXFSZ", listener);
+}
+
 /** Exit code of a process ended by this signal, as shells report it. */
 export function exitCodeOf(signal: StopSignal): number {
   return 128 + ({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15, SIGBREAK: 21 } as const)[signal];

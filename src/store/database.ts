@@ -5,6 +5,7 @@
  */
 import { dirname } from "@std/path";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
+import { lstatOrMissing, refuseForeign } from "../platform/file_safety.ts";
 import { platformName } from "../platform/os.ts";
 
 /** `OCLW`: only a database with this application id is opened. */
@@ -44,8 +45,33 @@ function cannotOpen(path: string, why: string, hint: string): OpenclawError {
 export const restoreHint = (path: string): string =>
   `restore a backup, or start over (paired devices then ask for approval once more) with: mv "${path}" "${path}.broken"`;
 
+/** What SQLite keeps: the database and the files beside it. */
+const PARTS = ["", "-wal", "-shm", "-journal"];
+
+/**
+ * N40: SQLite follows links and waits for a FIFO, so that is looked at before. Whoever can write one of these files can
+ * pair devices; whoever can read them sees who is paired.
+ */
+async function requireOwn(path: string): Promise<void> {
+  for (const part of PARTS.map((suffix) => path + suffix)) {
+    const info = await lstatOrMissing(part);
+    if (info === undefined) continue;
+    try {
+      refuseForeign(part, info, false);
+    } catch (error) {
+      if (!(error instanceof OpenclawError)) throw error;
+      const hint = error.hint ?? "check the owner and mode of the state directory";
+      throw new OpenclawError("STORE_UNREADABLE", error.message, { hint, exitCode: 78 });
+    }
+    const isPrivate = platformName() === "windows" || ((info.mode ?? 0) & 0o077) === 0;
+    // A read-only state directory (F05): reading goes on.
+    if (!isPrivate) await Deno.chmod(part, 0o600).catch(() => {});
+  }
+}
+
 /** Reads the first 100 bytes without SQLite, so that a foreign or damaged file is not opened at all. */
 async function readHeader(path: string): Promise<Header> {
+  await requireOwn(path);
   const bytes = new Uint8Array(100);
   let size = 0;
   try {
@@ -139,6 +165,9 @@ export async function loadDatabase(path: string): Promise<LoadedDatabase> {
     return { records: await readRecords(path) };
   } catch (error) {
     if (error instanceof OpenclawError) throw error;
+    if (/is locked/i.test(messageOf(error))) {
+      throw cannotOpen(path, "another program keeps it locked", `fuser -v "${path}"`);
+    }
     if (!/unable to open|readonly|read-only/i.test(messageOf(error))) {
       throw cannotOpen(path, messageOf(error), restoreHint(path));
     }

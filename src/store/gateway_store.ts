@@ -67,13 +67,13 @@ export class GatewayStore extends Store implements Tables {
    */
   static async open(options: StoreOptions): Promise<GatewayStore> {
     const tables: Tables = {
-      devices: new Table("device"),
-      requests: new Table("request"),
-      answered: new Table("answered"),
-      joinCodes: new Table("join"),
-      approvals: new Table("approval"),
-      openApprovals: new Table("open-approval"),
-      seen: new Table("seen"),
+      devices: new Table("device", "deviceId", "publicKey", "roles", "approvedScopes", "tokens"),
+      requests: new Table("request", "requestId", "deviceId", "roles", "scopes", "refreshedAtMs"),
+      answered: new Table("answered", "requestId", "deviceId", "outcome"),
+      joinCodes: new Table("join", "setupId", "tokenHash", "scopes", "uses", "expiresAtMs"),
+      approvals: new Table("approval", "id", "status", "allowedDecisions", "resolver"),
+      openApprovals: new Table("open-approval", "id", "view", "requester", "expiresAtMs"),
+      seen: new Table("seen", "lastSeenAtMs"),
       meta: new Table("meta"),
     };
     return new GatewayStore(options, tables, await Store.load(options.path));

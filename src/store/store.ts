@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger, silentLogger } from "../lib/log.ts";
+import { surviveFileSizeLimit } from "../platform/signals.ts";
 import { loadDatabase, type LoadedDatabase, restoreDatabase, restoreHint } from "./database.ts";
 import type { StoreOp } from "./store_worker.ts";
 import type { Table } from "./table.ts";
@@ -59,6 +60,7 @@ export class Store {
   #degraded: string | undefined;
   #dropped = 0;
   #closed = false;
+  readonly #endSurviving: () => void;
 
   protected constructor(
     options: StoreOptions,
@@ -72,6 +74,7 @@ export class Store {
     this.#tables = tables;
     this.#degraded = from.degraded;
     fill(options.path, tables, from);
+    this.#endSurviving = surviveFileSizeLimit();
   }
 
   /** Reads the file for a subclass. Errors as of `loadDatabase`. */
@@ -147,6 +150,7 @@ export class Store {
     this.#cancelLater?.();
     await this.flush();
     await this.#writer.close();
+    this.#endSurviving();
   }
 
   #schedule(): void {
@@ -234,10 +238,10 @@ export class Store {
 }
 
 function fill(path: string, tables: readonly Table<unknown>[], from: LoadedDatabase): void {
-  const byKind = new Map(tables.map((table) => [table.kind, table.rows as Map<string, unknown>]));
+  const byKind = new Map(tables.map((table) => [table.kind, table]));
   for (const raw of from.records) {
     try {
-      byKind.get(raw.kind)?.set(raw.id, JSON.parse(raw.json));
+      byKind.get(raw.kind)?.restore(raw.id, JSON.parse(raw.json));
     } catch {
       throw new OpenclawError(
         "STORE_UNREADABLE",

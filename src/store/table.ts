@@ -2,6 +2,7 @@
  * One kind of record in memory. Reads come from here; changes go through `store.ts`, which also keeps them on disk.
  * Records are immutable: a change replaces the record.
  */
+import { isObject } from "../lib/objects.ts";
 
 /** Read side of a record kind. */
 export interface ReadTable<T> {
@@ -16,9 +17,21 @@ export class Table<T> implements ReadTable<T> {
   /** Name of the kind in the database; never change it. */
   readonly kind: string;
   readonly rows = new Map<string, T>();
+  /** Members without which a record is damaged; none = it is a single text. */
+  readonly #needed: readonly (keyof T & string)[];
 
-  constructor(kind: string) {
+  constructor(kind: string, ...needed: readonly (keyof T & string)[]) {
     this.kind = kind;
+    this.#needed = needed;
+  }
+
+  /** Takes a record as it was read from the disk. @throws {TypeError} when it is not one of this kind. */
+  restore(id: string, value: unknown): void {
+    const isWhole = this.#needed.length === 0
+      ? typeof value === "string"
+      : isObject(value) && this.#needed.every((key) => value[key] !== undefined);
+    if (!isWhole) throw new TypeError(`"${id}" is no ${this.kind}`);
+    this.rows.set(id, value as T);
   }
 
   get(id: string): T | undefined {

@@ -34,7 +34,9 @@ export class ApprovalBook {
     const book = new ApprovalBook(store, clock);
     const nowMs = clock.now();
     const over: [StoredApproval, Resolution][] = [];
-    for (const stored of store.openApprovals.values()) {
+    const oldestFirst = [...store.openApprovals.values()]
+      .sort((a, b) => a.createdAtMs - b.createdAtMs);
+    for (const stored of oldestFirst) {
       if (stored.expiresAtMs <= nowMs) {
         over.push([stored, ending("expired", "timeout", stored.expiresAtMs)]);
       } else if (stored.requester.deviceId === undefined) {

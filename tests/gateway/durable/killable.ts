@@ -6,6 +6,7 @@ const CHILD = new URL("./gateway_child.ts", import.meta.url).pathname;
 /** One running gateway process. */
 export interface KillableGateway {
   readonly url: string;
+  readonly pid: number;
   /** From exec to listening, milliseconds. */
   readonly startMs: number;
   connect(options: ConnectOptions): Promise<ScriptedPeer>;
@@ -44,6 +45,7 @@ export async function startKillable(stateDir: string): Promise<KillableGateway> 
   const peers: ScriptedPeer[] = [];
   return {
     url,
+    pid: child.pid,
     startMs: performance.now() - startedMs,
     async connect(options) {
       const peer = await ScriptedPeer.open(url, options);
