@@ -22,7 +22,7 @@ import { requireRuntime } from "./runtime.ts";
 /** Failures, wrong usage, refusals of configuration: there is a next step. Denials and interruptions speak for themselves. */
 const NEEDS_HINT: ReadonlySet<number> = new Set([1, 2, 78]);
 /** Exit codes of this file (decisions.md 17); commands and errors bring their own. */
-const EXIT = { ok: 0, failed: 1, readerGone: 141 };
+const EXIT = { ok: 0, failed: 1, refused: 78, readerGone: 141 };
 
 /** What a run of the command line may use. */
 export interface World {
@@ -64,8 +64,17 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
     const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
     return (await run(parsed.values as Parameters<typeof run>[0], io)) ?? EXIT.ok;
   } catch (error) {
-    return report(withHint(error, page), out, world.env);
+    const code = report(withHint(error, page), out, world.env);
+    if (code === EXIT.refused) await staysDown(world.env);
+    return code;
   }
+}
+
+/** A refused service is not started again (F30). */
+async function staysDown(env: Env): Promise<void> {
+  if (!env.OPENCLAW_SERVICE_KIND) return;
+  const scene = await import("./actions/services/scene.ts");
+  await scene.staysDown(env);
 }
 
 /** An installed service finds its secrets in a file; everything else loads nothing for this. */
@@ -112,8 +121,10 @@ function wantsJson(argv: readonly string[]): boolean {
   return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
 }
 
-function colourWanted(env: Env, noColor: boolean): boolean {
-  return !noColor && !env.NO_COLOR;
+/** `NO_COLOR` and `--no-color` win; `FORCE_COLOR` colours what goes to a file, too. */
+function colourWanted(env: Env, noColor: boolean): boolean | "always" {
+  if (noColor || env.NO_COLOR) return false;
+  return /^(?:|0|false)$/i.test(env.FORCE_COLOR ?? "") || "always";
 }
 
 /** `--profile` and `--dev` act as their environment variables do. */

@@ -49,6 +49,10 @@ export function launchdManager(host: ServiceHost): ServiceManager {
       await mustRunTool(host, "launchctl", ["kickstart", "-k", target(names)]);
     },
     status: (names) => status(host, pathOf(names), target(names)),
+    // KeepAlive knows no exit codes. The agent's file stays: `start` and the next logon load it again.
+    async giveUp(names) {
+      await bootout(names);
+    },
   };
 }
 

@@ -56,6 +56,8 @@ export interface ServiceManager {
   stop(names: ServiceNames): Promise<void>;
   restart(names: ServiceNames): Promise<void>;
   status(names: ServiceNames): Promise<ServiceStatus>;
+  /** Present where the manager starts again whatever ends: called by a refused service itself, so that it stays down (F30). */
+  giveUp?(names: ServiceNames): Promise<void>;
 }
 
 /** Choices of {@linkcode serviceManager}. */

@@ -21,7 +21,7 @@ const MAX_UNIT_BYTES = 256 * 1024;
 export function systemdManager(host: ServiceHost, scope: SystemdScope): ServiceManager {
   const system = new Systemd(host, scope);
   return {
-    label: "systemd",
+    label: scope.kind === "user" ? "systemd" : "systemd (system)",
     loadedText: "enabled",
     notLoadedText: "disabled",
     available: () => system.available(),
@@ -52,7 +52,7 @@ class Systemd {
   }
 
   async available(): Promise<Availability> {
-    const what = this.scope.kind === "user" ? "systemd user services" : "systemd";
+    const what = `systemd ${this.scope.kind} services`;
     const missing = (found: string): Availability => ({
       ok: false,
       reason: `${what} are not available here: ${found}`,
@@ -196,7 +196,8 @@ async function readUnit(path: string): Promise<ReadUnit | string | undefined> {
 }
 
 async function readUnitText(path: string): Promise<string | undefined> {
-  const file = await readOwned(path, { maxBytes: MAX_UNIT_BYTES });
+  // Units of the whole machine are root's; in an account's own folder root's word counts as well.
+  const file = await readOwned(path, { maxBytes: MAX_UNIT_BYTES, allowRootOwner: true });
   return file === undefined ? undefined : new TextDecoder().decode(file.bytes);
 }
 

@@ -62,6 +62,20 @@ Deno.test("install writes the agent, reads it back and loads it; restart, stop a
   await s.manager.uninstall(names);
 });
 
+Deno.test("F30: a refused service unloads itself, since launchd would start it again; its file stays", async () => {
+  await using s = await scene("exit 0");
+  const names = serviceNames("gateway", undefined);
+  await s.manager.install(planIn(s.dir, "gateway"), names);
+  await s.manager.giveUp?.(names);
+  assertEquals((await s.calls()).at(-1), "bootout gui/501/ai.openclaw.gateway");
+  assert(await Deno.stat(s.agent("ai.openclaw.gateway")));
+  await s.manager.start(names);
+  assertEquals((await s.calls()).slice(-2), [
+    `bootstrap gui/501 ${s.agent("ai.openclaw.gateway")}`,
+    "kickstart gui/501/ai.openclaw.gateway",
+  ]);
+});
+
 Deno.test("the tunnel's agent has its label, comes back and starts by itself, and replaces the older one", async () => {
   await using s = await scene("exit 0");
   const names = serviceNames("tunnel", undefined);

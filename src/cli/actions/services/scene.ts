@@ -2,6 +2,7 @@
  * Where services of one kind live on this machine, and what is told where there is no service manager.
  */
 import { quoteWord } from "../../../approvals/words.ts";
+import { readEnv } from "../../../config/env.ts";
 import { type StatePaths, statePaths } from "../../../config/paths.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { readRuntime } from "../../../node/files/runtime_file.ts";
@@ -12,7 +13,7 @@ import { type ServiceHost, systemBinDirs } from "../../../service/host.ts";
 import { type ServiceManager, serviceManager } from "../../../service/manager.ts";
 import { type ServiceKind, type ServiceNames, serviceNames } from "../../../service/plan.ts";
 import { readRunningGateway } from "../../connect/running_gateway.ts";
-import type { Io } from "../../terminal/io.ts";
+import type { Env, Io } from "../../terminal/io.ts";
 
 /** The service side of this machine for one kind. */
 export interface ServiceScene {
@@ -25,7 +26,7 @@ export interface ServiceScene {
 /** Finds out where services of `kind` live on this machine. */
 export async function serviceScene(
   kind: ServiceKind,
-  io: Io,
+  io: Pick<Io, "env">,
   system = false,
 ): Promise<ServiceScene> {
   const platform = platformName();
@@ -86,4 +87,15 @@ export async function mustBeAvailable(
     hint: hints.join("\n"),
     details: { hints, hintItems },
   });
+}
+
+/**
+ * Called when the service itself is refused with exit code 78: a manager that would start it again is told not to (F30).
+ * systemd and the script of a scheduled task know the code themselves.
+ */
+export async function staysDown(env: Env): Promise<void> {
+  const { serviceKind } = readEnv(env);
+  if (serviceKind === undefined) return;
+  const { manager, names } = await serviceScene(serviceKind, { env });
+  await manager.giveUp?.(names);
 }

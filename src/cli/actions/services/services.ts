@@ -157,24 +157,33 @@ export function runtimeLine(runtime: { status: string; pid?: number; detail?: st
   return `Runtime: ${runtime.status}${more ? ` (${more})` : ""}`;
 }
 
+async function notInstalled({ kind, verb, system }: ActionWish, io: Io): Promise<OpenclawError> {
+  const ways = `openclaw ${kind} install\nopenclaw ${kind} run   # in the foreground`;
+  const whole = system ? undefined : await serviceScene(kind, io, true);
+  const elsewhere = (await whole?.manager.status(whole.names))?.installed;
+  return new OpenclawError(
+    "SERVICE_NOT_INSTALLED",
+    `Cannot ${verb} the service: ${serviceTitle(kind)} is not installed` +
+      (elsewhere ? " for your account, only for the whole machine" : ""),
+    { hint: elsewhere ? `sudo openclaw ${kind} ${verb} --system` : ways },
+  );
+}
+
+interface ActionWish {
+  readonly kind: ServiceKind;
+  readonly verb: ServiceVerb;
+  readonly system: boolean;
+}
+
 /** `start`, `stop`, `restart` and `uninstall` of a service. */
-export async function actOnService(
-  wish: { readonly kind: ServiceKind; readonly verb: ServiceVerb; readonly system: boolean },
-  io: Io,
-): Promise<number> {
+export async function actOnService(wish: ActionWish, io: Io): Promise<number> {
   const scene = await serviceScene(wish.kind, io, wish.system);
   const status = await scene.manager.status(scene.names);
   const title = serviceTitle(wish.kind);
   if (!status.installed) {
     if (wish.verb === "start" || wish.verb === "restart") {
       if (wish.kind === "gateway") await mustNotRunHere(io);
-      throw new OpenclawError(
-        "SERVICE_NOT_INSTALLED",
-        `Cannot ${wish.verb} the service: ${title} is not installed`,
-        {
-          hint: `openclaw ${wish.kind} install\nopenclaw ${wish.kind} run   # in the foreground`,
-        },
-      );
+      throw await notInstalled(wish, io);
     }
     if (wish.kind === "gateway" && wish.verb === "stop") await mustNotRunHere(io);
     const message = wish.verb === "stop" ? `${title} disabled.` : `${title} is not installed.`;

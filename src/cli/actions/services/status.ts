@@ -1,6 +1,7 @@
 /**
  * The service part of `node status`, `gateway status` and `status`.
  */
+import { platformName } from "../../../platform/os.ts";
 import type { ServiceKind } from "../../../service/plan.ts";
 import type { ServiceStatus } from "../../../service/manager.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -15,12 +16,21 @@ export interface ServiceReport extends Omit<ServiceStatus, "installed"> {
   readonly notLoadedText: string;
 }
 
-/** Asks the system's service manager; without one, everything is simply not there. */
+/**
+ * Asks the system's service manager; without one, everything is simply not there. A service of the whole machine counts
+ * when the account has none.
+ */
 export async function serviceStatus(kind: ServiceKind, io: Io): Promise<ServiceReport> {
-  const { manager, names } = await serviceScene(kind, io);
+  const own = await reportOf(kind, io, false);
+  if (own.installed || platformName() !== "linux") return own;
+  const whole = await reportOf(kind, io, true);
+  return whole.installed ? whole : own;
+}
+
+async function reportOf(kind: ServiceKind, io: Io, system: boolean): Promise<ServiceReport> {
+  const { manager, names } = await serviceScene(kind, io, system);
   const { label, loadedText, notLoadedText } = manager;
-  const status = await manager.status(names);
-  return { label, loadedText, notLoadedText, ...status };
+  return { label, loadedText, notLoadedText, ...await manager.status(names) };
 }
 
 /** A service in one cell of a table. */
