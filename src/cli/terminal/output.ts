@@ -2,7 +2,8 @@
  * The only file that prints. The rules: results go to stdout, everything else to stderr. With `--json` stdout
  * carries exactly one JSON document, errors included. Every piece of text is made showable before it is
  * written (A16, A17), so nothing a device, a command or a gateway says reaches the terminal as a control
- * sequence; colour is added afterwards, by `styled` parts only, and only on a terminal without NO_COLOR.
+ * sequence; colour is added afterwards, by `styled` parts only, and only on a terminal or with FORCE_COLOR,
+ * never with NO_COLOR.
  */
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { type LogSink, renderJson, renderText } from "../../lib/log.ts";
@@ -47,7 +48,8 @@ export function styled(style: Style, text: string): Styled {
 /** Options of {@linkcode Output}. */
 export interface OutputOptions {
   readonly json: boolean;
-  readonly colour: boolean;
+  /** On a terminal, never, or `always`. */
+  readonly colour: boolean | "always";
 }
 
 const encoder = new TextEncoder();
@@ -154,7 +156,10 @@ export class Output {
       if (typeof part === "string") return showable(part);
       const [on, off] = SGR[part.style];
       const plain = showable(part.text);
-      return this.options.colour && isTerminal ? `\x1b[${on}m${plain}\x1b[${off}m` : plain;
+      const { colour } = this.options;
+      return colour === "always" || (colour && isTerminal)
+        ? `\x1b[${on}m${plain}\x1b[${off}m`
+        : plain;
     }).join("");
   }
 }

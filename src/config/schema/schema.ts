@@ -109,10 +109,14 @@ const exec = section({
     ...client,
   }),
   safeBinProfiles: mapOf(section({
-    minPositional: key(int({ min: 0 }), { summary: "Fewest operands", ...programs }),
-    maxPositional: key(int({ min: 0 }), { summary: "Most operands", ...programs }),
-    allowedValueFlags: key(texts(), { summary: "Flags with a value let through", ...programs }),
-    deniedFlags: key(texts(), { summary: "Flags refused", ...programs }),
+    minPositional: key(int({ min: 0 }), { summary: "Fewest operands", ...programs, ...client }),
+    maxPositional: key(int({ min: 0 }), { summary: "Most operands", ...programs, ...client }),
+    allowedValueFlags: key(texts(), {
+      summary: "Flags with a value let through",
+      ...programs,
+      ...client,
+    }),
+    deniedFlags: key(texts(), { summary: "Flags refused", ...programs, ...client }),
   })),
 }, [
   ...["host", "mode", "node", "pathPrepend", "commandHighlighting", "grantExpiryDays", "reviewer"],
