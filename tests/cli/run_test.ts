@@ -25,6 +25,14 @@ const codes: [name: string, result: Parameters<typeof exitCodeOf>[0], code: numb
   ["killed by TERM", { signal: "SIGTERM", success: false }, 143],
   ["no code at all", { success: false }, 1],
   ["success without a code", { success: true }, 0],
+  ["a code of Windows that ends in a zero byte", { exitCode: 0xc000_0100 }, 1],
+  ["a code of Windows", { exitCode: 0xc000_0005 }, 5],
+  ["256, which a system would cut to success", { exitCode: 256 }, 1],
+  ["a negative one", { exitCode: -1 }, 255],
+  ["a fraction", { exitCode: 0.5 }, 1],
+  ["beyond every integer", { exitCode: 1e300 }, 1],
+  ["zero of a run that failed", { exitCode: 0, success: false }, 1],
+  ["a signal nobody knows", { signal: "__proto__" }, 128],
 ];
 for (const [name, result, code] of codes) {
   Deno.test(`exitCodeOf(): ${name} is ${code}`, () => assertEquals(exitCodeOf(result), code));

@@ -47,11 +47,19 @@ const SIGNALS: Readonly<Record<string, number>> = {
 /** The exit code a finished run ends `nodes run` with. */
 export function exitCodeOf(result: RunResult): number {
   if (result.timedOut) return RUN_EXIT.timeout;
-  if (typeof result.exitCode === "number") return result.exitCode;
+  if (typeof result.exitCode === "number") return processCode(result.exitCode, result.success);
   if (result.error && /ENOENT|ENOTDIR/.test(result.error)) return RUN_EXIT.notFound;
   if (result.error && /EACCES|ENOEXEC/.test(result.error)) return RUN_EXIT.denied;
-  if (result.signal) return 128 + (SIGNALS[result.signal] ?? 0);
+  if (result.signal) {
+    return 128 + (Object.hasOwn(SIGNALS, result.signal) ? SIGNALS[result.signal] ?? 0 : 0);
+  }
   return result.success ? 0 : 1;
+}
+
+/** A code this system can end with: the low byte, as it would take it, but never 0 for what was no success. */
+function processCode(code: number, success: boolean | null | undefined): number {
+  if (code === 0) return success === false ? 1 : 0;
+  return Number.isSafeInteger(code) && (code & 0xff) !== 0 ? code & 0xff : 1;
 }
 
 /** What a person needs to know of a run besides its exit code. */
