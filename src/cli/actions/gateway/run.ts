@@ -9,8 +9,10 @@ import { createWhois } from "../../../config/server/tailscale_whois.ts";
 import type { FrameLogStyle } from "../../../gateway/peers/frame_log.ts";
 import type { RunningGateway } from "../../../gateway/server.ts";
 import { messageOf, OpenclawError } from "../../../lib/errors.ts";
+import { createLogger } from "../../../lib/log.ts";
 import { type Secret, secretOf } from "../../../lib/secret.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
+import { logUnexpected } from "../../../platform/unexpected.ts";
 import type { Io } from "../../terminal/io.ts";
 import { pageText } from "./page_text.ts";
 import { startInItsPlace, startWhenPortIsFree } from "./start.ts";
@@ -42,9 +44,16 @@ export async function runGateway(values: GatewayRunValues, io: Io): Promise<numb
   if (!asJson) await offerImport(statePaths(io.env), io);
   const flags = await flagsOf(values);
   const first = { io, asJson, force: values.force === true };
-  let end = await runOnce(values, flags, first);
-  while (end === "restart") end = await runOnce(values, flags, { ...first, force: false });
-  return 0;
+  const stopSurviving = logUnexpected(
+    createLogger({ subsystem: "gateway", sink: io.out.logSink(asJson) }),
+  );
+  try {
+    let end = await runOnce(values, flags, first);
+    while (end === "restart") end = await runOnce(values, flags, { ...first, force: false });
+    return 0;
+  } finally {
+    stopSurviving();
+  }
 }
 
 async function runOnce(

@@ -12,6 +12,7 @@ import { type RunningNode, startNode } from "../../../node/host.ts";
 import { loadNodeFile, type NodeFlags } from "../../../node/files/node_file.ts";
 import { readRuntime } from "../../../node/files/runtime_file.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
+import { logUnexpected } from "../../../platform/unexpected.ts";
 import { parseJoinLine } from "../../../protocol/setup_code.ts";
 import type { Io } from "../../terminal/io.ts";
 import { readStdinLine } from "../../terminal/stdin_line.ts";
@@ -48,6 +49,7 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
     log,
     ...(bootstrapToken ? { bootstrapToken } : {}),
   });
+  const stopSurviving = logUnexpected(log);
   const remove = onStopSignals((_signal, count) => void node.stop({ force: count > 1 }));
   if (values.untilStdinCloses) void stopWithStdin(node);
   if (values.untilJoined) void stopWhenJoined(node, paths.runtimeFile);
@@ -55,6 +57,7 @@ export async function runNode(values: NodeRunValues, io: Io): Promise<number> {
   if (toldNothing && !asJson && !readEnv(io.env).disableBonjour) void offerGateways(io);
   const code = await node.done;
   remove();
+  stopSurviving();
   if (values.removeAtEnd) await removeQuickstart(values.removeAtEnd);
   return code;
 }
