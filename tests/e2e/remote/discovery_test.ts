@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { namedMissing, startNamed } from "../../support/named.ts";
 import { type OtherMachine, otherMachine } from "../../support/netns.ts";
 import { startThere } from "./other_machine_scene.ts";
-import { freePort, run, type Running, start, TempHome } from "../program.ts";
+import { eventually, freePort, run, type Running, start, TempHome } from "../program.ts";
 
 const DOMAIN = "wide.test";
 
@@ -164,4 +164,32 @@ Deno.test("a gateway is found from another machine", async (t) => {
     assertEquals(wrong.code, 1);
     assertStringIncludes(wrong.stderr, "not a unicast domain name");
   });
+
+  await t.step(
+    "mdns.mode minimal tells less, off tells nothing; a stopped gateway leaves the zone",
+    async () => {
+      const file = `${home.path}/gateway/openclaw.json`;
+      const mode = async (name: string) => {
+        const before = scene.gateway.said.match(/announced on|listening on/g)?.length ?? 0;
+        const config = JSON.parse(await Deno.readTextFile(file));
+        config.discovery.mdns.mode = name;
+        await Deno.writeTextFile(file, JSON.stringify(config), { mode: 0o600 });
+        const after = () => scene.gateway.said.match(/announced on|listening on/g)?.length ?? 0;
+        await eventually("it follows", () => after() > before, 15_000);
+      };
+      const beacon = async () => {
+        const said = await scene.there(["gateway", "discover", "--json", "--timeout", "1200"]);
+        return JSON.parse(said).beacons.find((b: { port: number }) => b.port === port);
+      };
+      await mode("minimal");
+      const { sshPort, cliPath, gatewayTlsFingerprintSha256 } = await beacon();
+      assertEquals([sshPort, cliPath, gatewayTlsFingerprintSha256], [undefined, undefined, pin]);
+      await mode("off");
+      assertEquals(await beacon(), undefined);
+      const zone = () => Deno.readTextFile(`${home.path}/gateway/dns/${DOMAIN}.db`);
+      assertStringIncludes(await zone(), " SRV ");
+      await scene.gateway.end("SIGTERM");
+      assert(!/ (SRV|PTR) /.test(await zone()), await zone());
+    },
+  );
 });
