@@ -3,7 +3,14 @@
  * behind it. It does not validate JSON; the parser does. Attacks stopped: N16 (depth, keys, digits),
  * N17 (`__proto__`, a key given twice). Source: decision 30.
  */
-import { MAX_JSON_DEPTH, MAX_JSON_KEYS, MAX_JSON_NUMBER_CHARS, MAX_JSON_VALUES } from "./limits.ts";
+import {
+  MAX_JSON_DEPTH,
+  MAX_JSON_KEY_CHARS,
+  MAX_JSON_KEYS,
+  MAX_JSON_KEYS_CHARS,
+  MAX_JSON_NUMBER_CHARS,
+  MAX_JSON_VALUES,
+} from "./limits.ts";
 
 /** Why a text was refused; `undefined` = may be parsed. */
 export type ScanProblem =
@@ -11,11 +18,12 @@ export type ScanProblem =
   | "too many keys"
   | "too many values"
   | "number too long"
+  | "key too long"
   | "duplicate key"
   | "forbidden key"
   | undefined;
 
-const QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a, COMMA = 0x2c;
+const BLANK = 0x20, QUOTE = 0x22, BACKSLASH = 0x5c, COLON = 0x3a, COMMA = 0x2c;
 const OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_ARRAY = 0x5b, CLOSE_ARRAY = 0x5d;
 
 /** Keys of one object are compared one by one up to here, through a set beyond. */
@@ -30,16 +38,18 @@ const isObject = new Uint8Array(MAX_JSON_DEPTH + 1);
 /** Looks through `text`; linear, without allocating for ordinary frames. */
 export function scanJson(text: string): ScanProblem {
   const manyKeys: (Set<string> | undefined)[] = [];
-  let depth = 0, keys = 0, values = 0, stringStart = 0, stringEnd = -1;
+  let depth = 0, keys = 0, keyChars = 0, values = 0, stringStart = 0, stringEnd = -1;
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i);
+    if (char <= BLANK) continue;
     if (char === QUOTE) {
       stringStart = i + 1;
       stringEnd = endOfString(text, stringStart);
       if (stringEnd < 0) return undefined; // unterminated: the parser says so
       i = stringEnd;
     } else if (char === COLON) {
-      if (++keys > MAX_JSON_KEYS) return "too many keys";
+      keyChars += stringEnd - stringStart;
+      if (++keys > MAX_JSON_KEYS || keyChars > MAX_JSON_KEYS_CHARS) return "too many keys";
       if (isObject[depth] !== 1) continue;
       const problem = noteKey(text, stringStart, stringEnd, depth, manyKeys);
       if (problem !== undefined) return problem;
@@ -65,12 +75,27 @@ function isNumberChar(char: number): boolean {
   return (char >= 0x30 && char <= 0x39) || char === 0x2d || char === 0x2b || char === 0x2e;
 }
 
+/** Escaped quotes that are looked for one by one; a string with more is read character by character. */
+const FEW_ESCAPES = 16;
+
 /** Index of the closing quote, or -1. `indexOf` makes long strings cheap. */
 function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start); end >= 0; end = text.indexOf('"', end + 1)) {
+  let end = text.indexOf('"', start);
+  for (let escapes = 0; end >= 0; end = text.indexOf('"', end + 1)) {
     let back = end - 1;
     while (back >= start && text.charCodeAt(back) === BACKSLASH) back--;
     if ((end - 1 - back) % 2 === 0) return end;
+    if (++escapes === FEW_ESCAPES) return endOfEscaped(text, end + 1);
+  }
+  return -1;
+}
+
+/** As {@linkcode endOfString}, from a place that no backslash stands before. */
+function endOfEscaped(text: string, start: number): number {
+  for (let i = start; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === BACKSLASH) i++;
+    else if (char === QUOTE) return i;
   }
   return -1;
 }
@@ -83,6 +108,8 @@ function noteKey(
   manyKeys: (Set<string> | undefined)[],
 ): ScanProblem {
   const length = end - start;
+  // Keys are compared with each other: long ones that differ at their end would take a second.
+  if (length > MAX_JSON_KEY_CHARS) return "key too long";
   const hasEscape = holdsBackslash(text, start, end);
   if (!hasEscape && length === 9 && text.startsWith("__proto__", start)) return "forbidden key";
   const count = keyCount[depth] ?? 0;

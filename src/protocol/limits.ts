@@ -58,6 +58,9 @@ export const APPROVAL_LIFETIME_MS = 1_800_000;
 export const MAX_JSON_DEPTH = 64;
 /** Object keys in one frame (N16). */
 export const MAX_JSON_KEYS = 50_000;
+/** Characters of one object key, and of all in one frame (N16). */
+export const MAX_JSON_KEY_CHARS = 4_096;
+export const MAX_JSON_KEYS_CHARS = 4 * 1024 * 1024;
 /** Array elements and members in one frame; bounds the time `JSON.parse` can take. */
 export const MAX_JSON_VALUES = 1_000_000;
 /** Characters of one number (N16: five megabytes of digits). */

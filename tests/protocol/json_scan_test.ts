@@ -5,6 +5,9 @@ const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 const keys = (count: number) =>
   `{${Array.from({ length: count }, (_, n) => `"k${n}":0`).join(",")}}`;
 
+/** More escaped quotes than are looked for one by one. */
+const E = '\\"'.repeat(40);
+
 const ROWS: readonly [name: string, text: string, problem: ReturnType<typeof scanJson>][] = [
   ["an ordinary frame", `{"type":"req","id":"1","method":"health","params":{}}`, undefined],
   ["64 levels", nested(64), undefined],
@@ -27,6 +30,16 @@ const ROWS: readonly [name: string, text: string, problem: ReturnType<typeof sca
   ["constructor is an ordinary key", `{"constructor":1}`, undefined],
   ["__proto__ as a value", `{"a":"__proto__"}`, undefined],
   ["an escaped quote in a string", `{"a\\"b":1,"a":"\\\\"}`, undefined],
+  ["a key of 4,096 characters", `{"${"k".repeat(4_096)}":1}`, undefined],
+  ["N16 variant: a key of 4,097 characters", `{"${"k".repeat(4_097)}":1}`, "key too long"],
+  [
+    "N16 variant: 5 MB of keys that differ at their end",
+    `{${Array.from({ length: 1_250 }, (_, n) => `"${"k".repeat(4_000)}${n}":0`)}}`,
+    "too many keys",
+  ],
+  ["N17 variant: a key twice behind many escapes", `{"x":"${E}","b":1,"b":2}`, "duplicate key"],
+  ["N17 variant: a key twice inside many escapes", `{"x":"${E},\\"b\\":1,\\"b\\":2"}`, undefined],
+  ["a backslash that ends a text of many escapes", `{"x":"${E}\\\\","b":1}`, undefined],
   ["text without an end is left to the parser", `{"a":"`, undefined],
 ];
 
