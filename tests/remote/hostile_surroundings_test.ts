@@ -67,6 +67,48 @@ scene("F25: the reason of a failure is told under LogLevel QUIET, too", async (f
   assertEquals(error.code, "SSH_AUTH_FAILED", error.message);
 });
 
+scene(
+  "F25: a key agent that never answers does not hang a command, and leaves no ssh",
+  async (facts) => {
+    const path = join(facts.dir, "agent");
+    using agent = Deno.listen({ transport: "unix", path });
+    const asked: Deno.Conn[] = [];
+    const accepting = (async () => {
+      for await (const conn of agent) asked.push(conn);
+    })();
+    const text = await Deno.readTextFile(facts.sshd.configFile);
+    await Deno.writeTextFile(
+      facts.sshd.configFile,
+      text.replace("IdentityAgent none", `IdentityAgent ${path}`),
+    );
+    const wish = { ...facts.wish, readyMs: 1_500 };
+    for (const open of [openTunnel, (w: typeof wish) => joinShared(w, facts.around, 30)]) {
+      const error = await assertRejects(async () => await open(wish, facts.around), OpenclawError);
+      assertEquals(error.code, "TUNNEL_NOT_READY");
+      const endMs = performance.now() + 4_000;
+      while ((await processesWith(facts.sshd.configFile)).length > 0) {
+        assert(performance.now() < endMs, "ssh stays");
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    assert(asked.length > 0, "the agent was asked");
+    asked.forEach((conn) => conn.close());
+    agent.close();
+    await accepting;
+  },
+);
+
+scene("F25: a host that accepts and says nothing is given up, and named", async (facts) => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = silent.addr as Deno.NetAddr;
+  const accepted = silent.accept();
+  const text = await Deno.readTextFile(facts.sshd.configFile);
+  await Deno.writeTextFile(facts.sshd.configFile, text.replace(/Port \d+/, `Port ${port}`));
+  const error = await assertRejects(() => openTunnel(facts.wish, facts.around), OpenclawError);
+  assertEquals(error.code, "SSH_UNREACHABLE", error.message);
+  (await accepted).close();
+});
+
 const folders: [name: string, path: string][] = [
   ["that is too long for a socket", "x".repeat(120)],
   ["with a blank and quotes", `a "b" 'c'`],
