@@ -174,6 +174,10 @@ export class Running implements AsyncDisposable {
     }
     const status = await this.status;
     await this.#reading;
+    const unexpected = /^.*unexpected failure, going on.*$/m.exec(this.#text)?.[0];
+    if (unexpected !== undefined) {
+      throw new Error(`it went on after a fault of its own: ${unexpected}`);
+    }
     return status;
   }
 
