@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { IDENTITY_COMMAND, readIdentity, verifyArgs } from "../../src/remote/ssh_verify.ts";
+import {
+  askIdentity,
+  IDENTITY_COMMAND,
+  readIdentity,
+  verifyArgs,
+} from "../../src/remote/ssh_verify.ts";
+import { sshEnvironment } from "../../src/remote/tunnel.ts";
+import { sshdMissing, startSshd } from "../support/sshd.ts";
 
 Deno.test("N37: verifyArgs() forwards nothing, asks nothing and ends its options before the host", () => {
   const args = verifyArgs({
@@ -34,3 +41,34 @@ for (const [name, text, id] of answers) {
   Deno.test(`readIdentity() reads an answer: ${name}`, () =>
     assertEquals(readIdentity(text)?.deviceId, id));
 }
+
+Deno.test("an ssh configuration with a command, a terminal and forwards of its own does not stand in the way", async () => {
+  const missing = await sshdMissing();
+  if (missing) return console.log(`skipped: ${missing}`);
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const answer = `{"deviceId":"d","publicKey":"k"}`;
+  const sshd = await startSshd({
+    serverLines: [`ForceCommand printf %s '${answer}'`],
+    clientLines: [
+      "RemoteCommand /bin/cat",
+      "RequestTTY force",
+      "PermitLocalCommand yes",
+      "LocalCommand sleep 100",
+      `LocalForward 127.0.0.1:${port} 127.0.0.1:1`,
+      "LogLevel QUIET",
+    ],
+  });
+  try {
+    const target = { user: undefined, host: "gw", port: sshd.port };
+    const facts = { target, identity: undefined, configFile: sshd.configFile, timeoutMs: 7_000 };
+    const identity = await askIdentity(facts, {
+      path: "/usr/bin/ssh",
+      env: sshEnvironment(Deno.env.toObject()),
+      signal: new AbortController().signal,
+    });
+    assertEquals(identity, { deviceId: "d", publicKey: "k" });
+  } finally {
+    await sshd.close();
+  }
+});
