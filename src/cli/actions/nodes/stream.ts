@@ -40,6 +40,8 @@ export class RunStream {
   #consumedSeq = 0;
   #wakeStdin: (() => void) | undefined;
   #ended = false;
+  /** What writing the output failed with. */
+  #failure: { readonly error: unknown } | undefined;
   /** Rejects when a write failed (the reader of stdout is gone); never resolves. */
   readonly broken: Promise<never>;
   #fail: (error: unknown) => void = () => {};
@@ -75,7 +77,10 @@ export class RunStream {
     this.#writing = this.#writing.then(async () => {
       if (bytes) await this.write(stream, bytes);
       this.#acknowledge(seq);
-    }).catch((error) => this.#fail(error));
+    }).catch((error) => {
+      this.#failure ??= { error };
+      this.#fail(error);
+    });
   }
 
   /** One acknowledgement covers all before it, so a fast stream sends few. */
@@ -90,11 +95,13 @@ export class RunStream {
       );
   }
 
-  /** Waits until everything that arrived is written. */
+  /** Waits until everything that arrived is written. Throws what a write failed with. */
   async finish(): Promise<void> {
     this.#ended = true;
     this.#wakeStdin?.();
     await this.#writing;
+    // The answer of the run may have been faster than the failed write of its last output.
+    if (this.#failure) throw this.#failure.error;
   }
 
   /** Sends stdin until its end or the end of the run. */
