@@ -54,19 +54,19 @@ async function overTlsHint({ url, source }: Target, { words }: Io): Promise<stri
   });
 }
 
-/** Not reached, or reached and refused: the two need different next steps. */
+/** Not reached, or reached and no session came of it: the two need different next steps. */
 function failureText(error: OpenclawError, target: Target): string {
   const told = error.message.replace(/^Cannot connect to "[^"]*": /, "");
   const reason = told.replace(
     /^(.*) after (\d+) ms \(timed out\)$/,
     "gateway timeout after $2ms: $1",
   );
-  return told === error.message && !TRANSPORT_CODES.has(error.code)
-    ? `Gateway connect failed: ${reason}`
-    : `Gateway not reachable at ${target.url}: ${reason}`;
+  return NOT_REACHED.has(error.code)
+    ? `Gateway not reachable at ${target.url}: ${reason}`
+    : `Gateway connect failed: ${reason}`;
 }
 
-const TRANSPORT_CODES: ReadonlySet<string> = new Set([
+const NOT_REACHED: ReadonlySet<string> = new Set([
   "CONNECTION_REFUSED",
   "CONNECTION_FAILED",
   "CONNECTION_LOST",

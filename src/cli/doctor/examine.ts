@@ -212,9 +212,11 @@ function findingOf(error: unknown, facts: FindingFacts): Finding {
 
 /** Puts the facts of this failure into a command. */
 function fill(command: string, error: OpenclawError, { target, io, values }: FindingFacts): string {
+  if (!command.includes("<")) return command;
   const { details = {} } = error;
   const { stateDir, gatewayLockFile } = statePaths(io.env);
-  const url = target?.url ?? wssIn(error.message) ?? "wss://gateway.example:18789";
+  const given = typeof details.url === "string" ? details.url : undefined;
+  const url = target?.url ?? given ?? wssIn(error.message) ?? "wss://gateway.example:18789";
   const { hostname, port } = new URL(url.replace(/^ws/, "http"));
   const facts: Record<string, unknown> = {
     host: hostname,
@@ -226,6 +228,7 @@ function fill(command: string, error: OpenclawError, { target, io, values }: Fin
     observed: details.observed ?? details.actual,
     requestId: details.requestId,
     kind: details.kind,
+    path: details.path,
     node: values.node,
     argv: values.argv.length > 0 ? values.argv.map(quoteWord).join(" ") : "true",
     stateDir,

@@ -2,9 +2,14 @@
  * What every failure on the way to a gateway means: which hop is broken, why, and the one command to type next.
  * Data only; walking the hops is `examine.ts`. What lies behind the gateway is `node_table.ts`.
  */
+import { CREDENTIAL_DIAGNOSES } from "./credential_table.ts";
 import type { Diagnosis } from "./hops.ts";
 import { NODE_DIAGNOSES } from "./node_table.ts";
 import { START_DIAGNOSES } from "./start_table.ts";
+
+const WHO_LISTENS = "openclaw gateway status   # on the gateway's machine: who holds the port";
+const PIN_OBSERVED = "openclaw config set gateway.remote.tlsFingerprint <observed>   " +
+  "# if openclaw gateway fingerprint says so on the gateway";
 
 /** By error code of the connection attempt. */
 export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
@@ -13,10 +18,15 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "the configuration file cannot be used",
     command: "openclaw config validate",
   },
-  PROFILE_INVALID: { hop: "config", cause: "the profile name cannot be used" },
+  PROFILE_INVALID: {
+    hop: "config",
+    cause: "the profile name cannot be used",
+    command: "openclaw --profile work doctor   # small letters, digits, - and _",
+  },
   FILE_UNSAFE: {
     hop: "config",
     cause: "a file with secrets belongs to, or can be written by, somebody else",
+    command: "ls -la <stateDir>",
   },
   STATE_READ_ONLY: {
     hop: "config",
@@ -46,7 +56,11 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "remote mode without an address",
     command: "openclaw config set gateway.remote.url wss://gateway.example:18789",
   },
-  ENDPOINT_MALFORMED: { hop: "config", cause: "the gateway's address cannot be read" },
+  ENDPOINT_MALFORMED: {
+    hop: "config",
+    cause: "the gateway's address cannot be read",
+    command: "openclaw config get gateway.remote.url",
+  },
   PLAINTEXT_REFUSED: {
     hop: "config",
     cause: "plaintext ws:// to another machine would show the token to the network",
@@ -100,7 +114,11 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
       "the port accepts connections and then says nothing: a stuck gateway, or another service",
     command: "openclaw gateway status   # on the gateway's machine",
   },
-  CONNECTION_FAILED: { hop: "tcp", cause: "the connection could not be made" },
+  CONNECTION_FAILED: {
+    hop: "tcp",
+    cause: "the connection could not be made",
+    command: "openclaw gateway probe",
+  },
   CONNECTION_LOST: {
     hop: "upgrade",
     cause: "the other side closed at once: TLS against plaintext, or not a gateway",
@@ -125,13 +143,13 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   TLS_CERTIFICATE_NAME: {
     hop: "tls",
     cause: "the certificate is for another host name",
-    command: "openclaw config set gateway.remote.tlsFingerprint <observed>",
+    command: PIN_OBSERVED,
   },
-  TLS_FAILED: { hop: "tls", cause: "the TLS handshake failed" },
+  TLS_FAILED: { hop: "tls", cause: "the TLS handshake failed", command: WHO_LISTENS },
   TLS_UNTRUSTED: {
     hop: "pin",
     cause: "the certificate is self-signed and no fingerprint is pinned",
-    command: "openclaw config set gateway.remote.tlsFingerprint <observed>",
+    command: PIN_OBSERVED,
   },
   TLS_PIN_MISMATCH: {
     hop: "pin",
@@ -162,6 +180,7 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   HTTP_REFUSED: {
     hop: "upgrade",
     cause: "an HTTP server answered and refused the WebSocket upgrade",
+    command: WHO_LISTENS,
   },
   UPGRADE_REDIRECTED: {
     hop: "upgrade",
@@ -190,102 +209,31 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     cause: "the gateway takes no more connections now: it stops, or too many wait to authenticate",
     command: "openclaw doctor --timeout 30s",
   },
-  NOT_A_GATEWAY: { hop: "upgrade", cause: "something answers there, but it is not a gateway" },
+  NOT_A_GATEWAY: {
+    hop: "upgrade",
+    cause: "something answers there, but it is not a gateway",
+    command: WHO_LISTENS,
+  },
   HANDSHAKE_TIMEOUT: {
     hop: "challenge",
     cause: "connected, but no gateway greeting came: another service, or a stuck gateway",
     command: "openclaw gateway health --timeout 30s",
   },
-  HANDSHAKE_FAILED: { hop: "challenge", cause: "the greeting was not that of a gateway" },
-  PROTOCOL_MISMATCH: { hop: "challenge", cause: "the gateway speaks another protocol version" },
-  GATEWAY_STARTING: { hop: "challenge", cause: "the gateway is still starting" },
-  GATEWAY_URL_CREDENTIALS_MISSING: {
-    hop: "credential",
-    cause: "an address was given by hand, and stored secrets are never sent there",
-    command: "openclaw doctor --url <url> --token <token>",
+  HANDSHAKE_FAILED: {
+    hop: "challenge",
+    cause: "the greeting was not that of a gateway",
+    command: WHO_LISTENS,
   },
-  GATEWAY_SECRET_REF_UNAVAILABLE: {
-    hop: "credential",
-    cause: "the configured secret reference has no value now",
-    command: "openclaw config get gateway.auth",
+  PROTOCOL_MISMATCH: {
+    hop: "challenge",
+    cause: "the gateway speaks another protocol version",
+    command: "openclaw --version   # here, and on the gateway's machine",
   },
-  AUTH_TOKEN_MISSING: {
-    hop: "credential",
-    cause: "the gateway wants a token and none is configured here",
-    command: "export OPENCLAW_GATEWAY_TOKEN=<token>",
-  },
-  AUTH_TOKEN_EMPTY: {
-    hop: "credential",
-    cause: "a token is configured here, but it is blank; a blank one counts as none",
-    command: "export OPENCLAW_GATEWAY_TOKEN=<token>",
-  },
-  AUTH_WRONG_SOURCE: {
-    hop: "credential",
-    cause: "the environment overrides the configuration, and its value is not the gateway's",
-    command: "unset OPENCLAW_GATEWAY_<kind>",
-  },
-  AUTH_TOKEN_MISMATCH: {
-    hop: "credential",
-    cause: "the token is not the gateway's",
-    command: "openclaw config get gateway.auth.token --reveal   # on the gateway",
-  },
-  AUTH_PASSWORD_MISSING: {
-    hop: "credential",
-    cause: "the gateway wants a password and none is configured here",
-    command: "export OPENCLAW_GATEWAY_PASSWORD=<password>",
-  },
-  AUTH_PASSWORD_MISMATCH: {
-    hop: "credential",
-    cause: "the password is not the gateway's",
-    command: "openclaw config get gateway.auth.password --reveal   # on the gateway",
-  },
-  AUTH_DEVICE_TOKEN_MISMATCH: {
-    hop: "credential",
-    cause:
-      "the stored device token is not valid any more; it was dropped, a new one comes with the next pairing",
-    command: "openclaw doctor",
-  },
-  AUTH_BOOTSTRAP_TOKEN_INVALID: {
-    hop: "credential",
-    cause: "the join line was used up, revoked or is too old",
-    command: "openclaw devices join-code   # on the gateway",
-  },
-  AUTH_RATE_LIMITED: {
-    hop: "credential",
-    cause: "too many failed attempts; the gateway waits before it listens to this address again",
+  GATEWAY_STARTING: {
+    hop: "challenge",
+    cause: "the gateway is still starting",
     command: "openclaw doctor --timeout 30s",
   },
-  CLOCK_SKEW: {
-    hop: "credential",
-    cause: "this machine's clock and the gateway's differ too much for what they show each other",
-    command: "date -u   # on both machines",
-  },
-  AUTH_ANSWER_LATE: {
-    hop: "credential",
-    cause:
-      "the gateway greets and then holds back its answer, as it does after several wrong credentials from its own machine",
-    command: "openclaw doctor --timeout 15s   # long enough for the answer",
-  },
-  AUTH_IDENTITY_HEADER_REQUIRED: {
-    hop: "credential",
-    cause: "the gateway lets in only what comes through its proxy, which names the user",
-    command: "openclaw config get gateway.auth.trustedProxy   # on the gateway",
-  },
-  TOKEN_STORE_UNREADABLE: {
-    hop: "credential",
-    cause: "the file with this machine's device tokens is broken",
-    command: "mv <stateDir>/identity/operator-tokens.json /tmp/",
-  },
-  DEVICE_KEY_UNUSABLE: { hop: "credential", cause: "this machine's own key cannot be used" },
-  PAIRING_REQUIRED: {
-    hop: "pairing",
-    cause: "the gateway knows the secret, but not this device",
-    command: "openclaw devices approve <requestId>   # on the gateway",
-  },
-  PAIRING_SCOPE_UPGRADE: {
-    hop: "pairing",
-    cause: "this device is paired, but not for what was asked",
-    command: "openclaw devices approve <requestId>   # on the gateway",
-  },
+  ...CREDENTIAL_DIAGNOSES,
   ...NODE_DIAGNOSES,
 };

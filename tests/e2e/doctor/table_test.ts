@@ -51,6 +51,23 @@ Deno.test("doctor: at least 30 injected faults are each found with their code in
   });
 });
 
+/** Facts the doctor fills in, and those a person has to know. */
+const FACTS: ReadonlySet<string> = new Set([
+  ...["host", "port", "url", "wss-url", "http-url", "actualUrl", "observed", "requestId"],
+  ...["kind", "path", "node", "argv", "stateDir", "lockFile"],
+  ...["token", "password", "pin", "user", "gateway host", "proxy address"],
+]);
+
+Deno.test("doctor: every diagnosis has a cause and one command, with facts that can be had", () => {
+  for (const [code, { cause, command }] of Object.entries(DIAGNOSES)) {
+    assert(cause !== "" && command !== undefined, code);
+    assert(/^(openclaw|export|unset|ls|mv|df|date|cat|ip|getent|curl) /.test(command), command);
+    for (const [, fact = ""] of command.matchAll(/<([^>]+)>/g)) {
+      assert(FACTS.has(fact), `${code}: <${fact}>`);
+    }
+  }
+});
+
 Deno.test("README: every code of Troubleshooting is one of the doctor's and has its fault in the table", async () => {
   const readme = await Deno.readTextFile(new URL("../../../README.md", import.meta.url));
   const section = readme.split("\n## ").find((part) => part.startsWith("Troubleshooting")) ?? "";
