@@ -192,13 +192,13 @@ function applyChange(text: string, change: ConfigChange): string {
 
 /** Section 3: what is shown instead of a secret must not become the secret. */
 function refuseRedacted(value: unknown, path: string): void {
-  const found = value === REDACTED || (Array.isArray(value) && value.includes(REDACTED));
-  if (found) {
+  if (value === REDACTED) {
     throw new OpenclawError(
       "CONFIG_INVALID",
       `Config validation failed: ${path}: ${REDACTED} is what is shown instead of a secret`,
     );
   }
+  if (Array.isArray(value)) value.forEach((item, i) => refuseRedacted(item, `${path}[${i}]`));
   if (isObject(value)) {
     for (const [key, item] of Object.entries(value)) refuseRedacted(item, `${path}.${key}`);
   }
