@@ -36,7 +36,7 @@ export async function connectFailure(error: unknown, target: CliTarget, io: Io):
     exitCode: error.exitCode,
     retryable: error.retryable,
     details: { ...error.details, context: contextOf(target) },
-    hint: overTls ?? conflict ?? drift ?? hintFor(error, target) ?? error.hint ?? "openclaw status",
+    hint: overTls ?? conflict ?? drift ?? hintFor(error, target) ?? error.hint ?? "openclaw doctor",
   });
 }
 
@@ -78,7 +78,7 @@ function hintFor(error: OpenclawError, target: Target): string | undefined {
   const local = target.source === "local";
   switch (error.code) {
     case "CONNECTION_REFUSED":
-      return local ? "openclaw gateway run" : "openclaw status --deep";
+      return local ? "openclaw gateway run" : "openclaw doctor";
     case "TLS_NOT_SPOKEN":
       return `use ${target.url.replace(/^wss:/, "ws:")}: this port does not speak TLS`;
     case "NOT_A_GATEWAY":

@@ -173,7 +173,7 @@ Deno.test("gateway status: not running, refused and answering, with exit codes f
     const refused = await run(stranger, ["gateway", "status", "--require-rpc"]);
     assertEquals(refused.code, 1);
     assertStringIncludes(refused.stdout, "Read probe: reached, but refused - ");
-    assertStringIncludes(refused.stdout, "Probe note: gateway.mode is remote");
+    assertStringIncludes(refused.stdout, "Gateway: none on this machine (gateway.mode is remote)");
     assert(!refused.stderr.includes("gateway run"), "it runs");
 
     await using owner = await tempState(
@@ -183,6 +183,7 @@ Deno.test("gateway status: not running, refused and answering, with exit codes f
     const up = await run(owner, ["gateway", "status", "--require-rpc"]);
     assertEquals(up.code, 0, up.stdout);
     assertMatch(up.stdout, /Read probe: ok \(\d+ms\)\nCapability: admin-capable/);
+    assertMatch(up.stdout, /Gateway: bind=loopback \(\S+\), port=\d+/);
     const { rpc, service, extraServices } = JSON.parse(
       (await run(owner, ["gateway", "status", "--json"])).stdout,
     );

@@ -7,6 +7,7 @@ import { loadConfig } from "../../../config/file/load.ts";
 import { statePaths } from "../../../config/paths.ts";
 import { previewServerPlan } from "../../../config/server/server_plan.ts";
 import { isOpenclawError, messageOf } from "../../../lib/errors.ts";
+import { ipKind, parseIp, unbracketed } from "../../../lib/ip.ts";
 import { showable } from "../../../lib/text.ts";
 import { findPortHolders } from "../../../platform/port_holder.ts";
 import { capabilityOf, lookAtGateway, type Reach } from "../../connect/reach.ts";
@@ -57,9 +58,10 @@ export async function gatewayStatus(values: GatewayStatusValues, io: Io): Promis
   const port = portOf(running, place.port);
   const gateway = {
     ...place,
+    ...(running ? boundTo(running.host) : {}),
     port: port.port,
     probeUrl: rpc.url,
-    probeNote: probeNote(config.config.gateway.mode === "remote", running?.host ?? place.bindHost),
+    probeNote: running ? probeNote(running.host) : null,
   };
   const configs = await configsOf(service, config);
   const hints = hintsOf(rpc, running !== undefined, port);
@@ -131,7 +133,8 @@ interface PlaceFacts {
 
 function placeText(place: PlaceFacts, running: RunningGateway | undefined): string {
   const { bindMode, bindHost, port, portSource } = place;
-  if (running) return `Gateway: bind=${bindMode} (${running.host}), port=${port} (as it runs)`;
+  if (running) return `Gateway: bind=${bindMode} (${bindHost}), port=${port} (as it runs)`;
+  if (bindMode === "remote") return "Gateway: none on this machine (gateway.mode is remote)";
   if (bindMode === "refused") return `Gateway: would not start: ${bindHost}`;
   return `Gateway: bind=${bindMode} (${bindHost}), port=${port} (${portSource})`;
 }
@@ -145,12 +148,23 @@ function hintsOf(rpc: Rpc, isRunning: boolean, { listeners }: Port): string[] {
   return rpc.hint === undefined ? [] : [rpc.hint];
 }
 
-/** Whom the probe spoke for. */
-function probeNote(isRemote: boolean, host: string): string | null {
-  if (isRemote) {
-    return "gateway.mode is remote: the probe goes there; the lines above are of this machine";
-  }
-  return host === "" || /^(127\.|::1|\[::1\])/.test(host)
+/** The bind mode that a running gateway's address amounts to, whatever flags it was started with. */
+function boundTo(host: string) {
+  const bytes = parseIp(unbracketed(host));
+  const kind = bytes && ipKind(bytes);
+  const bindMode = kind === "loopback"
+    ? "loopback"
+    : kind === "unspecified"
+    ? "lan"
+    : kind === "cgnat"
+    ? "tailnet"
+    : "custom";
+  return { bindMode, bindHost: host };
+}
+
+/** What a probe over this machine's own address does not show. */
+function probeNote(host: string): string | null {
+  return boundTo(host).bindMode === "loopback"
     ? null
     : "asked over this machine's own address; from elsewhere a firewall may decide";
 }
@@ -194,7 +208,8 @@ async function placeOf(io: Io) {
     return { bindMode: plan.bind.mode, bindHost, port: plan.port, portSource: plan.portSource };
   } catch (error) {
     if (!isOpenclawError(error)) throw error;
-    return { bindMode: "refused", bindHost: messageOf(error), port: 0, portSource: "config" };
+    const bindMode = error.code === "GATEWAY_START_BLOCKED" ? "remote" : "refused";
+    return { bindMode, bindHost: messageOf(error), port: 0, portSource: "config" };
   }
 }
 
