@@ -60,7 +60,9 @@ export async function explainCommand(values: ExplainValues, io: Io): Promise<voi
     : await explainThere(argv, values, io);
   io.out.show(answer, () => {
     io.out.text(WOULD[answer.decision] ?? `would be refused: ${answer.decision}`);
-    io.out.lines(answer.text.split("\n"));
+    // Set in: a line of a node's text must not look like one of ours (A17).
+    const margin = values.node === undefined ? "" : "  ";
+    io.out.lines(answer.text.split("\n").map((line) => margin + line));
   });
 }
 

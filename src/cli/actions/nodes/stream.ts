@@ -14,6 +14,10 @@ import { platformName } from "../../../platform/os.ts";
 const STDIN_CHUNK_BYTES = 12_000;
 /** Written chunks that may wait for their acknowledgement; a fraction of the gateway's window of 32. */
 const ACK_EVERY = 8;
+/** Chunks not written yet; eight times what a gateway may send ahead (F17). */
+const MAX_QUEUED = 256;
+/** Longest chunk in base64 characters; four times what a gateway passes on. */
+const MAX_OUTPUT_CHARS = 64_000;
 /** Pace of offering the first chunk to a call that is not registered yet. */
 const STDIN_RETRY_MS = 20;
 /** Stdin chunks that may be ahead of what the command has taken. */
@@ -70,6 +74,10 @@ export class RunStream {
       this.#consumedSeq = Math.max(this.#consumedSeq, inSeq ?? 0);
       this.#wakeStdin?.();
       return;
+    }
+    if (this.#queued >= MAX_QUEUED || (b64 ?? "").length > MAX_OUTPUT_CHARS) {
+      const text = "The gateway sends more output than was asked for";
+      return this.#fail(new OpenclawError("UNEXPECTED_ANSWER", text));
     }
     const bytes = fromBase64(b64 ?? "");
     this.#received++;
