@@ -21,6 +21,8 @@ export interface Machine {
   readonly directories?: readonly string[];
   /** Linked directories: path → real path. */
   readonly links?: Readonly<Record<string, string>>;
+  /** Linked programs: path → the file it is. */
+  readonly aliases?: Readonly<Record<string, string>>;
   readonly writableLinks?: readonly string[];
   readonly mutable?: readonly string[];
   readonly pathDirs?: readonly string[];
@@ -38,7 +40,10 @@ export function fakeMachine(
 ): ExecFacts & { readonly content: Map<string, string> } {
   const platform = machine.platform ?? "linux";
   const separator = platform === "windows" ? "\\" : "/";
-  const executables = new Set(machine.executables ?? []);
+  const executables = new Set([
+    ...machine.executables ?? [],
+    ...Object.keys(machine.aliases ?? {}),
+  ]);
   if (platform !== "windows") {
     for (const name of `${BASE_PROGRAMS} ${machine.programs ?? ""}`.trim().split(/\s+/)) {
       executables.add(`/usr/bin/${name}`);
@@ -76,6 +81,7 @@ export function fakeMachine(
       kind,
       executable: executables.has(target),
       parentReal: real(parent(path)),
+      ...(machine.aliases ? { real: machine.aliases[target] ?? target } : {}),
       isLink: Object.hasOwn(links, path),
       linkInWritableParent: (machine.writableLinks ?? []).some((link) =>
         path === link || path.startsWith(`${link}/`)

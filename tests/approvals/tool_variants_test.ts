@@ -48,6 +48,74 @@ for (const [name, text] of Object.entries(starts)) {
   });
 }
 
+Deno.test("X15, X17: a shell, wrapper or interpreter under another name is recognised", async () => {
+  const aliases = Object.fromEntries(
+    Object.entries({
+      b: "/usr/bin/bash",
+      e: "/usr/bin/env",
+      d: "/usr/bin/sudo",
+      uname26: "/usr/bin/setarch",
+      editor: "/usr/bin/vim.basic",
+      pager: "/usr/bin/less",
+      f: "/usr/bin/find",
+      s: "/usr/bin/sed",
+      py: "/usr/bin/python3.11",
+      ls: "/bin/busybox",
+      gcc: "/usr/bin/ccache",
+      cargo: "/home/u/.cargo/bin/rustup",
+    }).map(([name, real]) => [`/opt/bin/${name}`, real]),
+  );
+  const machine = {
+    aliases,
+    programs: "vim.basic vim.tiny bash-5.2 env.real sudo-1.9 find-4.9 sed-4.8 nvim.gtk3 git-2.40.1",
+    pathDirs: ["/opt/bin", "/usr/bin"],
+  };
+  const config = { strictInlineEval: true };
+  for (
+    const line of [
+      "b -c id",
+      "b x.sh",
+      "e id",
+      "e A=b id",
+      "d id",
+      "uname26 id",
+      "editor -c !id",
+      "pager +!id",
+      "f . -exec id ;",
+      "s 1e␣id x",
+      "py -c 1",
+      "vim.basic -c !id",
+      "vim.tiny -c !id",
+      "bash-5.2 -c id",
+      "env.real id",
+      "sudo-1.9 id",
+      "find-4.9 -exec id ;",
+      "sed-4.8 e␣id x",
+      "git-2.40.1 -c core.pager=id log",
+    ]
+  ) {
+    const argv = words(line);
+    const allow = ["/opt/bin/*", argv[0]];
+    assertEquals(await runs({ argv, allow, machine, config }), false, line);
+  }
+  for (
+    const line of [
+      "ls -la",
+      "gcc -c x.c",
+      "cargo run",
+      "f . -name x",
+      "s s/a/b/ x",
+      "editor x",
+      "py x.py",
+      "git-2.40.1 status",
+      "vim.basic x",
+    ]
+  ) {
+    const argv = words(line);
+    assertEquals(await runs({ argv, allow: ["/opt/bin/*", argv[0]], machine, config }), true, line);
+  }
+});
+
 const FED = "echo cat sqlite3 psql mysql sftp lftp ed make xargs npm docker openssl";
 
 Deno.test("X01: commands are not piped into a program that starts others", async () => {

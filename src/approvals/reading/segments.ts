@@ -9,6 +9,7 @@ import { type ExecFacts, type Refusal, refusal } from "../facts.ts";
 import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
 import { type NestedUse, nestedUses } from "./nested.ts";
 import { bindScript, type ScriptOperand } from "./operand.ts";
+import { byOtherNames } from "./other_names.ts";
 import { absolutePath, hasSlash } from "./paths.ts";
 import { type Resolved, resolveExecutable } from "./resolve.ts";
 import { runnerUse } from "./runners.ts";
@@ -235,12 +236,13 @@ function program(walk: Walk, found: Found): Read {
   const target = resolveExecutable(word, walk.cwd, walk.facts);
   const options = codeOptions(found.argv);
   const nested = nestedUses(found.argv, options.nested, walk.cwd, walk.facts);
-  const blocked = found.blocked ?? options.refusal ?? nested.refusal ??
+  const other = target ? byOtherNames(found.argv, target, walk.facts) : {};
+  const blocked = found.blocked ?? options.refusal ?? nested.refusal ?? other.refusal ??
     (target ? undefined : refusal("not-found", `no executable "${word}" was found`, {
       hint: "name the program by its absolute path",
     }));
   const execArgs = args.map((arg, i) => nested.replaced.get(i + 1) ?? arg);
-  const interpreter = interpreterUse(found.argv);
+  const interpreter = interpreterUse(found.argv) ?? other.interpreter;
   return finish(walk, found, {
     target,
     nested: nested.uses,
