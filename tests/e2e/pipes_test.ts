@@ -108,6 +108,56 @@ Deno.test("nodes run in pipes", linux, async (t) => {
   });
 });
 
+Deno.test(
+  "nodes run --wait: who leaves takes the request along, and a decision elsewhere ends the wait",
+  linux,
+  async (t) => {
+    await using pair = await Pair.make();
+    const waiting = async () => {
+      const running = start([...ON_NODE, "--wait", "--", "uname"], {
+        env: pair.home.env("gateway"),
+      });
+      const [, id] = await running.until(
+        /Waiting for a decision: openclaw approvals resolve (\S+)/,
+      );
+      return { running, id: id as string };
+    };
+    const pending = async () =>
+      JSON.parse((await pair.cli(["approvals", "pending", "--json"])).stdout);
+
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      await t.step(`${signal}: 130, and nothing waits any more`, async () => {
+        const { running } = await waiting();
+        await using _ = running;
+        running.signal(signal);
+        assertEquals((await running.status).code, 130, running.said);
+        await running.until(/the request was denied and nothing ran/);
+        assertEquals(await pending(), []);
+      });
+    }
+    await t.step("denied elsewhere: 126", async () => {
+      const { running, id } = await waiting();
+      await using _ = running;
+      assertEquals((await pair.cli(["approvals", "resolve", id, "deny"])).code, 0);
+      assertEquals((await running.status).code, 126, running.said);
+    });
+    await t.step("allowed elsewhere: it runs", async () => {
+      const { running, id } = await waiting();
+      await using _ = running;
+      assertEquals((await pair.cli(["approvals", "resolve", id, "allow-once"])).code, 0);
+      assertEquals((await running.status).code, 0, running.said);
+      await running.until(/^Linux$/m);
+    });
+    await t.step("the gateway goes away: 255, and the next command", async () => {
+      const { running } = await waiting();
+      await using _ = running;
+      await pair.gateway.end("SIGKILL");
+      assertEquals((await running.status).code, 255, running.said);
+      assertStringIncludes(running.said, "hint: openclaw gateway health");
+    });
+  },
+);
+
 Deno.test("nodes run when the node goes away in the middle", linux, async (t) => {
   await using pair = await openPair();
   const startNode = async () => {

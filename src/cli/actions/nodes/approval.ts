@@ -42,6 +42,8 @@ export interface Granted {
 
 /** Longest wait for a decision, milliseconds. */
 const APPROVAL_TIMEOUT_MS = 1_800_000;
+/** Longest wait for the gateway to take back a request of somebody who leaves, milliseconds. */
+const WITHDRAW_TIMEOUT_MS = 3_000;
 /** Texts longer than this are shown whole, followed by their length and hash (A15). */
 const LONG_TEXT = 2_000;
 
@@ -68,7 +70,7 @@ export async function askApproval(
     const id = await Promise.race([accepted.promise, final.then((answer) => answer.id ?? "")]);
     const asked = io.prompt.available
       ? askHere(reviewer, id, question, io, abort.signal)
-      : waitElsewhere(id, question, io);
+      : waitElsewhere({ reviewer, id, signal: abort.signal }, question, io);
     asked.catch(abort.abort.bind(abort));
     const failed = asked.then(() => new Promise<never>(() => {}));
     const { decision } = await Promise.race([final, failed]);
@@ -168,11 +170,20 @@ async function askHere(
   }
 }
 
+/** A request that is decided about by somebody else. */
+interface Waiting {
+  readonly reviewer: Gateway;
+  readonly id: string;
+  /** Aborted once it is decided. */
+  readonly signal: AbortSignal;
+}
+
+/** Waits until `signal` fires; a person who leaves earlier takes the request along. */
 async function waitElsewhere(
-  id: string,
+  { reviewer, id, signal }: Waiting,
   question: ApprovalQuestion,
   io: Io,
-): Promise<"answered"> {
+): Promise<"answered" | "left"> {
   const command = `openclaw approvals resolve ${id} allow-once`;
   if (!question.wait) {
     throw new OpenclawError(
@@ -187,5 +198,31 @@ async function waitElsewhere(
   }
   for (const line of await questionLines(question)) io.out.note(line);
   io.out.note(`Waiting for a decision: ${command}`);
-  return "answered";
+  const end = Promise.withResolvers<"answered" | "left">();
+  signal.addEventListener("abort", () => end.resolve("answered"), { once: true });
+  if (signal.aborted) end.resolve("answered");
+  const { onStopSignals } = await import("../../../platform/signals.ts");
+  const off = onStopSignals(() => end.resolve("left"));
+  try {
+    const how = await end.promise;
+    if (how === "left") await withdraw(reviewer, id);
+    return how;
+  } finally {
+    off();
+  }
+}
+
+/** A request nobody waits for must not be there to be allowed later. */
+async function withdraw(reviewer: Gateway, id: string): Promise<void> {
+  try {
+    await reviewer.call("exec.approval.resolve", { id, decision: "deny" }, {
+      timeoutMs: WITHDRAW_TIMEOUT_MS,
+    });
+  } catch (error) {
+    throw new OpenclawError("INTERRUPTED", "Interrupted; nothing ran, but the request waits on", {
+      cause: error,
+      exitCode: RUN_EXIT.interrupted,
+      hint: `openclaw approvals resolve ${id} deny`,
+    });
+  }
 }
