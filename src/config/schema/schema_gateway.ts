@@ -40,9 +40,11 @@ const auth = section({
   }),
   trustedProxy: section({
     userHeader: key(str(), { summary: "Header in which the proxy names the user" }),
-    requiredHeaders: keyOr(texts(), [], { summary: "Headers the proxy must have set" }),
+    requiredHeaders: keyOr(texts(), [], {
+      summary: "Headers the proxy must have set; x-openclaw-scopes gives scopes only from here",
+    }),
     allowUsers: keyOr(texts(), [], { summary: "Users let in; empty = every user" }),
-    allowLoopback: keyOr(bool(), false, { summary: "Accept a proxy on a loopback address" }),
+    allowLoopback: keyOr(bool(), false, { summary: "Accept a proxy on this very machine" }),
   }, ["cloudflareAccessOidc", "deviceAutoApprove"]),
 }, ["identityScopes"]);
 

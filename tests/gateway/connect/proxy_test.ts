@@ -393,3 +393,18 @@ Deno.test("I12: a user taken off the list, a proxy taken off the list: their ses
     assert((await enter("ann"))[1].ok);
     assert(gateway.port > 0);
   }, options));
+
+Deno.test("I12: sessions of Tailscale identities end when these are no longer accepted, others stay", () => {
+  const config = { gateway: { auth: { allowTailscale: true } } };
+  const whois = () => Promise.resolve("ada@example.com");
+  return withGateway(async ({ open, owner, state }) => {
+    const wire = await open({ headers: SERVE });
+    await wire.challenge();
+    const hello = await wire.request("connect", connectParams());
+    assertEquals(hello.payload?.auth.method, "tailscale", JSON.stringify(hello.error));
+    const mine = await owner();
+    await state.write(JSON.stringify({ gateway: { auth: { allowTailscale: false } } }));
+    assertEquals((await wire.closed).code, 4001);
+    assert((await mine.request("health")).ok);
+  }, { config, whois });
+});
