@@ -2,7 +2,7 @@
  * The walk-throughs of the README's "Remote access", typed as they stand there: in a network namespace with its own
  * loopback, so that even the ports are the written ones, with a real sshd and a stand-in `tailscale`.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { type OtherMachine, otherMachine } from "../../support/netns.ts";
 import { processesWith, sshdMissing, startSshd } from "../../support/sshd.ts";
@@ -158,6 +158,7 @@ Deno.test("the README's ways to a gateway, typed as written", async (t) => {
     "Direct TLS with a pin",
     "Tailnet",
   ]);
+  assertMatch(section, /\*\*Tailnet\*\* \(run against a stand-in `tailscale`/);
   const missing = await sshdMissing();
   if (missing) return console.log(`skipped: ${missing}`);
   const machine = await otherMachine();

@@ -67,7 +67,7 @@ Deno.test("gateway and node as systemd services", async (t) => {
       const before = runtimePid(await must(["gateway", "restart", "--json"]));
       const after = runtimePid(await must(["gateway", "restart", "--json"]));
       assert(before !== after);
-      await eventually("it answers", async () => (await cli(["health"])).code === 0, 20_000);
+      assertEquals((await cli(["health"])).code, 0, "it answers as soon as restart has ended");
       Deno.kill(after, "SIGKILL");
       await eventually("back with another pid", async () => {
         const { service } = JSON.parse((await cli(["gateway", "status", "--json"])).stdout);
@@ -75,6 +75,24 @@ Deno.test("gateway and node as systemd services", async (t) => {
           (await cli(["health"])).code === 0;
       }, 30_000);
     });
+
+    await t.step(
+      "F30: a restart into a refused configuration is an error, not a success",
+      async () => {
+        const file = `${home.path}/state/openclaw.json`;
+        const good = await Deno.readTextFile(file);
+        await Deno.writeTextFile(
+          file,
+          `{"gateway":{"mode":"local","bind":"lan","auth":{"mode":"none"}}}`,
+        );
+        const refused = await cli(["gateway", "restart"]);
+        assertEquals(refused.code, 1, refused.stdout);
+        assertMatch(refused.stderr, /started and ended again: .*last exit 78[\s\S]*gateway run/);
+        await Deno.writeTextFile(file, good);
+        await must(["gateway", "restart"]);
+        assertEquals((await cli(["health"])).code, 0);
+      },
+    );
 
     await t.step(
       "node install checks the pin first, then writes node.json and connects",
@@ -173,10 +191,12 @@ Deno.test("gateway and node as systemd services", async (t) => {
 
     await t.step("F30: a port that becomes free in time is taken", async () => {
       const held = Deno.listen({ hostname: "127.0.0.1", port });
-      await must(["gateway", "install", "--port", String(port)]);
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      const installing = must(["gateway", "install", "--port", String(port)]);
+      await eventually("it waits", () => processesWith(`--port ${port}`).length > 1, 10_000);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
       held.close();
-      await eventually("it answers", async () => (await cli(["health"])).code === 0, 20_000);
+      await installing;
+      assertEquals((await cli(["health"])).code, 0);
       assertMatch(restarts(home.path), /NRestarts=0/);
       await must(["gateway", "uninstall"]);
     });

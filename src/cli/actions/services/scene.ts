@@ -21,6 +21,8 @@ export interface ServiceScene {
   readonly host: ServiceHost;
   readonly manager: ServiceManager;
   readonly names: ServiceNames;
+  /** The process that serves now, as it wrote it down itself. */
+  readonly runningPid: () => Promise<number | undefined>;
 }
 
 /** Finds out where services of `kind` live on this machine. */
@@ -38,17 +40,13 @@ export async function serviceScene(
     userName: userName(io.env) ?? "root",
     binDirs: systemBinDirs(platform, io.env),
   };
-  const manager = await serviceManager(host, {
-    platform,
-    system,
-    stateDir: paths.stateDir,
-    runningPid: () => runningPid(kind, paths),
-  });
-  return { kind, host, manager, names: serviceNames(kind, paths.profile, io.env) };
+  const runningPid = () => pidOnRecord(kind, paths);
+  const { stateDir } = paths;
+  const manager = await serviceManager(host, { platform, system, stateDir, runningPid });
+  return { kind, host, manager, names: serviceNames(kind, paths.profile, io.env), runningPid };
 }
 
-/** The process that serves this state directory now, as it wrote it down itself. */
-async function runningPid(kind: ServiceKind, paths: StatePaths): Promise<number | undefined> {
+async function pidOnRecord(kind: ServiceKind, paths: StatePaths): Promise<number | undefined> {
   if (kind === "gateway") return (await readRunningGateway(paths))?.pid;
   if (kind === "node") return (await readRuntime(paths.runtimeFile))?.pid;
   return (await readRecord(paths.tunnelsDir))?.pid;

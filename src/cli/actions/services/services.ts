@@ -22,6 +22,7 @@ import type { ServiceStatus } from "../../../service/manager.ts";
 import { type ServiceKind, serviceTitle } from "../../../service/plan.ts";
 import type { Io } from "../../terminal/io.ts";
 import { mustNotRunHere } from "./foreground.ts";
+import { proveStarted } from "./prove.ts";
 import { mustBeAvailable, serviceScene } from "./scene.ts";
 import { wrapperOf } from "./wrapper.ts";
 
@@ -109,8 +110,10 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
   }
   await wish.before?.();
   await writeSecrets(facts);
-  const warnings = await scene.manager.install(plan, scene.names);
-  const status = await scene.manager.status(scene.names);
+  const beforePid = await scene.runningPid();
+  const told = await scene.manager.install(plan, scene.names);
+  const { status, warnings: doubts } = await proveStarted(scene, beforePid);
+  const warnings = [...told, ...doubts];
   report(io, {
     action: "install",
     ok: true,
@@ -195,17 +198,24 @@ export async function actOnService(wish: ActionWish, io: Io): Promise<number> {
     return 0;
   }
   await mustBeAvailable(scene, [wish.kind, "run"], io);
+  // A service that runs may be started once more; only a restart has to give another process.
+  const beforePid = wish.verb === "restart" ? await scene.runningPid() : undefined;
   await scene.manager[wish.verb](scene.names);
-  const after = await scene.manager.status(scene.names);
+  const starts = wish.verb === "start" || wish.verb === "restart";
+  const { status: after, warnings } = starts
+    ? await proveStarted(scene, beforePid)
+    : { status: await scene.manager.status(scene.names), warnings: [] };
   const document = {
     action: wish.verb,
     ok: true,
     result: DONE[wish.verb],
     service: { label: scene.manager.label, ...after },
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
   report(io, document, () => {
     io.out.text(`${title} ${DONE[wish.verb]}.`);
     if (wish.verb !== "uninstall") io.out.text(runtimeLine(after.runtime));
+    warnings.forEach((warning) => io.out.warn(warning));
   });
   return 0;
 }
