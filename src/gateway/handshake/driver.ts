@@ -2,9 +2,10 @@
  * Carries out the effects of the handshake machine for one connection: sends, checks keys and tokens, asks the pairing
  * desk, counts failures. Decides nothing. Lives until hello-ok or refusal.
  */
-import { messageOf } from "../../lib/errors.ts";
+import { isOpenclawError, messageOf, type OpenclawError } from "../../lib/errors.ts";
 import { Secret } from "../../lib/secret.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
+import type { WireError } from "../../protocol/errors.ts";
 import { errorText, eventText, type ReadRequest, readRequest } from "../../protocol/frames.ts";
 import { scanJson } from "../../protocol/json_scan.ts";
 import { MAX_EARLY_FRAMES, MAX_PREAUTH_FRAME_BYTES } from "../../protocol/limits.ts";
@@ -111,6 +112,10 @@ export class HandshakeDriver implements HandshakeHandler {
   /** A failure of our own (a store that cannot be written) refuses the connection and says to come back. */
   #wait(input: Promise<HandshakeInput>): void {
     input.then((value) => this.#step(value), (error) => {
+      // Said on purpose (a full queue of waiting devices): the peer is told as it is.
+      if (isOpenclawError(error, "UNAVAILABLE")) {
+        return this.#step({ kind: "failed", error: wireErrorOf(error) });
+      }
       this.#gate.log.error("handshake failed", {
         conn: this.#connection.connId,
         error: messageOf(error),
@@ -281,6 +286,10 @@ export class HandshakeDriver implements HandshakeHandler {
       ...(delayMs > 0 ? { delayMs } : {}),
     });
   }
+}
+
+function wireErrorOf({ code, message, retryable, retryAfterMs }: OpenclawError): WireError {
+  return { code, message, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
 function readFrame(text: string): ReadRequest {

@@ -74,7 +74,7 @@ export function stepHandshake(
         : { state, effects: NOTHING };
     case "admission":
       return state.kind === "admitting"
-        ? onAdmission(state, input.admission)
+        ? onAdmission(state, input.admission, facts)
         : { state, effects: NOTHING };
   }
 }
@@ -268,8 +268,13 @@ function admit(candidate: Candidate, grant: Grant): HandshakeStep {
 function onAdmission(
   state: Extract<HandshakeState, { kind: "admitting" }>,
   admission: Admission,
+  facts: HandshakeFacts,
 ): HandshakeStep {
   const { candidate, grant } = state;
+  // I16: who comes second hears what everybody hears who never had a code.
+  if (admission.kind === "code-used") {
+    return authRefused(candidate, "bootstrap_token_invalid", facts, undefined);
+  }
   if (admission.kind === "pairing-required") {
     const error = pairingError(admission);
     const reason = `${error.message} (requestId: ${admission.requestId})`;

@@ -109,8 +109,13 @@ export interface Admitted {
   readonly surface?: EffectiveSurface;
 }
 
+/** Another machine was faster with the same join code (I16). */
+export interface CodeUsed {
+  readonly kind: "code-used";
+}
+
 /** Outcome of {@linkcode PairingDesk.admit}. */
-export type Admission = Admitted | PairingRequired;
+export type Admission = Admitted | PairingRequired | CodeUsed;
 
 /** A join secret as it was presented, with who presents it and what for. */
 export interface BootstrapQuestion {

@@ -11,7 +11,7 @@ import {
   type Surface,
 } from "../../store/device_record.ts";
 import type { Change } from "../../store/store.ts";
-import type { JoinCodes } from "./join/codes.ts";
+import { isCodeUsed, type JoinCodes } from "./join/codes.ts";
 import { answerRequest, type PairingContext, settledReads, waitingRequests } from "./context.ts";
 import type {
   Admission,
@@ -82,7 +82,10 @@ export class Pairing implements PairingDesk {
     const record = this.context.store.devices.get(request.device.deviceId);
     const declared = this.#declared(request);
     if (request.bootstrap !== undefined) {
-      return await this.#join(request, request.bootstrap, record, declared);
+      return await this.#join(request, request.bootstrap, record, declared).catch((error) => {
+        if (isCodeUsed(error)) return { kind: "code-used" } as const;
+        throw error;
+      });
     }
     const reason = pairingReason(record, request);
     if (reason === undefined) return await this.#enter(request, record as DeviceRecord, declared);

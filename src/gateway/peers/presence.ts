@@ -45,11 +45,23 @@ export class Presence {
     const key = keyOf(principal, connId);
     this.#held.delete(key); // to the end: the oldest are dropped first
     this.#held.set(key, { connId, entry: entryOf(principal, "connect", this.#clock.now()) });
-    for (const [oldest, held] of this.#held) {
-      if (this.#held.size <= MAX_PRESENCE_ENTRIES) break;
-      if (held.connId !== connId) this.#held.delete(oldest);
-    }
+    this.#makeRoom(connId);
     this.#bump();
+  }
+
+  /** Who left goes first, then connections without a device: no crowd of those hides the nodes that are here. */
+  #makeRoom(newcomer: string): void {
+    const wanted: ((held: Held) => boolean)[] = [
+      (held) => held.goneAtMs !== undefined,
+      (held) => held.entry.deviceId === undefined,
+      () => true,
+    ];
+    for (const goes of wanted) {
+      for (const [oldest, held] of this.#held) {
+        if (this.#held.size <= MAX_PRESENCE_ENTRIES) return;
+        if (held.connId !== newcomer && goes(held)) this.#held.delete(oldest);
+      }
+    }
   }
 
   /** A live connection ended; a newer connection of the same peer keeps its entry (F33). */

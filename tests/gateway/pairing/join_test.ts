@@ -104,6 +104,11 @@ Deno.test("I16: two machines that redeem one code at the same time: one gets in"
     [1, 2, 3, 4].map((key) => world.connect(nodeOptions(key, bearer(payload)))),
   );
   assertEquals(peers.filter((peer) => peer.hello.ok).length, 1);
+  // The others hear what a code that never was is answered with, to the letter.
+  const unknown = await world.connect(
+    nodeOptions(9, bearer({ ...payload, bootstrapToken: "A".repeat(43) })),
+  );
+  for (const { hello } of peers) if (!hello.ok) assertEquals(hello.error, unknown.hello.error);
 });
 
 Deno.test("I16: the join URL gives its code once; an expired or unknown one is the same 404", async () => {

@@ -4,6 +4,7 @@
  * from outside (I16). Source: gateway-protocol.md 15; decision 35.
  */
 import { randomBase64Url, sha256Hex, toBase64Url, utf8 } from "../../../lib/bytes.ts";
+import { isOpenclawError } from "../../../lib/errors.ts";
 import { verificationCodeOf } from "../../../identity/verification_code.ts";
 import { refusal } from "../../../protocol/errors.ts";
 import { BOOTSTRAP_TOKEN_LIFETIME_MS } from "../../../protocol/limits.ts";
@@ -132,8 +133,8 @@ export class JoinCodes implements JoinDesk {
     const { store, clock, emit } = this.#context;
     const code = store.joinCodes.get(ticket.setupId);
     if (code === undefined || !this.#isOpen(code)) {
-      throw refusal("INVALID_REQUEST", "unauthorized: setup code was used in the meantime", {
-        details: { code: "AUTH_BOOTSTRAP_TOKEN_INVALID", authReason: "bootstrap_token_invalid" },
+      throw refusal("INVALID_REQUEST", "setup code was used in the meantime", {
+        details: { code: CODE_USED },
       });
     }
     const nowMs = clock.now();
@@ -209,6 +210,13 @@ export class JoinCodes implements JoinDesk {
     await store.commit((tx) => tx.put(store.joinCodes, code.setupId, rest));
     return { status: 200, body: setupJson(code, token) };
   }
+}
+
+const CODE_USED = "JOIN_CODE_USED";
+
+/** Whether {@linkcode JoinCodes.consume} refused. */
+export function isCodeUsed(error: unknown): boolean {
+  return isOpenclawError(error) && error.details?.code === CODE_USED;
 }
 
 function setupJson(code: JoinCode, bootstrapToken: string): string {
