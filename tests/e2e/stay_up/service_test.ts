@@ -56,6 +56,23 @@ Deno.test("gateway and node as systemd services", async (t) => {
       runtimePid(await must(["gateway", "install", "--force", "--json", "--port", String(port)]));
     });
 
+    await t.step(
+      "gateway run --force leaves the service alone and names its commands",
+      async () => {
+        const pid = runtimePid(await must(["gateway", "status", "--json"]));
+        await eventually("it answers", async () => (await cli(["health"])).code === 0, 20_000);
+        for (const state of ["state", "other"]) {
+          const done = await run(["gateway", "run", "--force", "--port", String(port)], {
+            env: env(state),
+          });
+          assertEquals(done.code, 1, done.stderr);
+          assertStringIncludes(done.stderr, "it is the gateway service");
+          assertStringIncludes(done.stderr, "hint: openclaw gateway restart");
+        }
+        assertEquals(runtimePid(await must(["gateway", "status", "--json"])), pid);
+      },
+    );
+
     await t.step("another state directory does not get the service of this one", async () => {
       const other = { OPENCLAW_STATE_DIR: `${home.path}/other` };
       const taken = await cli(["gateway", "install", "--port", String(port)], other);
