@@ -34,8 +34,9 @@ export const NODE_LIST_COMMANDS = [
     summary: "Run a command on a node: live output, stdin, Ctrl-C, its exit code",
     notes: [
       "Output streams to stdout and stderr as it comes. stdin is passed on when it is not a terminal. " +
-      "Ctrl-C stops the remote command. The exit code is the remote one; 124 time limit, 126 denied, " +
-      "127 not found, 130 interrupted, 255 the gateway or the node could not be reached.",
+      "Ctrl-C stops the remote command. The exit code is the remote one, 128 + its number when a signal ended the " +
+      "command; 124 time limit, 126 denied, 127 not found, 130 interrupted, 255 the gateway or the node could not be " +
+      "reached or went away.",
       "When the node's policy wants an approval and you sit at a terminal, you are asked right here.",
     ],
     args: { argv: rest({ help: "Program and arguments, taken as they are" }) },
