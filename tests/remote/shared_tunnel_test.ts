@@ -7,8 +7,10 @@ import { processesWith } from "../support/sshd.ts";
 import { type Scene, scene, sshOf } from "./tunnel_scene.ts";
 
 const PARENT = new URL("../support/tunnel_parent.ts", import.meta.url).pathname;
-/** Long enough to tell it from the end after a crash, short enough to wait for. */
-const IDLE_SECONDS = 4;
+/** Short enough to wait for. */
+const IDLE_SECONDS = 1;
+/** Long enough to tell it from the end after a crash. */
+const LONGER_SECONDS = 4;
 /** When nothing of a crashed command may be left: 2 s of grace and room for a busy machine. */
 const CRASH_MS = 6_000;
 
@@ -16,8 +18,8 @@ const join = ({ wish, around }: Scene, more = {}, idleSeconds = IDLE_SECONDS) =>
   joinShared({ ...wish, ...more }, around, idleSeconds);
 
 /** A command that came and went. */
-async function used(facts: Scene): Promise<LocalEnd | undefined> {
-  const shared = await join(facts);
+async function used(facts: Scene, idleSeconds = LONGER_SECONDS): Promise<LocalEnd | undefined> {
+  const shared = await join(facts, {}, idleSeconds);
   shared?.close();
   return shared?.local;
 }
@@ -41,7 +43,7 @@ scene(
     assertEquals(first, second);
     assertEquals(await facts.sshd.logins(), 1);
     const [record] = await listShared(facts.around.tunnelsDir);
-    assertEquals([record?.target, record?.idleSeconds], ["gw", IDLE_SECONDS]);
+    assertEquals([record?.target, record?.idleSeconds], ["gw", LONGER_SECONDS]);
     if (first?.kind !== "unix") throw new Error("expected a unix socket");
     assertEquals((await Deno.stat(first.path)).mode! & 0o777, 0o600);
     await idledOut(facts);
@@ -54,8 +56,8 @@ scene(
 );
 
 scene("F24: ssh stays as long as somebody uses it, also without traffic", async (facts) => {
-  const long = await join(facts, {}, 1);
-  (await join(facts, {}, 1))?.close();
+  const long = await join(facts);
+  (await join(facts))?.close();
   // Longer than every time that could end it.
   const endMs = performance.now() + 3_500;
   while (performance.now() < endMs) {
