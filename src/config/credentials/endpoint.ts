@@ -49,6 +49,8 @@ export interface EndpointFacts {
   readonly only?: "local" | "remote" | undefined;
   readonly env: Pick<EnvSettings, "gatewayUrl" | "gatewayPort" | "allowInsecurePrivateWs">;
   readonly config: Config;
+  /** Whether an address is this machine's own. Default: none is. */
+  readonly isOwnAddress?: (host: string) => boolean;
 }
 
 const PRIVATE: ReadonlySet<IpKind | undefined> = new Set(["private", "link-local", "cgnat"]);
@@ -87,7 +89,7 @@ function override(
   };
 }
 
-function localEndpoint({ env, config }: EndpointFacts): ChosenEndpoint {
+function localEndpoint({ env, config, isOwnAddress }: EndpointFacts): ChosenEndpoint {
   const { bind, customBindHost, port, tls } = config.gateway;
   const host = bind === "custom" && customBindHost && customBindHost !== "0.0.0.0"
     ? customBindHost
@@ -101,8 +103,8 @@ function localEndpoint({ env, config }: EndpointFacts): ChosenEndpoint {
     mode: "local",
     configuredRemote: false,
     tunnel: undefined,
-    // An address of this very machine: the packets never leave it.
-    allowPrivatePlaintext: true,
+    // Packets to an own address never leave this machine; a copied configuration may name another one's.
+    allowPrivatePlaintext: env.allowInsecurePrivateWs || (isOwnAddress?.(host) ?? false),
   };
 }
 

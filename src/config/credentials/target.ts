@@ -25,6 +25,7 @@ import { type ChosenEndpoint, decideEndpoint } from "./endpoint.ts";
 import { type Env, type EnvSettings, expandHome, readEnv } from "../env.ts";
 import { type LoadedConfig, requireValid } from "../file/load.ts";
 import type { StatePaths } from "../paths.ts";
+import { isOwnAddress } from "../../platform/own_address.ts";
 
 /** What the command line says about the gateway. */
 export interface TargetFlags {
@@ -71,7 +72,13 @@ export async function decideTarget(facts: TargetFacts): Promise<Target> {
   const { config, path } = requireValid(facts.loaded, { readable: true });
   const settings = readEnv(facts.env);
   const { url } = facts.flags;
-  const endpoint = decideEndpoint({ url, only: facts.probe, env: settings, config });
+  const endpoint = decideEndpoint({
+    url,
+    only: facts.probe,
+    env: settings,
+    config,
+    isOwnAddress,
+  });
   const surface = decideSurface(facts, endpoint, settings);
   const decision = decideCredentials(credentialFacts(facts, settings, surface));
   if ((surface === "url-flag" || surface === "url-env") && !decision.token && !decision.password) {

@@ -2,10 +2,11 @@
  * Shared credentials → verdict: token, password, none, trusted proxy, tailscale. Devices are the handshake's and the
  * pairing desk's. First line that decides, decides. Source: gateway-protocol.md 4.1, 4.4, 4.5.
  */
+import { isOwnAddress } from "../../platform/own_address.ts";
 import type { Secret } from "../../lib/secret.ts";
 import type { ConnectParams } from "../../protocol/connect.ts";
 import type { AuthMethod } from "../../protocol/hello.ts";
-import { ipInRange, isLoopbackIp, isOwnIp } from "../peers/address.ts";
+import { ipInRange, isLoopbackIp } from "../peers/address.ts";
 import type { AuthReason } from "./errors.ts";
 import type { PeerFacts } from "../peers/peer_facts.ts";
 import type { Throttle, ThrottleActor } from "./throttle.ts";
@@ -141,7 +142,9 @@ function proxyProblem(peer: PeerFacts, policy: AuthPolicy): AuthReason | undefin
   if (!policy.trustedProxies.some((range) => ipInRange(peer.socketAddress, range))) {
     return "trusted_proxy_untrusted_source";
   }
-  if (!proxy.allowLoopback && isOwnIp(peer.socketAddress)) return "trusted_proxy_loopback_source";
+  if (!proxy.allowLoopback && isOwnAddress(peer.socketAddress)) {
+    return "trusted_proxy_loopback_source";
+  }
   const required = proxy.requiredHeaders.map((name) => name.toLowerCase());
   const missing = required.find((name) => !peer.headers[name]?.trim());
   if (missing !== undefined) return `trusted_proxy_missing_header_${missing}`;

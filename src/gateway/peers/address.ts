@@ -15,14 +15,6 @@ export function isLoopbackIp(text: string): boolean {
   return bytes !== undefined && ipKind(bytes) === "loopback";
 }
 
-/** Whether `text` is an address of this machine, on whichever interface: who comes from there is a local process. */
-export function isOwnIp(text: string): boolean {
-  const ip = canonicalIp(text);
-  return ip !== undefined &&
-    (isLoopbackIp(ip) ||
-      Deno.networkInterfaces().some(({ address }) => canonicalIp(address) === ip));
-}
-
 /** Private, link-local or carrier-grade NAT (tailnets). */
 export function isPrivateIp(text: string): boolean {
   const bytes = parseIp(unbracketed(text));

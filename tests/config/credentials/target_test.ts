@@ -19,6 +19,8 @@ import { inside, tempState } from "../temp_state.ts";
 const PIN = "ab".repeat(32);
 const OTHER_PIN = "cd".repeat(32);
 const secret = (text: string) => new Secret(text);
+const OWN = Deno.networkInterfaces()
+  .find(({ family, address }) => family === "IPv4" && !address.startsWith("127."))?.address;
 
 interface Case {
   readonly config?: unknown;
@@ -70,10 +72,23 @@ Deno.test("decideTarget() local: loopback, port from env over config, config cre
 });
 
 Deno.test("decideTarget() local with bind custom dials the address the gateway listens on", async () => {
-  const config = { gateway: { bind: "custom", customBindHost: "192.168.1.5" } };
-  const found = await target({ config });
-  assertEquals(found.url, "ws://192.168.1.5:18789");
-  assertEquals(found.allowPrivatePlaintext, true, "an address of this machine");
+  const custom = (customBindHost: string, env: Env = {}) =>
+    target({ config: { gateway: { bind: "custom", customBindHost } }, env });
+  const own = await custom("127.0.0.2");
+  assertEquals([own.url, own.allowPrivatePlaintext], ["ws://127.0.0.2:18789", true]);
+  const elsewhere = await custom("192.168.201.55");
+  assertEquals(elsewhere.url, "ws://192.168.201.55:18789");
+  // N25: a configuration copied from another machine must not send the token there in the clear.
+  assertEquals(elsewhere.allowPrivatePlaintext, false);
+  const optIn = { OPENCLAW_ALLOW_INSECURE_PRIVATE_WS: "1" };
+  assertEquals((await custom("192.168.201.55", optIn)).allowPrivatePlaintext, true);
+});
+
+Deno.test("decideTarget() local on an own network address may stay plaintext", {
+  ignore: OWN === undefined,
+}, async () => {
+  const config = { gateway: { bind: "custom", customBindHost: OWN } };
+  assertEquals((await target({ config })).allowPrivatePlaintext, true);
 });
 
 Deno.test("decideTarget() pins the certificate file of the local gateway", async () => {

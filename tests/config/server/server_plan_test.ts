@@ -435,6 +435,11 @@ const UNSAFE: readonly [name: string, gateway: Record<string, unknown>, says: st
     "gateway.trustedProxies holds every address",
   ],
   [
+    "a proxy given by its name",
+    { trustedProxies: ["10.0.0.1", "proxy.local", "10.0.0.0/33"] },
+    '"proxy.local", "10.0.0.0/33" is no address and no range',
+  ],
+  [
     "proxies of everybody, IPv4",
     { trustedProxies: ["0.0.0.0/0"] },
     "gateway.trustedProxies holds every address",
