@@ -152,6 +152,13 @@ scene("F24: the opener killed while ssh connects leaves nothing", async (facts) 
   silent.close();
 });
 
+scene("F24: a state directory removed under a shared ssh takes it along", async (facts) => {
+  const shared = await join(facts, {}, 600);
+  await Deno.remove(facts.around.tunnelsDir, { recursive: true });
+  shared?.close();
+  await idledOut(facts, CRASH_MS);
+});
+
 scene("N38: nothing is left that could run commands on the ssh host", async (facts) => {
   const shared = await join(facts);
   const commands = (await processesWith(facts.sshd.configFile)).map((p) => p.command);

@@ -23,8 +23,9 @@ const GRACE_SECONDS = 2;
 /**
  * `$1` is the FIFO, `$2` the idle time, `$3` the grace, `$4` the file for what the program says, `$5` the socket it
  * listens on; the program with its arguments follows and is never read as text. The shell runs in a process group of its
- * own, so that its last act can take everything along that it started. `exec 3<` waits until a user opens the FIFO, the
- * end of `read` is that the last one closed it. A user's word is one short write, so two of them never mix.
+ * own, so that its last act can take everything along that it started. `<"$lease"` waits until a user opens the FIFO, and the
+ * end of `read` is that the last one closed it; a FIFO that somebody removed ends the program, since nobody could come any
+ * more. A user's word is one short write, so two of them never mix.
  */
 const KEEPER = `
 lease=$1 idle=$2 grace=$3 said=$4 socket=$5
@@ -52,19 +53,20 @@ over() {
         over
       ) &
       timer=$!
-      exec 3<"$lease"
-      kill -TERM "$timer"
-      users=0
-      while read -r word <&3; do
-        case $word in
-          +) users=$((users + 1)) ;;
-          -) users=$((users - 1)) ;;
-        esac
-      done
-      exec 3<&-
-      left=$grace
-      [ "$users" -eq 0 ] && left=$idle
+      {
+        kill -TERM "$timer"
+        users=0
+        while read -r word; do
+          case $word in
+            +) users=$((users + 1)) ;;
+            -) users=$((users - 1)) ;;
+          esac
+        done
+        left=$grace
+        [ "$users" -ne 0 ] || left=$idle
+      } <"$lease" || break
     done
+    over
   ) &
   wait "$child"
   over
