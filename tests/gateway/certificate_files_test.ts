@@ -1,5 +1,6 @@
 /** Certificates as owners bring them: every kind of key, files half written, renewals with one key, nodes that were away. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { connect } from "node:tls";
 import { makeCertificate, readCertificate } from "../../src/identity/certificate.ts";
 import { requireFingerprint } from "../../src/identity/fingerprint.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -234,3 +235,30 @@ Deno.test(
     assertEquals(await reaches(gateway.url, first.fingerprint), "TLS_PIN_MISMATCH");
   },
 );
+
+Deno.test("caPath goes to the listener; clients are not asked for certificates, and TLS below 1.3 is refused", async () => {
+  await using state = await tempState();
+  const authority = await newPair();
+  const caPath = inside(state, "ca.pem");
+  await Deno.writeTextFile(caPath, authority.certPem);
+  await state.write(
+    JSON.stringify({ gateway: { auth: { token: TOKEN }, tls: { enabled: true, caPath } } }),
+  );
+  const gateway = await startGateway({ paths: state.paths, env: state.env, flags: { port: 0 } });
+  try {
+    assertEquals(await reaches(gateway.url, gateway.fingerprint ?? ""), true);
+    const code = await new Promise((resolve) => {
+      const socket = connect({
+        host: "127.0.0.1",
+        port: gateway.port,
+        rejectUnauthorized: false,
+        maxVersion: "TLSv1.2",
+      });
+      socket.once("secureConnect", () => (socket.destroy(), resolve("connected")));
+      socket.once("error", () => (socket.destroy(), resolve("refused")));
+    });
+    assertEquals(code, "refused");
+  } finally {
+    await gateway.stop({ drainMs: 0 });
+  }
+});

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { makeCertificate } from "../../src/identity/certificate.ts";
+import { X509Certificate } from "node:crypto";
+import { makeCertificate, readCertificate } from "../../src/identity/certificate.ts";
 import { loadOrCreateTls, type TlsFilesOptions } from "../../src/identity/tls_files.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -38,6 +39,27 @@ Deno.test("both missing: a pair is made once, 0600 in 0700, and reused with a st
         await mode(dirname(options.keyPath)),
       ], [0o600, 0o600, 0o700]);
     }
+  }));
+
+Deno.test("a made certificate: openclaw-gateway, this machine's names, from yesterday for ten years, no authority", () =>
+  inTemp(async (options) => {
+    const clock = new FakeClock();
+    const { certPem } = await loadOrCreateTls({ ...options, clock });
+    const certificate = new X509Certificate(certPem);
+    assertEquals([certificate.subject, certificate.issuer], [
+      "CN=openclaw-gateway",
+      "CN=openclaw-gateway",
+    ]);
+    assertEquals(certificate.ca, false);
+    const { notBeforeMs, notAfterMs } = await readCertificate(certPem);
+    const second = (ms: number) => Math.floor(ms / 1000);
+    assertEquals(second(notBeforeMs), second(clock.now() - DAY_MS));
+    assertEquals(second(notAfterMs), second(clock.now() + 3650 * DAY_MS));
+    const names = certificate.subjectAltName ?? "";
+    for (const name of ["DNS:localhost", "IP Address:127.0.0.1", "DNS:box"]) {
+      assert(names.includes(name), names);
+    }
+    assert(/IP Address:(::1|0:0:0:0:0:0:0:1)/.test(names), names);
   }));
 
 for (const which of ["certPath", "keyPath"] as const) {

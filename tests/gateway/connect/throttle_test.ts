@@ -124,3 +124,15 @@ Deno.test("an address that goes on failing stays known while older ones are forg
   fail(throttle, REMOTE, 6);
   assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 300_000);
 });
+
+Deno.test("F19: a stepped wall clock neither ends nor extends a lockout", () => {
+  const clock = new FakeClock();
+  const throttle = new Throttle(clock);
+  fail(throttle, REMOTE, 10);
+  for (const stepMs of [3_600_000, -7_200_000, 10 * 365 * 86_400_000]) {
+    clock.stepWall(stepMs);
+    assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 300_000);
+  }
+  clock.advance(300_000);
+  assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 0);
+});
