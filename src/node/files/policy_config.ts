@@ -9,7 +9,7 @@ import type { Env } from "../../config/env.ts";
 import { loadConfig, type LoadedConfig } from "../../config/file/load.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
-import { fileStamp } from "../../platform/files.ts";
+import { followedStamp } from "../../platform/files.ts";
 
 /** What execution needs from the configuration. */
 export interface NodePolicyConfig {
@@ -48,7 +48,8 @@ export class ConfigReader {
 
   /** Never rejects: a file that cannot be read denies what the approvals file does not allow. */
   async policy(): Promise<NodePolicyConfig> {
-    const stamp = await stampOf(this.#options.paths.configFile);
+    // A configuration that is a link of ours is followed (decision 29).
+    const stamp = followedStamp(this.#options.paths.configFile);
     if (this.#cached?.stamp === stamp) return this.#cached.policy;
     const policy = await this.load().then(policyConfigOf, (error) => {
       this.#options.log.warn("configuration cannot be read", { error: messageOf(error) });
@@ -57,12 +58,6 @@ export class ConfigReader {
     this.#cached = { stamp, policy };
     return policy;
   }
-}
-
-/** Of the link and of what it leads to: a configuration that is a link of ours is followed (decision 29). */
-async function stampOf(path: string): Promise<string> {
-  const target = await Deno.realPath(path).catch(() => path); // missing: the stamp says so
-  return target === path ? fileStamp(path) : `${fileStamp(path)} ${fileStamp(target)}`;
 }
 
 const NOTHING_ALLOWED: NodePolicyConfig = {
