@@ -200,8 +200,9 @@ export class ExecApprovals implements ApprovalDesk {
   /** The approval a run names, used up at once when it is an allow-once. `undefined` = it allows nothing (any more). */
   async use(approval: OpenApproval): Promise<ApprovalDecision | undefined> {
     const decision = approval.resolution?.decision;
+    if (approval.consumed) return undefined;
     if (decision === "allow-always") return decision;
-    if (decision !== "allow-once" || approval.consumed) return undefined;
+    if (decision !== "allow-once") return undefined;
     await this.#book.spend(approval);
     return decision;
   }
@@ -252,6 +253,26 @@ export class ExecApprovals implements ApprovalDesk {
         this.#giveUp(approval, ending("cancelled", "cancelled", this.#options.clock.now()));
       }
     }
+  }
+
+  /**
+   * A device was removed or lost a role. I12: nothing it asked for, and nothing asked for on it, may run any more, also when
+   * it is paired again. Settles when durable.
+   */
+  async deviceEnded(deviceId: string, role?: "operator" | "node"): Promise<void> {
+    const concerned = [...this.#book.values()].filter(({ requester, nodeId }) =>
+      (role !== "node" && requester.deviceId === deviceId) ||
+      (role !== "operator" && nodeId === deviceId)
+    );
+    await Promise.all(concerned.map((approval) => this.#cancel(approval)));
+  }
+
+  async #cancel(approval: OpenApproval): Promise<void> {
+    while (approval.settling !== undefined) await approval.settling;
+    if (approval.resolution !== undefined) return await this.#book.abandon(approval);
+    const cancelled = ending("cancelled", "cancelled", this.#options.clock.now());
+    await this.#book.giveUp(approval, cancelled);
+    await this.#tell(approval, cancelled);
   }
 
   /** What waits is kept on disk and is there again after a restart. */

@@ -45,7 +45,7 @@ export interface OpenApproval extends Omit<StoredApproval, "plan" | "binding" | 
   resolution: Resolution | undefined;
   /** An answer is on its way to the disk; never rejects. */
   settling: Promise<void> | undefined;
-  /** An allow-once that was used (exactly once). */
+  /** An allow-once that was used (exactly once), or an answer that nobody may use any more. */
   consumed: boolean;
 }
 

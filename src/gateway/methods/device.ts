@@ -94,6 +94,8 @@ const remove = method("device.pair.remove", {
 }, async ({ deviceId }, context) => {
   const { services, principal } = context;
   const removed = await removeDevice(services.pairing.context, principal, deviceId);
+  await services.approvals.deviceEnded(deviceId);
+  services.nodeFacts.forget(deviceId);
   endSessions(context, deviceId);
   return removed;
 });
@@ -138,6 +140,7 @@ const revoke = method("device.token.revoke", {
 }, async (params, context) => {
   const { services, principal } = context;
   const revoked = await revokeToken(services.pairing.context, principal, params);
+  await services.approvals.deviceEnded(params.deviceId, params.role as Role);
   endSessions(context, params.deviceId, params.role as Role);
   return revoked;
 });

@@ -87,6 +87,7 @@ const pairRemove = method("node.pair.remove", {
 }, async ({ nodeId }, context) => {
   const { services, principal } = context;
   const removed = await removeNode(services.pairing.context, principal, nodeId);
+  await services.approvals.deviceEnded(nodeId, "node");
   services.nodeFacts.forget(nodeId);
   // I12: right after the answer was queued.
   context.afterResponse(() => {

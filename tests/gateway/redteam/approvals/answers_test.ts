@@ -5,7 +5,7 @@ import { wait } from "../../../../src/lib/clock.ts";
 import { mayAnswer } from "../../../../src/gateway/approvals/rules.ts";
 import type { OpenApproval } from "../../../../src/gateway/approvals/types.ts";
 import { fakePeer } from "../../fake_peer.ts";
-import { admittedNode, nodeOptions, openWorld, owner } from "../../world.ts";
+import { admittedNode, ALL, nodeOptions, openWorld, owner } from "../../world.ts";
 import { device } from "../devices.ts";
 import { ask } from "./asking.ts";
 
@@ -114,4 +114,38 @@ Deno.test("A05 variant: an environment or a run id that is not text is refused b
   const used = asker.send("node.invoke", run({ env: { A: "1" } }));
   assertEquals(JSON.parse((await node.answerInvoke({})).paramsJSON).env, { A: "1" });
   assert((await asker.response(used)).ok, "the approval was not used up by the attempts");
+});
+
+Deno.test("I12 variant: a device that is removed or revoked leaves no answer behind that it could use when it is paired again", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world, REVIEWER);
+  const node = await admittedNode(world, operator, nodeOptions(1));
+  const ends: readonly ((deviceId: string) => Promise<unknown>)[] = [
+    (deviceId) => operator.call("device.pair.remove", { deviceId }),
+    (deviceId) => operator.call("device.token.revoke", { deviceId, role: "operator" }),
+  ];
+  for (const [n, end] of ends.entries()) {
+    const asker = await owner(world, { key: 20 + n });
+    const waiting = await ask(asker, { nodeId: node.id });
+    const { id, call } = await ask(asker, { nodeId: node.id });
+    await operator.call("exec.approval.resolve", { id, decision: "allow-always" });
+    await asker.response(call);
+    await end(asker.id);
+    await operator.event("exec.approval.resolved", (event) => event.id === waiting.id);
+    assertEquals(await operator.call("exec.approval.list"), []);
+    const knock = await world.connect({ key: 20 + n, scopes: ALL });
+    if (!knock.hello.ok) {
+      const { requestId } = knock.hello.error.details;
+      await operator.call("device.pair.approve", { requestId });
+    }
+    const back = await owner(world, { key: 20 + n });
+    const error = await back.refusal("node.invoke", {
+      nodeId: node.id,
+      command: "system.run",
+      params: { command: ["/bin/true"], cwd: "/srv/app", approved: true, runId: id },
+      idempotencyKey: "k",
+    });
+    assertEquals(error.details.code, "APPROVAL_REQUIRED");
+  }
+  assertEquals(node.seen("node.invoke.request"), []);
 });
