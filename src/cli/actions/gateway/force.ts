@@ -15,11 +15,18 @@ import { readRunningGateway } from "../../connect/running_gateway.ts";
 import type { Io } from "../../terminal/io.ts";
 import { serviceScene } from "../services/scene.ts";
 
-/** What is asked of the old gateway, one after the other, and how long it may take each time. */
-const STEPS: readonly (readonly [signal: Deno.Signal, waitMs: number, said: string])[] = [
+type Step = readonly [signal: Deno.Signal, waitMs: number, said: string];
+
+/** What is asked of a gateway, one after the other, and how long it may take each time. */
+const STEPS: readonly Step[] = [
   ["SIGTERM", 12_000, ""], // its drain takes at most 10 s
   ["SIGTERM", 3_000, "it is still there: its running calls are cut short"],
-  ["SIGKILL", 3_000, "it does not answer: it is killed"],
+  ["SIGKILL", 3_000, "it is still there: it is killed"],
+];
+/** The same for one that does not answer any more: nothing will come of waiting. */
+const STEPS_OF_SILENT: readonly Step[] = [
+  ["SIGTERM", 2_000, "it does not answer any more"],
+  ["SIGKILL", 3_000, "it is killed"],
 ];
 const LOOK_MS = 50;
 /** Longest wait for a greeting on the port. */
@@ -33,7 +40,7 @@ export async function endOldGateway(error: unknown, paths: StatePaths, io: Io): 
   if (!isOpenclawError(error, "GATEWAY_ALREADY_RUNNING", "PORT_IN_USE")) throw error;
   const holder = await holderOf(error, paths);
   if (typeof holder === "string") throw refused(error, holder);
-  if (await isService(holder.pid, io)) {
+  if (await isService(holder.identity.pid, io)) {
     throw refused(error, "it is the gateway service, which would be started again", [
       "openclaw gateway restart",
       "openclaw gateway stop",
@@ -49,14 +56,20 @@ async function isService(pid: number, io: Io): Promise<boolean> {
   return found.some(({ runtime }) => runtime.pid === pid);
 }
 
+/** A gateway in the way. */
+interface Holder {
+  readonly identity: ProcessIdentity;
+  /** Whether it still greets. */
+  readonly answers: boolean;
+}
+
 /** The gateway to end, or why nothing may be ended. */
-async function holderOf(
-  error: OpenclawError,
-  paths: StatePaths,
-): Promise<ProcessIdentity | string> {
+async function holderOf(error: OpenclawError, paths: StatePaths): Promise<Holder | string> {
   const { pid, port } = error.details ?? {};
   const own = await readRunningGateway(paths);
-  if (own && own.pid === pid) return identityOf(own.pid);
+  if (own && own.pid === pid) {
+    return { identity: identityOf(own.pid), answers: await greeting(own.port) !== "none" };
+  }
   if (error.code === "GATEWAY_ALREADY_RUNNING") return "it has not told that it is a gateway";
   if (typeof port !== "number") return "its port is not known";
   const holders = findPortHolders(port);
@@ -65,7 +78,8 @@ async function holderOf(
   if (holders.length > 1) return "several processes listen there";
   // Before the greeting: a process that takes its number afterwards is another one (F31).
   const identity = identityOf(holder.pid);
-  return await greetsAsGateway(port) ? identity : "it does not greet as a gateway";
+  const isGateway = await greeting(port) === "gateway";
+  return isGateway ? { identity, answers: true } : "it does not greet as a gateway";
 }
 
 function refused(error: OpenclawError, why: string, hints?: readonly string[]): OpenclawError {
@@ -78,15 +92,16 @@ function refused(error: OpenclawError, why: string, hints?: readonly string[]): 
   });
 }
 
-async function end(holder: ProcessIdentity, io: Io): Promise<void> {
-  io.out.note(`--force: ending the gateway with process id ${holder.pid}`);
-  for (const [signal, waitMs, said] of STEPS) {
+async function end({ identity, answers }: Holder, io: Io): Promise<void> {
+  const { pid } = identity;
+  io.out.note(`--force: ending the gateway with process id ${pid}`);
+  for (const [signal, waitMs, said] of answers ? STEPS : STEPS_OF_SILENT) {
     if (said !== "") io.out.note(`--force: ${said}`);
-    signalOne(holder.pid, signal);
-    if (await isGone(holder, waitMs)) return;
+    if (stillRuns(identity)) signalOne(pid, signal);
+    if (await isGone(identity, waitMs)) return;
   }
-  throw new OpenclawError("GATEWAY_ALREADY_RUNNING", `Process ${holder.pid} cannot be ended`, {
-    hint: `kill -KILL ${holder.pid}`,
+  throw new OpenclawError("GATEWAY_ALREADY_RUNNING", `Process ${pid} cannot be ended`, {
+    hint: `kill -KILL ${pid}`,
   });
 }
 
@@ -99,31 +114,37 @@ async function isGone(process: ProcessIdentity, waitMs: number): Promise<boolean
   return true;
 }
 
-/** Whether the first thing a WebSocket on this machine's `port` says is a gateway's challenge. Sends no frame. */
-async function greetsAsGateway(port: number): Promise<boolean> {
+/** The first thing said on a WebSocket to this machine's `port`: a gateway's challenge, something else, nothing in time. */
+async function greeting(port: number): Promise<"gateway" | "other" | "none"> {
   const url = `ws://127.0.0.1:${port}`;
   try {
     const pin = await observeFingerprint({ url, timeoutMs: GREETING_MS });
-    const secure = pin === undefined ? { url } : { url: url.replace("ws:", "wss:"), pin };
-    const socket = await dial({ ...secure, timeoutMs: GREETING_MS });
+    const place = pin === undefined ? { url } : { url: url.replace("ws:", "wss:"), pin };
+    const socket = await dial({ ...place, timeoutMs: GREETING_MS });
     try {
-      return await firstFrame(socket);
+      const text = await firstFrame(socket);
+      if (text === undefined) return "none";
+      const frame = readIncoming(text);
+      return frame?.type === "event" && frame.event === "connect.challenge" ? "gateway" : "other";
     } finally {
       socket.terminate();
     }
   } catch (error) {
-    if (isOpenclawError(error)) return false;
-    throw error;
+    if (!isOpenclawError(error)) throw error;
+    return error.code === "CONNECT_TIMEOUT" ? "none" : "other";
   }
 }
 
-async function firstFrame(socket: Awaited<ReturnType<typeof dial>>): Promise<boolean> {
-  const first = Promise.withResolvers<string>();
+/** The first text frame, empty when the socket closes; `undefined` when nothing comes in time. */
+async function firstFrame(socket: Awaited<ReturnType<typeof dial>>): Promise<string | undefined> {
+  const first = Promise.withResolvers<string | undefined>();
   socket.attach({ onText: first.resolve, onClose: () => first.resolve("") });
   const late = new AbortController();
-  wait(GREETING_MS, late.signal).then(() => first.resolve(""), () => {/* it came in time */});
+  wait(GREETING_MS, late.signal).then(
+    () => first.resolve(undefined),
+    () => {/* it came in time */},
+  );
   const text = await first.promise;
   late.abort();
-  const frame = readIncoming(text);
-  return frame?.type === "event" && frame.event === "connect.challenge";
+  return text;
 }
