@@ -18,8 +18,8 @@ export type Whois = (address: string) => Promise<string | undefined>;
 export interface WhoisOptions {
   readonly env: Env;
   readonly clock?: Clock;
-  /** Program to ask. Default `tailscale` on PATH. */
-  readonly program?: string;
+  /** Program to ask, or how to find it. Default `tailscale` on PATH. */
+  readonly program?: string | (() => Promise<string>);
 }
 
 const TIMEOUT_MS = 5_000;
@@ -60,7 +60,7 @@ async function askDaemon(address: string, options: WhoisOptions): Promise<string
   const { env, program = "tailscale" } = options;
   try {
     const result = await runProgram({
-      file: program,
+      file: typeof program === "string" ? program : await program(),
       args: ["whois", "--json", address],
       env: { PATH: env.PATH ?? DEFAULT_PATH, HOME: env.HOME ?? "/" },
       timeoutMs: TIMEOUT_MS,

@@ -134,3 +134,19 @@ Deno.test(
     assertThrows(() => Deno.kill(pid, "SIGTERM"));
   },
 );
+
+Deno.test("createWhois() looks for the program at each question; without one nobody vouches", {
+  ignore: !posix,
+}, async () => {
+  await using state = await tempState();
+  const clock = new FakeClock();
+  const missing = () => Promise.reject(new Error("not installed"));
+  const found: (() => Promise<string>)[] = [missing];
+  const program = () => (found.at(-1) ?? missing)();
+  const whois = createWhois({ env: { PATH: "/usr/bin:/bin" }, clock, program });
+  assertEquals(await whois("100.64.0.7"), undefined);
+  const { program: installed } = await standIn(state, answer("ada@example.com"));
+  found.push(() => Promise.resolve(installed));
+  clock.advance(5_001);
+  assertEquals(await whois("100.64.0.7"), "ada@example.com");
+});

@@ -12,6 +12,7 @@ import { messageOf, OpenclawError } from "../../../lib/errors.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { type Secret, secretOf } from "../../../lib/secret.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
+import { findTailscale, tailscaleFolders } from "../../../remote/tailscale.ts";
 import { logUnexpected } from "../../../platform/unexpected.ts";
 import type { Io } from "../../terminal/io.ts";
 import { pageText } from "./page_text.ts";
@@ -71,7 +72,11 @@ async function runOnce(
     logSinks: [io.out.logSink(asJson)],
     logLevel: values.verbose || frameLog ? "debug" as const : "info" as const,
     frameLog,
-    whois: createWhois({ env: io.env }),
+    // Packages put the program in places that are not on a service's PATH.
+    whois: createWhois({
+      env: io.env,
+      program: () => findTailscale({ env: io.env, binDirs: tailscaleFolders(io.env) }),
+    }),
     onRestartWanted: () => wish.resolve("restart"),
   };
   const gateway = force ? await startInItsPlace(options, io) : await startWhenPortIsFree(options);
