@@ -26,7 +26,11 @@ export function usable<T>(make: () => T): T {
       "TLS_UNUSABLE",
       `Cannot use the TLS certificate and key: ${messageOf(error)}`,
       // A restart heals nothing: service managers must not loop.
-      { cause: error, exitCode: 78 },
+      {
+        cause: error,
+        exitCode: 78,
+        hint: "openclaw config get gateway.tls   # certificate and key must be one pair",
+      },
     );
   }
 }
