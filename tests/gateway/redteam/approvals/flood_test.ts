@@ -34,7 +34,9 @@ Deno.test("A15, N16 variant: what waits is bounded in size, one by one and toget
     {
       host: "gateway",
       command: "id",
-      env: Object.fromEntries([0, 1, 2, 3, 4, 5, 6, 7, 8].map((n) => [`${n}${text}`, ""])),
+      env: Object.fromEntries(
+        Array.from({ length: 150 }, (_, n) => [`${n}${text.slice(0, 4_000)}`, ""]),
+      ),
     },
     { systemRunPlan: planOf(["/bin/true"], { commandPreview: "x".repeat(300_000) }) },
     { systemRunPlan: planOf(["/bin/true"], { policySnapshot: { x: "x".repeat(300_000) } }) },
