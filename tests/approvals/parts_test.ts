@@ -2,6 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { codeOptions } from "../../src/approvals/reading/options/code_options.ts";
 import { argPatternDigest } from "../../src/approvals/digest.ts";
+import { isBounded } from "../../src/approvals/matching/bounded.ts";
+import { argPatternFits } from "../../src/approvals/matching/match.ts";
 import { interpreterUse } from "../../src/approvals/reading/interpreters.ts";
 import { absolutePath, baseName, cleanPath } from "../../src/approvals/reading/paths.ts";
 import {
@@ -430,4 +432,28 @@ Deno.test("X40: powershellCarrier() sees every prefix, dash and value form", () 
     assertEquals(powershellCarrier([word]), "file", word);
   }
   assertEquals([powershellCarrier([]), powershellCarrier(["-"])], ["input", "input"]);
+});
+
+Deno.test("isBounded() keeps expressions that go back for ever away from the engine", () => {
+  const endless =
+    "(a+)+$ ^(a|a)*$ ^(a|ab)+$ (.*)* ^((a*)b?)*$ ^(?:a{1,9})+$ ^(x+x+)+y (a)\\1+ ^(a?){50}$ ^.*.*.*.*.*x$ ((a?)b)+ ^(?:(?:a|b){1,30}){30}$";
+  for (const pattern of endless.split(" ")) assertEquals(isBounded(pattern, 4000), false, pattern);
+  const fine = [
+    "^status$",
+    "^(get|list)( .*)?$",
+    "^--flag=.*$",
+    "^install -y [a-z0-9 .-]+$",
+    "^a\\0b\\0$",
+    "^[(+*]+$",
+    "^(-[a-z] )*x$",
+    "a*",
+    "^\\w{3}-\\d{4}$",
+  ];
+  for (const pattern of fine) assertEquals(isBounded(pattern, 4000), true, pattern);
+});
+
+Deno.test("argPatternFits() covers nothing with an expression that would not end", () => {
+  const entry = { id: "1", pattern: "git", argPattern: "^(a+)+$" };
+  assertEquals(argPatternFits(entry, ["a".repeat(60) + "!"], ""), false);
+  assertEquals(argPatternFits({ ...entry, argPattern: "^a+$" }, ["aaa"], ""), true);
 });

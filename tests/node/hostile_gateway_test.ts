@@ -202,3 +202,52 @@ Deno.test(
       assertEquals([payload["exitCode"], payload["stdout"]], [0, "A".repeat(60)]);
     }),
 );
+
+Deno.test(
+  "A13: policies that are broken, too large or made to be slow leave the node with a policy it can judge by",
+  posix,
+  () =>
+    withNode(async ({ gateway }) => {
+      const leg = await gateway.leg();
+      const set = async (file: unknown) => {
+        const { payload } = await leg.invoke("system.execApprovals.get", {});
+        return await leg.invoke("system.execApprovals.set", { file, baseHash: payload["hash"] });
+      };
+      const rules = (allowlist: unknown[]) => ({
+        version: 1,
+        defaults: { security: "allowlist", ask: "off" },
+        agents: { "*": { allowlist } },
+      });
+      const many = (count: number, pattern: string) =>
+        Array.from({ length: count }, (_, i) => ({ pattern: `${pattern}${i}` }));
+      for (
+        const [file, wanted] of [
+          [[], /file required/],
+          [{}, /version is missing/],
+          [{ version: 2 }, /version is 2/],
+          [{ version: 1, agents: [] }, /agents/],
+          [{ version: 1, defaults: { security: "FULL" } }, /security/],
+          [rules([{ pattern: 5 }]), /no pattern/],
+          [rules(many(40_000, "/usr/bin/tool-")), /too large|too many/],
+          [rules(many(3000, `/${"*a".repeat(2000)}`)), /too large/],
+        ] as const
+      ) {
+        const { error } = await set(file);
+        assertEquals(error?.code, "INVALID_REQUEST");
+        assertMatch(error?.message ?? "", wanted);
+      }
+      const slow = [...many(300, `/${"*a".repeat(2000)}`), {
+        pattern: "/usr/bin/ls",
+        argPattern: "^(a+)+$",
+      }];
+      assertEquals((await set(rules(slow))).ok, true);
+      const { error } = await leg.invoke("system.run", {
+        command: ["/usr/bin/ls", `${"a".repeat(100)}!`],
+      });
+      assertMatch(error?.message ?? "", /allowlist miss/);
+      const socket = { path: "/etc/passwd", token: "theirs" };
+      await set({ ...rules([]), socket });
+      const { payload } = await leg.invoke("system.execApprovals.get", {});
+      assertEquals(JSON.stringify(payload).includes("theirs"), false);
+    }),
+);

@@ -3,6 +3,7 @@
  * which rule answered, or why the segment stays uncovered. Every executable that will be started is asked about:
  * wrappers, the shell of a script and commands inside arguments too. Source: node-host.md 7.4.
  */
+import { isBounded } from "./bounded.ts";
 import type { AllowEntry } from "../file/approvals_file.ts";
 import type { ExecFacts } from "../facts.ts";
 import { type Grant, grantCovers, grantCoversExactly } from "../grants.ts";
@@ -237,7 +238,7 @@ export function argPatternFits(
   const text = byNul
     ? (args.length === 0 ? "\0\0" : args.map((arg) => `${arg}\0`).join(""))
     : args.join(" ");
-  if (text.length > MAX_ARGUMENT_TEXT) return false;
+  if (text.length > MAX_ARGUMENT_TEXT || !isBounded(argPattern, text.length)) return false;
   try {
     return new RegExp(argPattern).test(text);
   } catch (error) {

@@ -44,9 +44,13 @@ function tokens(pattern: string): Token[] {
 /** Whether `*` (one segment), `**` (across) and `?` (one non-slash) in `pattern` cover the whole of `text`. */
 export function globMatches(pattern: string, text: string): boolean {
   if (pattern.length > MAX_LENGTH || text.length > MAX_LENGTH) return false;
+  if (!/[*?]/.test(pattern)) return pattern === text;
   let reachable = new Uint8Array(text.length + 1);
   reachable[0] = 1;
-  for (const token of tokens(pattern)) reachable = step(token, text, reachable);
+  for (const token of tokens(pattern)) {
+    reachable = step(token, text, reachable);
+    if (!reachable.includes(1)) return false;
+  }
   return reachable[text.length] === 1;
 }
 

@@ -173,6 +173,8 @@ export class ApprovalsStore {
       const after = edit(before);
       if (!after) return;
       const text = renderApprovals(withSocket(after, approvalsFile));
+      // A file that could not be read again would deny everything from then on.
+      if (text.length > MAX_BYTES / 2) throw refused("exec approvals file is too large");
       if (text !== before.text) await writeAtomic(approvalsFile, text);
       this.#cached = undefined;
     });
