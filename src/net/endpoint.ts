@@ -71,7 +71,12 @@ export function parseEndpoint(text: string, options: EndpointOptions = {}): Endp
   const bare = unbracketed(rawHost).toLowerCase();
   const ip = parseIp(bare);
   if (ip) return { secure, host: renderIp(ip), ip, port, path };
-  if (rawHost.startsWith("[")) throw malformed(text, "the brackets hold no IPv6 address");
+  if (rawHost.startsWith("[")) {
+    const why = bare.includes("%")
+      ? "an IPv6 zone is not accepted"
+      : "the brackets hold no IPv6 address";
+    throw malformed(text, why);
+  }
   if (NUMBER_LIKE.test(bare)) {
     throw malformed(text, "the host is neither a name nor an IP address in its usual form");
   }

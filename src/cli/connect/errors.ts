@@ -56,6 +56,8 @@ async function overTlsHint({ url, source }: Target, { words }: Io): Promise<stri
 
 /** Not reached, or reached and no session came of it: the two need different next steps. */
 function failureText(error: OpenclawError, target: Target): string {
+  // Begins with `SECURITY ERROR:` (config-and-credentials.md 6).
+  if (error.code === "PLAINTEXT_REFUSED") return error.message;
   const told = error.message.replace(/^Cannot connect to "[^"]*": /, "");
   const reason = told.replace(
     /^(.*) after (\d+) ms \(timed out\)$/,

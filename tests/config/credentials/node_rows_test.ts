@@ -1,5 +1,11 @@
 /** Rows of config-and-credentials.md 5.4, 6 and 8 that show only where node, service and gateway use the tables. */
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { nodeCredentials } from "../../../src/config/credentials/target.ts";
 import { startGateway } from "../../../src/gateway/server.ts";
 import { OpenclawError } from "../../../src/lib/errors.ts";
@@ -37,6 +43,17 @@ Deno.test("section 6: node install copies the opt-in into the service, and only 
   for (const env of [{ [name]: "1" }, {}]) {
     const plan = await planInstall(factsOf(state.home), hostOf(state.home, [], env));
     assertEquals(plan.environment[name], (env as Record<string, string>)[name]);
+  }
+});
+
+Deno.test("section 6: the error of a command starts with SECURITY ERROR and ends the command with 1", async () => {
+  await using state = await tempState();
+  const env = state.env as Record<string, string>;
+  for (const url of ["ws://gateway.example:1", "ws://203.0.113.5:1", "http://gateway.example:1"]) {
+    const { code, stderr } = await cli(["health", "--url", url, "--token", "t-secret"], { env });
+    assertEquals(code, 1);
+    assertMatch(stderr, /^error: SECURITY ERROR: refusing plaintext ws:\/\/ to "/);
+    assert(!stderr.includes("t-secret"));
   }
 });
 
