@@ -1,15 +1,15 @@
 /**
- * Tells when a configuration file may have changed: in-place saves, and editors that write another file and rename
- * it over (F09). Watches the folder, because a rename leaves a watch on the file with the old inode.
+ * Tells when a file may have changed: in-place saves, editors that write another file and rename it over, a link that
+ * leads elsewhere (F09). It looks instead of being told: Deno's watcher opens what is made in a watched folder, and a
+ * FIFO there stops the whole process for good; nor does it see network file systems.
  */
-import { basename, dirname } from "@std/path";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 
 /** Options of {@linkcode watchConfig}. */
 export interface WatchOptions {
-  /** The file; it need not exist, its folder must. */
+  /** The file; it need not exist. */
   readonly path: string;
-  /** Quiet time after the last event, milliseconds. Default 300. */
+  /** Quiet time after the last change, milliseconds. Default 300. */
   readonly debounceMs?: number;
   /** Called once per burst of changes. */
   readonly onChange: () => void;
@@ -21,84 +21,50 @@ export interface ConfigWatch {
   close(): Promise<void>;
 }
 
-/** Look again at this pace where the system cannot watch (no inotify left, network file systems). */
-const POLL_MS = 2_000;
+/** How often it looks; one `stat` costs some microseconds. */
+const LOOK_MS = 500;
 
-/** Starts watching; never fails, falls back to looking every two seconds. */
+/** Starts watching; never fails. */
 export function watchConfig(options: WatchOptions): ConfigWatch {
-  const clock = options.clock ?? systemClock;
-  const debounceMs = options.debounceMs ?? 300;
-  let cancel = () => {};
+  const { path, debounceMs = 300, onChange, clock = systemClock } = options;
+  let seen = stateNow(path);
+  let unsettled: string | undefined;
   let closed = false;
-  const changed = () => {
-    cancel();
-    if (!closed) cancel = clock.after(debounceMs, options.onChange);
+  let cancel = () => {};
+  let looking = Promise.resolve();
+  const lookIn = (delayMs: number) => {
+    cancel = clock.after(delayMs, () => looking = look());
   };
-  const watch = watchFolder(options.path, changed) ?? pollFile(options.path, changed, clock);
+  const look = async () => {
+    const now = await Deno.stat(path).then(stateOf, () => MISSING);
+    if (closed) return;
+    const settled = now === seen || now === unsettled;
+    lookIn(settled ? LOOK_MS : debounceMs);
+    unsettled = settled ? undefined : now;
+    if (!settled || now === seen) return;
+    seen = now;
+    onChange();
+  };
+  lookIn(LOOK_MS);
   return {
     async close() {
       closed = true;
       cancel();
-      await watch.close();
+      await looking;
     },
   };
 }
 
-/** Files whose events count: the file under its name, and the target when it is a link (decision 29). */
-function watchFolder(path: string, changed: () => void): ConfigWatch | undefined {
-  const real = realPath(path);
-  const names = new Set([basename(path), basename(real)]);
-  let watcher: Deno.FsWatcher;
-  try {
-    watcher = Deno.watchFs([...new Set([dirname(path), dirname(real)])], { recursive: false });
-  } catch {
-    return undefined; // any reason: the caller polls
-  }
-  const loop = (async () => {
-    for await (const event of watcher) {
-      const ours = event.kind !== "access" && event.paths.some((p) => names.has(basename(p)));
-      if (ours) changed();
-    }
-  })();
-  return {
-    async close() {
-      watcher.close();
-      await loop;
-    },
-  };
+const MISSING = "missing";
+
+function stateOf({ dev, ino, size, mtime }: Deno.FileInfo): string {
+  return [dev, ino, size, mtime?.getTime()].join(" ");
 }
 
-function realPath(path: string): string {
+function stateNow(path: string): string {
   try {
-    return Deno.realPathSync(path);
+    return stateOf(Deno.statSync(path));
   } catch {
-    return path; // not there yet
-  }
-}
-
-function pollFile(path: string, changed: () => void, clock: Clock): ConfigWatch {
-  let last = fileState(path);
-  let cancel = () => {};
-  const look = () => {
-    const now = fileState(path);
-    if (now !== last) changed();
-    last = now;
-    cancel = clock.after(POLL_MS, look);
-  };
-  cancel = clock.after(POLL_MS, look);
-  return {
-    close() {
-      cancel();
-      return Promise.resolve();
-    },
-  };
-}
-
-function fileState(path: string): string {
-  try {
-    const info = Deno.statSync(path);
-    return `${info.ino} ${info.size} ${info.mtime?.getTime()}`;
-  } catch {
-    return "missing";
+    return MISSING; // or not ours to see
   }
 }

@@ -44,6 +44,30 @@ export function parseJson5Tree(text: string): Json5Node {
   return reader.document();
 }
 
+/** The first key that an object in the text has twice, at any depth. */
+export function doubledKey(node: Json5Node): Json5Member | undefined {
+  const seen = new Set<string>();
+  for (const member of node.members ?? []) {
+    const found = seen.has(member.key) ? member : doubledKey(member.node);
+    if (found) return found;
+    seen.add(member.key);
+  }
+  for (const item of node.items ?? []) {
+    const found = doubledKey(item);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** The value of a text in which every key stands once. Throws {@linkcode Json5Error} (N17: two readers, two values). */
+export function parseUnambiguous(text: string): unknown {
+  const tree = parseJson5Tree(text);
+  const doubled = doubledKey(tree);
+  if (!doubled) return tree.value;
+  const { line, column } = positionOf(text, doubled.start);
+  throw new Json5Error(`Key ${JSON.stringify(doubled.key)} is given twice`, line, column);
+}
+
 /** Line and column (from 1) of an offset. */
 export function positionOf(text: string, offset: number): { line: number; column: number } {
   const before = text.slice(0, offset).split(/\r\n|[\n\r\u2028\u2029]/);

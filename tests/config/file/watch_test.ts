@@ -75,3 +75,19 @@ Deno.test("watchConfig() reports a burst of saves once", async () => {
   assertEquals(reloads() < 10, true, `${reloads()} reloads`);
   await watch.close();
 });
+
+Deno.test("N40: a FIFO beside or in place of the file neither blocks the watch nor its end", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using state = await tempState({}, port(1));
+  const { holder, watch, until } = await watched(state);
+  const fifo = (path: string) => new Deno.Command("mkfifo", { args: ["-m", "600", path] }).output();
+  await fifo(`${state.paths.configFile}.other`);
+  await until(() => holder.current.config.gateway.port === 2, () => state.write(port(2)));
+  await Deno.remove(state.paths.configFile);
+  await fifo(state.paths.configFile);
+  await Deno.remove(state.paths.configFile);
+  await until(() => holder.current.config.gateway.port === 3, () => state.write(port(3)));
+  await fifo(`${state.paths.configFile}.last`);
+  await watch.close();
+});

@@ -58,6 +58,8 @@ const REFUSED: readonly Row[] = [
   [["set", "gateway.port", "--", "-0"], 1, /gateway.port: Invalid input/],
   [["set", "gateway.port", "0x10000"], 1, /gateway.port: Invalid input/],
   [["set", "gateway.port", ""], 1, /gateway.port: Invalid input/],
+  [["set", "channels.x", "{a: {b: 1, b: 2}}"], 2, /key "b" is given twice/],
+  [["set", "gateway.auth", "[{a: 1, 'a': 2}]"], 2, /key "a" is given twice/],
   [["set", "gateway.auth.token", "__OPENCLAW_REDACTED__"], 1, /what is shown instead of a secret/],
   [
     ["set", "channels.x", '{"a": {"token": "__OPENCLAW_REDACTED__"}}'],

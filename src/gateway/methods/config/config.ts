@@ -5,7 +5,7 @@
 import { isObject } from "../../../lib/objects.ts";
 import { type ConfigChange, editConfig, type EditOutcome } from "../../../config/file/edit.ts";
 import { type ConfigPath, renderConfigPath } from "../../../config/text/config_path.ts";
-import { Json5Error, parseJson5 } from "../../../config/text/json5.ts";
+import { Json5Error, parseUnambiguous } from "../../../config/text/json5.ts";
 import { loadConfig, type LoadedConfig } from "../../../config/file/load.ts";
 import { redactValue, restoreText } from "../../../config/file/redact.ts";
 import { keyAt, schemaAt } from "../../../config/schema/schema.ts";
@@ -185,9 +185,18 @@ function spend(ctx: MethodContext, name: string): void {
 }
 
 function patchOf(text: string): Readonly<Record<string, unknown>> {
-  const patch = parseJson5(text);
+  const patch = parsed(text);
   if (!isObject(patch)) throw invalid("invalid config: the patch must be an object");
   return patch;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseUnambiguous(text);
+  } catch (error) {
+    if (error instanceof Json5Error) throw invalid(`invalid config: ${error.message}`);
+    throw error;
+  }
 }
 
 const replaceWith = (text: string) => [{ op: "replace", text }] as const;
