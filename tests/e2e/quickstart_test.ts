@@ -84,6 +84,47 @@ async function getOverPinnedTls(port: number, pin: string, path: string): Promis
   }
 }
 
+Deno.test(
+  "quickstart whose node ends says so, with exit code 1, and cleans up",
+  linux,
+  async () => {
+    await using home = await TempHome.make();
+    await using quickstart = start(["quickstart"], {
+      env: home.env("unused", { TMPDIR: home.path }),
+    });
+    await quickstart.until(/Ctrl-C ends everything/);
+    const [node] = processesWith(`--remove-at-end=${home.path}`);
+    Deno.kill(node as number, "SIGKILL");
+    assertEquals((await quickstart.status).code, 1);
+    await quickstart.until(/error: The node quickstart-node ended\n[^]*hint: openclaw quickstart/);
+    const left = [...Deno.readDirSync(home.path)].map(({ name }) => name);
+    assertEquals(left.filter((name) => name.startsWith("openclaw-quickstart-")), []);
+  },
+);
+
+Deno.test(
+  "quickstart killed midway in its command, or without a place for its files, is told",
+  linux,
+  async () => {
+    await using home = await TempHome.make();
+    const env = home.env("unused", { TMPDIR: home.path });
+    await using quickstart = start(["quickstart", "--once", "--", "sleep", "60"], { env });
+    await quickstart.until(/allowed +once/);
+    const [node] = processesWith(`--remove-at-end=${home.path}`);
+    Deno.kill(node as number, "SIGKILL");
+    assertEquals((await quickstart.status).code, 255);
+    await quickstart.until(/error: Node quickstart-node (went away|is not connected)/);
+    const nowhere = await run(["quickstart", "--once"], {
+      env: { ...env, TMPDIR: `${home.path}/none` },
+    });
+    assertEquals(nowhere.code, 1);
+    assertMatch(
+      nowhere.stderr,
+      /^error: Cannot make a temporary directory: .*\nhint: export TMPDIR=/,
+    );
+  },
+);
+
 Deno.test("quickstart stays until Ctrl-C and serves a second terminal", async () => {
   await using home = await TempHome.make();
   await using quickstart = start(["quickstart"], { env: home.env("unused") });

@@ -84,11 +84,8 @@ export class QuickstartNode {
         });
       }
     })();
-    const died = this.program.ended.then((): never => {
-      throw this.#failed("ended");
-    });
     try {
-      return await withDeadline(Promise.race([search, died]), {
+      return await withDeadline(Promise.race([search, this.gone()]), {
         timeoutMs: NODE_DEADLINE_MS,
         what: "the node to show up",
       });
@@ -106,6 +103,12 @@ export class QuickstartNode {
       details: { context: this.#said.trim().split("\n").slice(-5) },
       hint: "openclaw quickstart --once",
     });
+  }
+
+  /** Rejects when the process ends. @throws OpenclawError `QUICKSTART_NODE_FAILED`. */
+  async gone(): Promise<never> {
+    await this.program.ended;
+    throw this.#failed("ended");
   }
 
   async stop(): Promise<void> {

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { setConfigValue } from "../../../config/file/edit.ts";
 import { statePaths } from "../../../config/paths.ts";
 import { type RunningGateway, startGateway } from "../../../gateway/server.ts";
-import { OpenclawError } from "../../../lib/errors.ts";
+import { messageOf, OpenclawError } from "../../../lib/errors.ts";
 import { platformName } from "../../../platform/os.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
 import { type Gateway, withGateway } from "../../connect/connect.ts";
@@ -36,7 +36,7 @@ export async function quickstart(values: QuickstartValues, io: Io): Promise<numb
     });
   }
   const startMs = performance.now();
-  const folder = await Deno.makeTempDir({ prefix: QUICKSTART_PREFIX });
+  const folder = await makeFolder();
   const interrupt = interruptible();
   const scene = new Scene(folder, io);
   try {
@@ -45,12 +45,27 @@ export async function quickstart(values: QuickstartValues, io: Io): Promise<numb
     if (code === undefined) return 130;
     if (values.once) return code;
     scene.inviteMore();
-    await interrupt.signalled;
+    await Promise.race([interrupt.signalled, scene.nodeGone()]);
     return 130;
   } finally {
     interrupt.remove();
     await scene.close();
     await Deno.remove(folder, { recursive: true }).catch(() => {/* the node was faster */});
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: QUICKSTART_PREFIX });
+  } catch (error) {
+    throw new OpenclawError(
+      "FILE_FAILED",
+      `Cannot make a temporary directory: ${messageOf(error)}`,
+      {
+        cause: error,
+        hint: "export TMPDIR=<a directory you can write to>",
+      },
+    );
   }
 }
 
@@ -145,7 +160,13 @@ class Scene {
     const nowMs = performance.now();
     const seconds = (fromMs: number) => `${((nowMs - fromMs) / 1000).toFixed(2)} s`;
     const { url, fingerprint } = this.#gateway as RunningGateway;
-    const facts = { url, fingerprint, node: NODE_NAME, argv, durationMs: nowMs - startMs };
+    const facts = {
+      url,
+      fingerprint,
+      node: NODE_NAME,
+      argv,
+      durationMs: Math.round(nowMs - startMs),
+    };
     out.show({ ...facts, run: captured?.document() }, () => {
       this.#say("exit", `${code} after ${seconds(runStartMs)}; all of it took ${seconds(startMs)}`);
       this.#explainSecondMachine();
@@ -164,6 +185,11 @@ class Scene {
       "  node$    openclaw connect <the line it printed>",
       "  gateway$ openclaw nodes run --node build-1 -- uname -a",
     ]);
+  }
+
+  /** Rejects when the node ends although it should stay. */
+  async nodeGone(): Promise<never> {
+    return await (this.#node as QuickstartNode).gone();
   }
 
   /** For those who stay: the environment of a second terminal. */
