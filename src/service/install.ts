@@ -128,17 +128,21 @@ async function servicePath(host: ServiceHost): Promise<string> {
 export async function writeSecrets(facts: InstallFacts): Promise<void> {
   const path = secretsFileOf(facts);
   const entries = Object.entries(facts.secrets);
-  if (entries.length === 0) {
-    await Deno.remove(path).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
-    return;
-  }
+  if (entries.length === 0) return await removeSecrets(facts);
   await ensureDir(facts.serviceEnvDir);
   await writeAtomic(
     path,
     entries.map(([name, value]) => `${name}=${environmentValue(name, value)}\n`).join(""),
   );
+}
+
+/** Removes the file with the secrets of a kind; fine when there is none. */
+export async function removeSecrets(
+  facts: { readonly serviceEnvDir: string; readonly kind: ServiceKind },
+): Promise<void> {
+  await Deno.remove(secretsFileOf(facts)).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }
 
 function environmentValue(name: string, secret: Secret): string {

@@ -113,6 +113,29 @@ for (const [name, make, said] of foreign) {
   });
 }
 
+Deno.test("N39: a unit of somebody else is kept as a backup; a masked one is refused and stays masked", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    await standIn(dir, "systemctl", "exit 0");
+    const host = hostOf(dir, [dir]);
+    const manager = systemdManager(host, { kind: "user" });
+    const plan = await planInstall(factsOf(dir), host);
+    const path = join(dir, ".config/systemd/user/openclaw-node.service");
+    await Deno.mkdir(join(path, ".."), { recursive: true });
+    await Deno.writeTextFile(path, "[Service]\nExecStart=/bin/theirs\n");
+    await manager.install(plan, names);
+    assertStringIncludes(await Deno.readTextFile(`${path}.bak`), "/bin/theirs");
+    assertEquals((await manager.status(names)).command?.programArguments, plan.program);
+    await Deno.remove(path);
+    await Deno.symlink("/dev/null", path);
+    const error = await assertRejects(() => manager.install(plan, names), OpenclawError);
+    assertEquals(error.code, "FILE_UNSAFE");
+    assertEquals(await Deno.readLink(path), "/dev/null");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("N39: a proxy's password stands in the 0600 file, not in the unit", async () => {
   const dir = await Deno.makeTempDir();
   try {

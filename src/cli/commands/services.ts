@@ -2,7 +2,7 @@
  * `node|gateway install|start|stop|restart|uninstall`: our programs as services of the operating system.
  */
 import { bool, choice, command, port, text } from "../grammar/command.ts";
-import type { ServiceVerb } from "../actions/services/services.ts";
+import type { ServiceVerb } from "../actions/services/act.ts";
 
 type Kind = "gateway" | "node";
 
@@ -29,7 +29,7 @@ function actionCommand(kind: Kind, verb: ServiceVerb, summary: string) {
     flags: { system: shared.system },
     examples: [[`openclaw ${kind} ${verb}`, summary.toLowerCase()]],
     async run(values, io) {
-      const { actOnService } = await import("../actions/services/services.ts");
+      const { actOnService } = await import("../actions/services/act.ts");
       return await actOnService({ kind, verb, system: values.system ?? false }, io);
     },
   });

@@ -2,7 +2,7 @@
  * `tunnel …`: a lasting ssh tunnel to a gateway that listens on loopback only.
  */
 import { arg, bool, command, group, port, text } from "../grammar/command.ts";
-import type { ServiceVerb } from "../actions/services/services.ts";
+import type { ServiceVerb } from "../actions/services/act.ts";
 
 const wishFlags = {
   sshIdentity: text({ help: "Private key file for ssh", value: "<file>" }),
@@ -20,7 +20,7 @@ function action(verb: ServiceVerb, summary: string) {
     flags: {},
     examples: [[`openclaw tunnel ${verb}`, summary.toLowerCase()]],
     async run(_values, io) {
-      const { actOnService } = await import("../actions/services/services.ts");
+      const { actOnService } = await import("../actions/services/act.ts");
       return await actOnService({ kind: "tunnel", verb, system: false }, io);
     },
   });

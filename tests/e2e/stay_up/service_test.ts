@@ -164,7 +164,10 @@ Deno.test("gateway and node as systemd services", async (t) => {
 
     await t.step("uninstall leaves nothing and can be repeated", async () => {
       const node = { OPENCLAW_STATE_DIR: `${home.path}/node-state` };
+      const secrets = `${home.path}/node-state/service-env/node.env`;
+      assert(await Deno.stat(secrets), "the token of the node's service");
       await must(["node", "uninstall"], node);
+      assertEquals(await Deno.stat(secrets).catch(() => "gone"), "gone");
       await must(["gateway", "uninstall"]);
       await must(["node", "uninstall"], node);
       await must(["gateway", "uninstall"]);

@@ -1,6 +1,6 @@
 /**
- * Installing and driving services: facts from flags, files and the environment go to `service/`, the outcome to the
- * person or, with `--json`, as one action document. Source: cli.md 2.
+ * Installing services: facts from flags, files and the environment go to `service/`, the outcome to the person or, with
+ * `--json`, as one action document. Driving them is `act.ts`. Source: cli.md 2.
  */
 import { type StatePaths, statePaths } from "../../../config/paths.ts";
 import { readEnv } from "../../../config/env.ts";
@@ -21,20 +21,9 @@ import {
 import type { ServiceStatus } from "../../../service/manager.ts";
 import { type ServiceKind, serviceTitle } from "../../../service/plan.ts";
 import type { Io } from "../../terminal/io.ts";
-import { mustNotRunHere } from "./foreground.ts";
 import { proveStarted } from "./prove.ts";
 import { mustBeAvailable, serviceScene } from "./scene.ts";
 import { wrapperOf } from "./wrapper.ts";
-
-/** What can be done with an installed service. */
-export type ServiceVerb = "start" | "stop" | "restart" | "uninstall";
-
-const DONE: Record<ServiceVerb, string> = {
-  start: "started",
-  stop: "stopped",
-  restart: "restarted",
-  uninstall: "uninstalled",
-};
 
 /** Flags every install has. */
 interface InstallFlags {
@@ -144,13 +133,15 @@ function mustServe(stateDir: string, { command }: ServiceStatus, kind: ServiceKi
   );
 }
 
-interface ActionDocument {
+/** What `--json` prints. Source: cli.md 2. */
+export interface ActionDocument {
   readonly action: string;
   readonly ok: boolean;
   readonly [key: string]: unknown;
 }
 
-function report(io: Io, document: ActionDocument, render: () => void): void {
+/** Shows the outcome of an action. */
+export function report(io: Io, document: ActionDocument, render: () => void): void {
   io.out.show(document, render);
 }
 
@@ -158,66 +149,6 @@ function report(io: Io, document: ActionDocument, render: () => void): void {
 export function runtimeLine(runtime: { status: string; pid?: number; detail?: string }): string {
   const more = runtime.pid === undefined ? runtime.detail : `pid ${runtime.pid}`;
   return `Runtime: ${runtime.status}${more ? ` (${more})` : ""}`;
-}
-
-async function notInstalled({ kind, verb, system }: ActionWish, io: Io): Promise<OpenclawError> {
-  const ways = `openclaw ${kind} install\nopenclaw ${kind} run   # in the foreground`;
-  const whole = system ? undefined : await serviceScene(kind, io, true);
-  const elsewhere = (await whole?.manager.status(whole.names))?.installed;
-  return new OpenclawError(
-    "SERVICE_NOT_INSTALLED",
-    `Cannot ${verb} the service: ${serviceTitle(kind)} is not installed` +
-      (elsewhere ? " for your account, only for the whole machine" : ""),
-    { hint: elsewhere ? `sudo openclaw ${kind} ${verb} --system` : ways },
-  );
-}
-
-interface ActionWish {
-  readonly kind: ServiceKind;
-  readonly verb: ServiceVerb;
-  readonly system: boolean;
-}
-
-/** `start`, `stop`, `restart` and `uninstall` of a service. */
-export async function actOnService(wish: ActionWish, io: Io): Promise<number> {
-  const scene = await serviceScene(wish.kind, io, wish.system);
-  const status = await scene.manager.status(scene.names);
-  const title = serviceTitle(wish.kind);
-  if (!status.installed) {
-    if (wish.verb === "start" || wish.verb === "restart") {
-      if (wish.kind === "gateway") await mustNotRunHere(io);
-      throw await notInstalled(wish, io);
-    }
-    if (wish.kind === "gateway" && wish.verb === "stop") await mustNotRunHere(io);
-    const message = wish.verb === "stop" ? `${title} disabled.` : `${title} is not installed.`;
-    report(
-      io,
-      { action: wish.verb, ok: true, result: "not-loaded", message },
-      () => io.out.text(message),
-    );
-    return 0;
-  }
-  await mustBeAvailable(scene, [wish.kind, "run"], io);
-  // A service that runs may be started once more; only a restart has to give another process.
-  const beforePid = wish.verb === "restart" ? await scene.runningPid() : undefined;
-  await scene.manager[wish.verb](scene.names);
-  const starts = wish.verb === "start" || wish.verb === "restart";
-  const { status: after, warnings } = starts
-    ? await proveStarted(scene, beforePid)
-    : { status: await scene.manager.status(scene.names), warnings: [] };
-  const document = {
-    action: wish.verb,
-    ok: true,
-    result: DONE[wish.verb],
-    service: { label: scene.manager.label, ...after },
-    ...(warnings.length > 0 ? { warnings } : {}),
-  };
-  report(io, document, () => {
-    io.out.text(`${title} ${DONE[wish.verb]}.`);
-    if (wish.verb !== "uninstall") io.out.text(runtimeLine(after.runtime));
-    warnings.forEach((warning) => io.out.warn(warning));
-  });
-  return 0;
 }
 
 function credentialsOf(io: Io): Record<string, Secret> {
