@@ -1,5 +1,5 @@
 /** The decisions of `nodes run`: exit codes, and what a person is shown before they decide. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/nodes/approval.ts";
 import { decidedLine } from "../../src/cli/actions/nodes/request.ts";
 import {
@@ -57,18 +57,31 @@ for (const [name, code, message, exit] of failures) {
   });
 }
 
-const gone: [code: string, message: string, said: string][] = [
-  ["NOT_CONNECTED", "node not connected", "Node build-1 is not connected to the gateway"],
+const troubles: [code: string, message: string, said: string, hint: RegExp][] = [
+  [
+    "NOT_CONNECTED",
+    "node not connected",
+    "Node build-1 is not connected to the gateway",
+    /^openclaw nodes status$/,
+  ],
   [
     "UNAVAILABLE",
     "DISCONNECTED: node disconnected (system.run)",
     "Node build-1 went away before the command ended",
+    /^openclaw nodes status$/,
+  ],
+  [
+    "UNAVAILABLE",
+    "NODE_BUSY: node is busy: 16 commands are running, its limit",
+    "Node build-1 is busy: 16 commands are running, its limit",
+    /openclaw config set nodeHost\.maxConcurrentRuns 32$/,
   ],
 ];
-for (const [code, message, said] of gone) {
+for (const [code, message, said, hint] of troubles) {
   Deno.test(`runFailure() names the node of "${message}"`, () => {
     const error = runFailure(new OpenclawError(code, message), "build-1") as OpenclawError;
-    assertEquals([error.exitCode, error.message, error.hint], [255, said, "openclaw nodes status"]);
+    assertEquals([error.exitCode, error.message], [255, said]);
+    assertMatch(error.hint ?? "", hint);
   });
 }
 

@@ -106,17 +106,31 @@ export function runFailure(error: unknown, nodeName?: string): unknown {
     : /TIMEOUT: node invoke timed out/.test(error.message)
     ? RUN_EXIT.timeout
     : RUN_EXIT.transport;
-  const gone = NODE_GONE.find(([word]) => code === word || error.message.startsWith(`${word}: `));
-  if (gone === undefined) return withExitCode(error, exitCode, error);
-  const message = nodeName === undefined ? error.message : `Node ${showable(nodeName)} ${gone[1]}`;
-  return withExitCode(error, exitCode, { message, hint: "openclaw nodes status" });
+  const trouble = NODE_TROUBLES.find(([word]) =>
+    code === word || error.message.startsWith(`${word}: `)
+  );
+  const nextStep = exitCode === RUN_EXIT.transport ? NODES_STATUS : undefined;
+  const hint = trouble?.[2] ?? error.hint ?? nextStep;
+  if (!trouble || nodeName === undefined) {
+    return withExitCode(error, exitCode, { message: error.message, hint });
+  }
+  const what = trouble[1] ?? error.message.replace(/^.*?: node /, "");
+  return withExitCode(error, exitCode, { message: `Node ${showable(nodeName)} ${what}`, hint });
 }
 
-/** Errors of the gateway about a node that is not there. */
-const NODE_GONE: readonly (readonly [word: string, what: string])[] = [
-  ["NOT_CONNECTED", "is not connected to the gateway"],
-  ["DISCONNECTED", "went away before the command ended"],
-];
+const NODES_STATUS = "openclaw nodes status";
+
+/** What is wrong with a node, by code: what is said of it (default: its own words) and the next step. */
+const NODE_TROUBLES: readonly (readonly [code: string, what: string | undefined, hint: string])[] =
+  [
+    ["NOT_CONNECTED", "is not connected to the gateway", NODES_STATUS],
+    ["DISCONNECTED", "went away before the command ended", NODES_STATUS],
+    [
+      "NODE_BUSY",
+      undefined,
+      "run it again when one has ended, or allow more on the node: openclaw config set nodeHost.maxConcurrentRuns 32",
+    ],
+  ];
 
 /** A copy of an error that ends the command with another exit code. */
 function withExitCode(
