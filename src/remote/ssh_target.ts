@@ -14,9 +14,12 @@ export interface SshTarget {
   readonly port: number | undefined;
 }
 
+/** `user:password@`, as other URLs have it. */
+const PASSWORD = /^(\s*(?:ssh\s+)?(?:ssh:\/\/)?[^:@]*):.*@/s;
+
 function invalid(text: string, why: string): OpenclawError {
-  // A password, as in other URLs, is not repeated on the screen or in a log.
-  const shown = quoted(text.replace(/:[^@]*@/, ":…@"));
+  // Not repeated on the screen or in a log.
+  const shown = quoted(text.replace(PASSWORD, "$1:…@"));
   return new OpenclawError("INVALID_SSH_TARGET", `invalid SSH target: ${shown}: ${why}`, {
     hint: "write it as user@host or user@host:port",
     exitCode: 2,
@@ -28,9 +31,7 @@ function invalid(text: string, why: string): OpenclawError {
  * Throws `INVALID_SSH_TARGET` before anything is started.
  */
 export function parseSshTarget(text: string): SshTarget {
-  if (/:[^@]*@/.test(text.replace(/^(ssh\s+)?ssh:\/\//, ""))) {
-    throw invalid(text, "a password cannot be given");
-  }
+  if (PASSWORD.test(text)) throw invalid(text, "a password cannot be given");
   const bare = text.trim().replace(/^ssh\s+/, "").replace(/^ssh:\/\//, "").replace(/\/$/, "");
   if (bare === "") throw invalid(text, "it is empty");
   // Anything a shell, ssh or its configuration could read as more than a name is refused as a class.

@@ -69,7 +69,14 @@ for (const [name, text] of bad) {
   });
 }
 
-for (const text of ["ssh://me:hunter2@host", "me:hunter2@host:22", "ssh me:hunter2@host"]) {
+for (
+  const text of [
+    "ssh://me:hunter2@host",
+    "me:hunter2@host:22",
+    "ssh me:hunter2@host",
+    "me:a/hunter2@@host",
+  ]
+) {
   Deno.test(`parseSshTarget() does not repeat the password of ${text.slice(0, 6)}…`, () => {
     const error = assertThrows(() => parseSshTarget(text), OpenclawError, "a password cannot");
     assertEquals(error.message.includes("hunter2"), false, error.message);
