@@ -1,6 +1,6 @@
 /**
  * What ordinary programs can be told to start: one table line for each kind of program, `␣` for a blank inside a word, `¦`
- * between lines. Only the program itself is allowed, and each line would make it start another one. Beside them stand the
+ * between lines. Every program is allowed by its name, and each line would make it start another one. Beside them stand the
  * everyday uses of the same programs.
  */
 import { assertEquals } from "@std/assert";
@@ -8,23 +8,29 @@ import { judge, runs, sh } from "./fake_machine.ts";
 
 const words = (line: string) => line.split(" ").map((word) => word.replaceAll("␣", " "));
 
+/** A machine that has every program whose name occurs. */
 function machineFor(lines: readonly string[]) {
-  return { programs: [...new Set(lines.map((line) => words(line)[0]))].join(" ") };
+  const names = lines.flatMap(words).filter((word) => /^[a-z][a-z0-9+-]*$/.test(word));
+  return { programs: [...new Set([...names, ...lines.map((line) => words(line)[0])])].join(" ") };
 }
 
 const starts: Readonly<Record<string, string>> = {
   "X15: sed told to run a program behind a disguise":
     "sed 1e␣id f -- --sandbox¦sed -e 1e␣id --sandbox¦sed s/[/]/p;s/e;p;#/x/ f¦sed /[/]/p;e␣id;#/p f¦sed s/a/b/;1e␣id f¦sed s,[,],p,s,e;p;#,x, f¦sed y/a/b/;e f¦sed s/[[:alpha:]/]/p;s/e;p;#/x/ f",
   "X15: awk that starts a program":
-    'awk BEGIN{system("id")}¦awk BEGIN{print|"id"}¦awk BEGIN{"id"|getline}¦awk BEGIN{system␣("id")}¦awk -F, {print␣$1␣|␣"id"}¦awk -v x=1 BEGIN{printf␣"a"␣|&␣"id"}¦gawk BEGIN{f="system";@f("id")}¦gawk -l x 1¦gawk -i x 1¦awk -f x¦mawk BEGIN{sys\\\ntem("id")}¦awk -- BEGIN{system("id")}¦gawk --source BEGIN{system("id")}¦awk BEGIN{a="}";print␣"a}"|"id"}',
+    'awk BEGIN{system("id")}¦awk BEGIN{print|"id"}¦awk BEGIN{"id"|getline}¦awk BEGIN{system␣("id")}¦awk -F, {print␣$1␣|␣"id"}¦awk -v x=1 BEGIN{printf␣"a"␣|&␣"id"}¦gawk BEGIN{f="system";@f("id")}¦gawk -l x 1¦gawk -i x 1¦awk -f x¦mawk BEGIN{sys\\\ntem("id")}¦awk -- BEGIN{system("id")}¦mawk -W interactive BEGIN{system("id")}¦awk -Wexec x BEGIN{system("id")}¦awk -d BEGIN{system("id")}¦gawk --source BEGIN{system("id")}¦awk BEGIN{a="}";print␣"a}"|"id"}',
   "X30: options in the shortest form that getopt takes":
     "sort --co=id f¦sort --com id f¦split --f=id f¦split --fi id f¦man --pa=id ls¦install --strip-pr=id -s a b¦tar xf x --to-c=id¦tar xf x --us=id¦wget --use-a=id u¦rg --pr=id x",
   "X30: the last of several options counts":
     "rsync -e ssh -e id a b:¦rsync --rsh=ssh --rsh=id a b:¦rsync --rsh=ssh --rsync-path=id a b:¦rsync -avze ssh --rsh id a b:¦rsync -M--rsh=id a b:¦git -c color.ui=never -c core.pager=id log",
+  "X15: xargs and find that hide what they run":
+    "xargs -I{} -E cat id¦xargs -I{} -a f id¦xargs --replace={} --eof=x id¦xargs find .¦xargs find . --¦xargs xargs id¦xargs awk -F: --¦xargs sed -n --¦xargs sed --posix --¦xargs git config --add --¦xargs git --¦xargs git submodule --¦xargs npm --¦xargs make --¦xargs docker --¦xargs psql --¦find . -fprintf x y¦find . -fprint x¦find . -fls x¦find . -exec awk BEGIN{system(1)} ;¦find . -exec sed 1e␣id f ;¦find . -exec find . -exec id ; ;",
+  "X15: git whose options hide the sub-command":
+    "git --attr-source HEAD -c alias.y=!id y¦git --new-option x -c alias.y=!id y¦git -C . -calias.y=!id y¦git --config-env=alias.y=X y¦git log --output=x¦git diff-tree --outp x HEAD¦git format-patch --output=x¦git config --type=path core.fsmonitor id¦git config set --file f core.fsmonitor id¦git fetch --up=id .¦git fetch-pack --exec=id .¦git clone --temp=/tmp/t .¦git clone -qc core.fsmonitor=id .¦git rebase -xid HEAD¦git bisect --x run id¦git submodule -q foreach id",
   "X15: archives on other hosts":
     "tar xf h:x¦tar -xf h:x¦tar -xzfh:x¦tar --file=h:x -x¦cpio -iF h:x¦cpio -iI h:x",
   "X15: make from its input, and compilers told what to run":
-    "make -sf- all¦make -sf /dev/stdin¦make -f /proc/self/fd/0¦make -f /./dev/stdin¦make CFLAGS=-wrapper␣id,x¦make x LINK.o=id¦make COMPILE.c=id x.o¦make MAKEFILES=x¦ninja -f /dev/stdin¦gcc -Xlinker -plugin -Xlinker x.so x.c¦g++ -fmodule-mapper=|id x.c¦clang --ld-path=/tmp/x x.c¦clang -ccc-gcc-name id x.c¦nm --plugin x y¦ar --plugin x r y¦strip --plugin=x y¦rustc -Clinker=id x.rs¦rustc --codegen=linker=id x.rs¦rustdoc --test --test-runtool=id x¦go build -ldflags=-extld=id¦go env -w CC=id¦ghc -pgmF id x.hs¦ghc -e x¦bazel run --run_under=id x¦gradle -I x test¦mvn exec:exec -Dexec.executable=id",
+    "make -sf- all¦make -sf /dev/stdin¦make -f /proc/self/fd/0¦make -f /./dev/stdin¦make CFLAGS=-wrapper␣id,x¦make x.o TARGET_ARCH=-wrapper␣id,x¦make x LDLIBS=-B/tmp/x¦make x LINK.o=id¦make COMPILE.c=id x.o¦make MAKEFILES=x¦ninja -f /dev/stdin¦gcc -Xlinker -plugin -Xlinker x.so x.c¦g++ -fmodule-mapper=|id x.c¦clang --ld-path=/tmp/x x.c¦clang -ccc-gcc-name id x.c¦nm --plugin x y¦ar --plugin x r y¦strip --plugin=x y¦rustc -Clinker=id x.rs¦rustc --codegen=linker=id x.rs¦rustdoc --test --test-runtool=id x¦go build -ldflags=-extld=id¦go env -w CC=id¦ghc -pgmF id x.hs¦ghc -e x¦bazel run --run_under=id x¦gradle -I x test¦mvn exec:exec -Dexec.executable=id",
   "X15: containers and clusters told to leave":
     "docker run -v /:/h x¦docker run --privileged x¦docker -H tcp://x ps¦docker run --mount type=bind,source=/,target=/h x¦docker run -v /var/run/docker.sock:/s x¦docker run --pid=host x¦podman unshare id¦podman --runtime=/tmp/x run y¦kubectl --kubeconfig=/tmp/x get pods¦kubectl config set-credentials x --exec-command=id¦helm template . --post-renderer id¦flatpak run x¦snap run --shell x",
   "X15: backup and transfer tools":
@@ -41,8 +47,7 @@ for (const [name, text] of Object.entries(starts)) {
     const lines = text.split("¦");
     for (const line of lines) {
       const argv = words(line);
-      const allow = [argv[0], `/usr/bin/${argv[0]}`];
-      const { verdict } = await judge({ argv, allow, machine: machineFor(lines) });
+      const { verdict } = await judge({ argv, allow: ["*"], machine: machineFor(lines) });
       assertEquals(verdict.outcome, "deny", line);
     }
   });
@@ -169,10 +174,11 @@ Deno.test("everyday uses of these programs run by their rule", async () => {
     "ansible all -m ping¦terraform plan¦gh pr list¦gh run view 1 --log¦aws s3 ls¦kubectl logs -f x¦useradd --shell /bin/false x¦grep -rn -- --exec src¦" +
     "echo --command¦git log --oneline --no-merges¦git clone git@github.com:a/b.git¦git clone ssh://git@h:22/a.git¦git push --tags origin¦git config user.email a@b¦" +
     "patch -p1 -i x.diff¦smbclient //x/y -c ls¦lftp -c mirror␣a␣b¦sftp -b batch h¦aria2c -x4 u¦yt-dlp -f best u¦mail -s hi a@b¦mount /dev/sdb1 /mnt¦" +
+    "find . -type f¦xargs -I{} -n1 ls {}¦xargs rm --¦xargs git add --¦xargs sed -n 5p --¦xargs docker rm¦xargs grep -l x¦git --no-pager -C x log¦git archive --output=a.tar HEAD¦" +
     "update-alternatives --list java¦rustup update¦dotnet test¦dotnet publish -c Release¦composer install¦gem install x¦flatpak list¦snap list¦vagrant status"
   ).split("¦");
   for (const line of lines) {
     const argv = words(line);
-    assertEquals(await runs({ argv, allow: [argv[0]], machine: machineFor(lines) }), true, line);
+    assertEquals(await runs({ argv, allow: argv, machine: machineFor(lines) }), true, line);
   }
 });

@@ -3,7 +3,10 @@
  * and from a command, and gawk by indirect calls and loaded libraries; everything else only reads and prints.
  */
 
-const LOADS = /^(?:-[eEfilo]|--(?:source|exec|file|include|load|dump|debug|profile|pretty))/;
+/** Options that neither load code nor take the next word; any other is refused, because it could do either. */
+const FLAGS =
+  /^(?:-[bcCnNrSst]+|-V|--(?:posix|csv|traditional|sandbox|re-interval|characters-as-bytes|non-decimal-data|bignum|optimize|version|help))$/;
+const ATTACHED = /^(?:-[vF].|--(?:assign|field-separator)=)/s;
 const VALUED = /^(?:-[vF]|--(?:assign|field-separator))$/;
 
 /** A print to a command, a read from one, `system()`, an indirect call, a joined line: any of them may start a program. */
@@ -17,10 +20,10 @@ function textStarts(text: string): boolean {
 export function awkCode(argv: readonly string[]): string | undefined {
   for (let at = 1; at < argv.length; at++) {
     const word = argv[at] ?? "";
-    if (LOADS.test(word)) return word;
     if (word === "--") return named(argv[at + 1]);
     if (!word.startsWith("-") || word === "-") return named(word);
     if (VALUED.test(word)) at++;
+    else if (!FLAGS.test(word) && !ATTACHED.test(word)) return word;
   }
   return undefined;
 }

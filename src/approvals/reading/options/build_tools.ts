@@ -18,7 +18,8 @@ const COMPILER_CODE =
   /^(?:-wrapper|--?specs|-B|-fplugin|-iplugindir|-fpass-plugin|-Xclang|-Xlinker|-load|-mllvm|-ccc-|--?ld-path|-fuse-ld=.*\/|-fmodule-mapper=[|<]|-Wl,.*plugin|-Wl,@|--config|-no-canonical-prefixes|--gcc-(?:toolchain|install-dir)|@)/;
 
 function makeWord(word: string): boolean {
-  const options = /^[A-Z0-9_]*FLAGS[:+?]*=(.*)$/.exec(word)?.[1]?.split(/[\s"']+/) ?? [];
+  // Not only in *FLAGS: TARGET_ARCH, LDLIBS and others stand on the compiler's line as well.
+  const options = /^[A-Za-z0-9_.]+[:+?]*=(.*)$/s.exec(word)?.[1]?.split(/[\s"']+/) ?? [];
   return MAKE_EVALUATED.test(word) || (MAKE_PROGRAM.test(word) && !COMPILER.test(word)) ||
     options.some((one) => COMPILER_CODE.test(one)) ||
     /^-[a-zA-Z]*E/.test(word) || FROM_INPUT.test(word);

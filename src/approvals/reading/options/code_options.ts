@@ -209,7 +209,7 @@ function findCommands(argv: readonly string[]): CodeOptions {
   const nested: NestedCommand[] = [];
   for (let i = 1; i < argv.length; i++) {
     const word = argv[i] ?? "";
-    if (word === "-ok" || word === "-okdir" || word === "-execdir") return hidden("find", word);
+    if (/^-(?:ok|okdir|execdir|fprint0?|fprintf|fls)$/.test(word)) return hidden("find", word);
     if (word !== "-exec") continue;
     const end = argv.findIndex((later, j) =>
       j > i && (later === ";" || (later === "+" && argv[j - 1] === "{}"))
@@ -225,8 +225,33 @@ function findCommands(argv: readonly string[]): CodeOptions {
 const XARGS_FLAGS =
   /^(?:-[0rtx]+|--null|--no-run-if-empty|--verbose|--exit|-[nLPs]\d+|-d\S+|--(?:max-args|max-lines|max-procs|max-chars|delimiter)=.+)$/;
 
-/** Programs whose dangerous words are taken up by a sub-command that stands in front of what xargs adds. */
-const VERBED = /^(?:docker|podman|nerdctl|kubectl|systemctl|apt|apt-get|dpkg|rpm|pip3?)$/;
+/** `find` takes what to run from its words, wherever they come from, and `xargs` and `awk` take their first one. */
+const FINDERS = /^g?(?:find|xargs|awk)$/;
+
+/** Programs that xargs may only call with a sub-command in front of what it adds, and with which. */
+const VERBED: ReadonlyMap<string, RegExp> = new Map([
+  ...["docker", "podman", "nerdctl"].map((name): [string, RegExp] => [
+    name,
+    /^(?:rm|rmi|stop|start|kill|inspect|logs|restart|pause|unpause|pull|tag|volume|image|container|network)$/,
+  ]),
+  ["kubectl", /^(?:get|describe|delete|logs|label|annotate|top)$/],
+  ["systemctl", /^(?:status|start|stop|restart|is-active|is-enabled|show|disable|mask|reload)$/],
+  ...["apt", "apt-get", "dpkg", "rpm", "dnf", "yum"].map((name): [string, RegExp] => [
+    name,
+    /^(?:install|remove|purge|show|autoremove|update|upgrade|info)$/,
+  ]),
+  ...["pip", "pip3"].map((
+    name,
+  ): [string, RegExp] => [name, /^(?:install|uninstall|show|download)$/]),
+  [
+    "git",
+    /^(?:add|rm|mv|checkout|restore|log|diff|show|blame|ls-files|reset|check-ignore|grep|branch|tag|cherry-pick|rev-parse|commit|update-index)$/,
+  ],
+  ...["npm", "pnpm", "yarn", "bun", "cargo"].map((name): [string, RegExp] => [
+    name,
+    /^(?:install|i|uninstall|rm|add|remove|view|info|outdated|ls)$/,
+  ]),
+]);
 
 /** `-I` may only name a mark that cannot be part of a path: xargs puts input into the program's name as well. */
 const XARGS_MARK = /^(?:\{\}|[%@]+)$/;
@@ -236,9 +261,10 @@ function xargsCommand(argv: readonly string[]): CodeOptions {
   let mark: string | undefined;
   for (let word = argv[at]; word !== undefined && word.startsWith("-"); word = argv[at]) {
     if (word === "-I") mark = argv[at + 1] ?? "";
-    else if (/^(?:-I.|--replace=)/.test(word)) mark = word.replace(/^(?:-I|--replace=)/, "");
+    const given = /^(?:-I|--replace=)(.+)$/s.exec(word)?.[1];
+    mark = given ?? mark;
     if (/^-[nLPsId]$/.test(word)) at += 2;
-    else if (XARGS_FLAGS.test(word) || mark !== undefined) at++;
+    else if (XARGS_FLAGS.test(word) || given !== undefined) at++;
     else return hidden("xargs", word);
   }
   const inner = argv.slice(at);
@@ -248,10 +274,17 @@ function xargsCommand(argv: readonly string[]): CodeOptions {
     return hidden("xargs", `-I ${mark}`);
   }
   const name = baseName(inner[0]);
-  if (hasToolRule(name) && !(VERBED.test(name) && mark === undefined && inner.length > 1)) {
+  const front = inner.slice(1).find((word) => !word.startsWith("-")) ?? "";
+  const verbed = VERBED.get(name)?.test(front) === true && mark === undefined;
+  const isRead = READERS.has(name) || VERBED.has(name);
+  if (hasToolRule(name) || FINDERS.test(name) ? !verbed : VERBED.has(name) && !verbed) {
     return hidden("xargs", name);
   }
-  if (READERS.has(name) && (mark !== undefined || inner.at(-1) !== "--" || inner.length < 3)) {
+  // sed without a script of its own would take it from the input.
+  const scriptless = /^g?sed$/.test(name) &&
+    !inner.some((word) => /^(?:-[nErsuz]*e|--expr)/.test(word)) &&
+    front === "";
+  if (isRead && !hasToolRule(name) && (mark !== undefined || inner.at(-1) !== "--" || scriptless)) {
     const text = `xargs puts its input where it could become an option of ${name}`;
     const hint = `end the command with "--"`;
     return { nested: [], refusal: refusal("code-option", text, { hint }) };

@@ -8,7 +8,10 @@ import { longOption } from "./options.ts";
 const SAFE_GIT_KEYS =
   /^(?:user\.(?:name|email|signingkey)|color\.[a-z.]+|advice\.[a-z]+|init\.defaultbranch|safe\.directory|core\.(?:autocrlf|quotepath|longpaths|filemode|ignorecase|abbrev|eol|safecrlf|compression|preloadindex)|commit\.gpgsign|tag\.gpgsign|gc\.auto|log\.[a-z]+|diff\.(?:renames|context|algorithm|noprefix|mnemonicprefix)|merge\.(?:conflictstyle|ff|renames)|pull\.(?:rebase|ff)|push\.(?:default|autosetupremote)|rebase\.(?:autostash|autosquash)|fetch\.prune|protocol\.version|http\.(?:postbuffer|version|lowspeedlimit|lowspeedtime)|status\.[a-z]+|pack\.[a-z]+|index\.[a-z]+|feature\.[a-z]+|maintenance\.auto)$/;
 
-const GLOBAL_VALUED = /^(?:-c|-C|--git-dir|--work-tree|--namespace|--super-prefix|--config-env)$/;
+const GLOBAL_VALUED = /^(?:-c|-C|--git-dir|--work-tree|--namespace|--super-prefix|--attr-source)$/;
+/** Options in front of the sub-command that stand alone. Any other could take the next word, and hide the sub-command. */
+const GLOBAL_FLAGS =
+  /^(?:-[pPvh]|--(?:paginate|no-pager|no-replace-objects|bare|(?:literal|glob|noglob|icase)-pathspecs|no-optional-locks|no-lazy-fetch|no-advice|version|help|html-path|man-path|info-path|exec-path)|--(?:git-dir|work-tree|namespace|super-prefix|attr-source|list-cmds)=.*)$/;
 const CODE_OPTIONS = [
   "upload-pack",
   "receive-pack",
@@ -29,8 +32,9 @@ export function gitCode(argv: readonly string[]): string | undefined {
   let at = 1;
   for (let word = argv[at]; word !== undefined && word.startsWith("-"); word = argv[at]) {
     if (word === "-c" && !isSafeSetting(argv[at + 1] ?? "")) return `-c ${argv[at + 1] ?? ""}`;
-    if (/^-c./.test(word) || /^--(?:exec-path=|config-env)/.test(word)) return word;
-    at += GLOBAL_VALUED.test(word) ? 2 : 1;
+    const isValued = GLOBAL_VALUED.test(word);
+    if (!isValued && !GLOBAL_FLAGS.test(word)) return word;
+    at += isValued ? 2 : 1;
   }
   const verb = argv[at] ?? "";
   const rest = argv.slice(at + 1);
@@ -41,7 +45,9 @@ export function gitCode(argv: readonly string[]): string | undefined {
   if (transport !== undefined) return transport;
   // "--text" is an option of its own, not a short form of "--textconv".
   const option = longOption(["git", ...rest.filter((word) => word !== "--text")], CODE_OPTIONS);
-  return option ?? verbCode(verb, rest);
+  // Everything that shows differences writes them into any file.
+  const output = verb === "archive" ? undefined : longOption(["git", ...rest], ["output"]);
+  return option ?? output ?? verbCode(verb, rest);
 }
 
 function isSafeSetting(setting: string): boolean {
