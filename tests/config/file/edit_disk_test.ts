@@ -38,6 +38,7 @@ async function onSmallDisk(state: TempState, script: string): Promise<string> {
       CONFIG: state.paths.configFile,
       BIG,
       SET: `${Deno.execPath()} run -A --no-check ${WORKER} ${state.home} channels.n`,
+      TOKEN: `${Deno.execPath()} run -A --no-check ${WORKER} ${state.home} token`,
     },
   }).output();
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
@@ -82,5 +83,28 @@ Deno.test(
     assertStringIncludes(output, "read-only");
     assertStringIncludes(output, "exit 1");
     assertStringIncludes(output, "file intact");
+  },
+);
+
+Deno.test(
+  "F04: on a full disk a start makes a token for this run only and says so; later one is saved",
+  { ignore: !possible },
+  async () => {
+    await using state = await tempState();
+    const output = await onSmallDisk(
+      state,
+      `umask 077; printf %s "$BIG" > "$CONFIG"; before=$(sha256sum < "$CONFIG")
+     dd if=/dev/zero of="$STATE/filler" bs=1k count=500 2>/dev/null
+     $TOKEN; echo "exit $?"
+     [ "$before" = "$(sha256sum < "$CONFIG")" ] && echo "file intact"
+     ls -A "$STATE" | grep tmp && echo "rest left behind"
+     rm "$STATE/filler"; $TOKEN; grep -cE 'token: "[0-9a-f]{48}"' "$CONFIG"; stat -c "mode %a" "$CONFIG"`,
+    );
+    assertStringIncludes(output, "token of 48 characters: this run only");
+    assertStringIncludes(output, "warning: the new token could not be saved");
+    assertStringIncludes(output, "no space left");
+    assertStringIncludes(output, "exit 0\nfile intact");
+    assertEquals(output.includes("rest left behind"), false, output);
+    assertStringIncludes(output, "token of 48 characters: saved\n1\nmode 600");
   },
 );
