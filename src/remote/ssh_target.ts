@@ -14,12 +14,14 @@ export interface SshTarget {
   readonly port: number | undefined;
 }
 
-/** `user:password@`, as other URLs have it. */
-const PASSWORD = /^(\s*(?:ssh\s+)?(?:ssh:\/\/)?[^:@]*):.*@/s;
+/** `user:password@`, as other URLs have it; needs a text without `ssh://`. */
+const PASSWORD = /^([^:@]*):.*@/s;
+const PREFIX = /^\s*(ssh\s+)?(ssh:\/\/)?/;
 
 function invalid(text: string, why: string): OpenclawError {
+  const [prefix = ""] = PREFIX.exec(text) ?? [];
   // Not repeated on the screen or in a log.
-  const shown = quoted(text.replace(PASSWORD, "$1:…@"));
+  const shown = quoted(prefix + text.slice(prefix.length).replace(PASSWORD, "$1:…@"));
   return new OpenclawError("INVALID_SSH_TARGET", `invalid SSH target: ${shown}: ${why}`, {
     hint: "write it as user@host or user@host:port",
     exitCode: 2,
@@ -31,8 +33,8 @@ function invalid(text: string, why: string): OpenclawError {
  * Throws `INVALID_SSH_TARGET` before anything is started.
  */
 export function parseSshTarget(text: string): SshTarget {
-  if (PASSWORD.test(text)) throw invalid(text, "a password cannot be given");
-  const bare = text.trim().replace(/^ssh\s+/, "").replace(/^ssh:\/\//, "").replace(/\/$/, "");
+  const bare = text.replace(PREFIX, "").trim().replace(/\/$/, "");
+  if (PASSWORD.test(bare)) throw invalid(text, "a password cannot be given");
   if (bare === "") throw invalid(text, "it is empty");
   // Anything a shell, ssh or its configuration could read as more than a name is refused as a class.
   if (!/^[A-Za-z0-9._@:\[\]%+-]+$/.test(bare)) {
