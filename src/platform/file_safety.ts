@@ -97,3 +97,27 @@ export function refuseForeign(path: string, info: Deno.FileInfo, allowRootOwner:
     );
   }
 }
+
+/** Removes the bits for group and others when the file is ours. Whether anything changed. */
+export async function tighten(path: string, info: Deno.FileInfo): Promise<boolean> {
+  if (!IS_POSIX || ((info.mode ?? 0) & 0o077) === 0 || info.uid !== Deno.uid()) return false;
+  try {
+    await Deno.chmod(path, (info.mode ?? 0) & 0o700);
+    return true;
+  } catch {
+    // A read-only state directory (F05): the content is still good, so reading goes on.
+    return false;
+  }
+}
+
+/**
+ * Looks at a file that something else opens by its path (SQLite, a log): same rules as for reading. Whether it exists.
+ * @throws {OpenclawError} `FILE_UNSAFE`, `FILE_FAILED`.
+ */
+export async function requireOwned(path: string): Promise<boolean> {
+  const info = await lstatOrMissing(path);
+  if (!info) return false;
+  refuseForeign(path, info, false);
+  await tighten(path, info);
+  return true;
+}

@@ -13,6 +13,7 @@ import {
   lstatOrMissing,
   realTarget,
   refuseForeign,
+  tighten,
   unsafe,
 } from "./file_safety.ts";
 
@@ -69,18 +70,6 @@ async function readUpTo(file: Deno.FsFile, path: string, maxBytes: number) {
     parts.push(chunk.slice(0, n));
   }
   return joinBytes(parts);
-}
-
-/** Removes the bits for group and others when the file is ours. Whether anything changed. */
-async function tighten(path: string, info: Deno.FileInfo): Promise<boolean> {
-  if (!IS_POSIX || ((info.mode ?? 0) & 0o077) === 0 || info.uid !== Deno.uid()) return false;
-  try {
-    await Deno.chmod(path, (info.mode ?? 0) & 0o700);
-    return true;
-  } catch {
-    // A read-only state directory (F05): the content is still good, so reading goes on.
-    return false;
-  }
 }
 
 /**

@@ -4,8 +4,8 @@
  * Source: decision 25.
  */
 import { dirname } from "@std/path";
-import { messageOf, OpenclawError } from "../lib/errors.ts";
-import { lstatOrMissing, refuseForeign } from "../platform/file_safety.ts";
+import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
+import { requireOwned } from "../platform/file_safety.ts";
 import { platformName } from "../platform/os.ts";
 
 /** `OCLW`: only a database with this application id is opened. */
@@ -53,19 +53,14 @@ const PARTS = ["", "-wal", "-shm", "-journal"];
  * pair devices; whoever can read them sees who is paired.
  */
 async function requireOwn(path: string): Promise<void> {
-  for (const part of PARTS.map((suffix) => path + suffix)) {
-    const info = await lstatOrMissing(part);
-    if (info === undefined) continue;
+  for (const part of PARTS) {
     try {
-      refuseForeign(part, info, false);
+      await requireOwned(path + part);
     } catch (error) {
-      if (!(error instanceof OpenclawError)) throw error;
+      if (!isOpenclawError(error, "FILE_UNSAFE")) throw error;
       const hint = error.hint ?? "check the owner and mode of the state directory";
       throw new OpenclawError("STORE_UNREADABLE", error.message, { hint, exitCode: 78 });
     }
-    const isPrivate = platformName() === "windows" || ((info.mode ?? 0) & 0o077) === 0;
-    // A read-only state directory (F05): reading goes on.
-    if (!isPrivate) await Deno.chmod(part, 0o600).catch(() => {});
   }
 }
 

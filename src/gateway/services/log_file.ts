@@ -6,6 +6,7 @@ import { dirname } from "@std/path";
 import { messageOf } from "../../lib/errors.ts";
 import { utf8 } from "../../lib/bytes.ts";
 import { type LogRecord, type LogSink, renderJson } from "../../lib/log.ts";
+import { requireOwned } from "../../platform/file_safety.ts";
 import { ensureDir } from "../../platform/files.ts";
 
 /** Options of {@linkcode LogFile}. */
@@ -123,6 +124,7 @@ export class LogFile {
 
   async #open(): Promise<Deno.FsFile> {
     await ensureDir(dirname(this.path));
+    await requireOwned(this.path); // N40: opening a FIFO would wait for ever, a link would be written through
     const file = await Deno.open(this.path, { append: true, create: true, mode: 0o600 });
     this.#size = (await file.stat()).size;
     return file;
@@ -132,7 +134,7 @@ export class LogFile {
   async tail(question: TailQuestion): Promise<Tail> {
     const { limit = 500, maxBytes = 250_000 } = question;
     await this.flush();
-    const file = await openOrMissing(this.path);
+    const file = await requireOwned(this.path) ? await openOrMissing(this.path) : undefined;
     if (!file) {
       return { file: this.path, cursor: 0, size: 0, lines: [], truncated: false, reset: false };
     }
