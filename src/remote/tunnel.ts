@@ -267,8 +267,8 @@ export async function awaitGateway(
   }
   throw new OpenclawError(
     "TUNNEL_NOT_READY",
-    `The ssh tunnel to "${name}" did not come up within ${limitMs} ms`,
-    { hint: `ssh ${name} true`, retryable: true },
+    `The ssh tunnel to "${name}" did not come up within ${limitMs} ms: the host, a jump host or a key agent does not answer`,
+    { hint: `ssh -v ${name} true`, retryable: true },
   );
 }
 
