@@ -43,12 +43,20 @@ export interface ThrottleActor {
 }
 
 interface Bucket {
-  /** Monotonic time of each recent failure, oldest first; at most `maxAttempts`. */
+  /** Monotonic time of each recent failure, oldest first; at most as many as lock it. */
   failures: number[];
   lockedUntilMs: number;
 }
 
+/** A bucket and how many failures lock it. */
+interface Count {
+  readonly key: string;
+  readonly limit: number;
+}
+
 const MAX_KEYS = 10_000;
+/** Origins of pages on this machine whose failures together lock all of them. */
+const MAX_ORIGINS = 5;
 const OVERFLOW_KEY = "overflow";
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5_000;
@@ -77,40 +85,58 @@ export class Throttle {
 
   /** Milliseconds until the actor may try again; 0 when it may try now. `strict` ignores the loopback exemption. */
   lockedForMs(purpose: ThrottlePurpose, actor: ThrottleActor, strict = false): number {
-    const bucket = this.#buckets.get(this.#key(purpose, actor));
-    if (!bucket || (!strict && this.exempt(actor))) return 0;
-    return Math.max(0, Math.ceil(bucket.lockedUntilMs - this.#clock.monotonic()));
+    if (!strict && this.exempt(actor)) return 0;
+    const nowMs = this.#clock.monotonic();
+    const ends = this.#counts(purpose, actor).map(({ key }) =>
+      this.#buckets.get(key)?.lockedUntilMs ?? 0
+    );
+    return Math.max(0, Math.ceil(Math.max(...ends) - nowMs));
   }
 
   /** Counts a failure. Returns how long its answer should be held back: 0 except for exempt actors. */
   failed(purpose: ThrottlePurpose, actor: ThrottleActor): number {
     const nowMs = this.#clock.monotonic();
-    const bucket = this.#touch(this.#key(purpose, actor), nowMs);
+    const [count = 0] = this.#counts(purpose, actor).map((one) => this.#add(one, nowMs));
+    return this.exempt(actor) ? Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - 1)) : 0;
+  }
+
+  #add({ key, limit }: Count, nowMs: number): number {
+    const bucket = this.#touch(key, nowMs);
     bucket.failures = bucket.failures.filter((atMs) => nowMs - atMs < this.#options.windowMs);
     bucket.failures.push(nowMs);
     const count = bucket.failures.length;
-    if (count >= this.#options.maxAttempts) bucket.lockedUntilMs = nowMs + this.#options.lockoutMs;
-    if (bucket.failures.length > this.#options.maxAttempts) bucket.failures.shift();
-    return this.exempt(actor) ? Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - 1)) : 0;
+    if (count >= limit) bucket.lockedUntilMs = nowMs + this.#options.lockoutMs;
+    if (count > limit) bucket.failures.shift();
+    return count;
   }
 
   /** Forgets the failures of an actor that proved itself. */
   succeeded(purpose: ThrottlePurpose, actor: ThrottleActor): void {
-    const key = this.#key(purpose, actor);
-    if (!key.endsWith(OVERFLOW_KEY)) this.#buckets.delete(key);
+    const [own] = this.#counts(purpose, actor);
+    if (own && !own.key.endsWith(OVERFLOW_KEY)) this.#buckets.delete(own.key);
   }
 
-  /** Number of keys held, at most 10,001. */
+  /** Number of keys held: at most 10,000 and two shared ones per purpose. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  #key(purpose: ThrottlePurpose, actor: ThrottleActor): string {
-    const who = actor.origin !== undefined && isLoopbackIp(actor.address)
-      ? `browser-origin:${actor.origin.slice(0, 256)}`
-      : limiterKey(actor.address).slice(0, 64);
+  /** Where a failure of this actor counts: first its own bucket. */
+  #counts(purpose: ThrottlePurpose, actor: ThrottleActor): readonly Count[] {
+    const limit = this.#options.maxAttempts;
+    if (actor.origin === undefined || !isLoopbackIp(actor.address)) {
+      return [{ key: this.#key(purpose, limiterKey(actor.address).slice(0, 64)), limit }];
+    }
+    return [
+      { key: this.#key(purpose, `browser-origin:${actor.origin.slice(0, 256)}`), limit },
+      // N02: a page has one origin; whoever has many is no page, and must not get ten guesses for each.
+      { key: `${purpose} browser-origins`, limit: MAX_ORIGINS * limit },
+    ];
+  }
+
+  /** A full table must not become a way to be forgotten: newcomers share one bucket. */
+  #key(purpose: ThrottlePurpose, who: string): string {
     const key = `${purpose} ${who}`;
-    // A full table must not become a way to be forgotten: newcomers share one bucket.
     return this.#buckets.size >= MAX_KEYS && !this.#buckets.has(key)
       ? `${purpose} ${OVERFLOW_KEY}`
       : key;

@@ -136,3 +136,19 @@ Deno.test("F19: a stepped wall clock neither ends nor extends a lockout", () => 
   clock.advance(300_000);
   assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 0);
 });
+
+Deno.test("N02: a local program that changes its Origin with every guess is locked after fifty, plain loopback is not", () => {
+  const clock = new FakeClock();
+  const throttle = new Throttle(clock);
+  const at = (port: number) => ({ address: "127.0.0.1", origin: `http://localhost:${port}` });
+  for (let port = 1; port <= 49; port++) fail(throttle, at(port), 1);
+  assertEquals(throttle.lockedForMs("shared-secret", at(50)), 0);
+  fail(throttle, at(50), 1);
+  for (const port of [1, 50, 51, 60_000]) {
+    assertEquals(throttle.lockedForMs("shared-secret", at(port)), 300_000, String(port));
+  }
+  assertEquals(throttle.lockedForMs("shared-secret", { address: "127.0.0.1" }), 0);
+  assertEquals(throttle.lockedForMs("shared-secret", REMOTE), 0);
+  clock.advance(300_000);
+  assertEquals(throttle.lockedForMs("shared-secret", at(1)), 0);
+});
