@@ -84,8 +84,9 @@ Deno.test("tableLines() wraps flexible columns and never cuts an id", () => {
 
 Deno.test("tableLines() becomes blocks when ids do not fit", () => {
   const id = "a".repeat(64);
-  const lines = tableLines([{ title: "ID", fixed: true }, { title: "Name" }], [[id, "x"]], 60);
-  assertEquals(lines, [`ID:   ${id}`, "Name: x"]);
+  const columns = [{ title: "ID", fixed: true }, { title: "Name" }];
+  const lines = tableLines(columns, [[id, "x"], [id, ""]], 60);
+  assertEquals(lines, [`ID:   ${id}`, "Name: x", "", `ID:   ${id}`], "and say nothing of nothing");
 });
 
 Deno.test("wrap() keeps every character", () => {

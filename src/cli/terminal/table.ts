@@ -141,7 +141,7 @@ function blocks(columns: readonly Column[], cells: readonly (readonly string[])[
   const width = Math.max(...columns.map((c) => c.title.length)) + 1;
   return cells.flatMap((row, i) => [
     ...(i > 0 ? [""] : []),
-    ...columns.map((c, j) => `${`${c.title}:`.padEnd(width)} ${row[j] ?? ""}`.trimEnd()),
+    ...columns.flatMap((c, j) => row[j] ? [`${`${c.title}:`.padEnd(width)} ${row[j]}`] : []),
   ]);
 }
 
