@@ -3,6 +3,7 @@
  * Source: gateway-protocol.md 11.7, 11.8; decision 15. Attacks stopped: A12, A13 (answer by another route), A15 (hidden text).
  */
 import { bindingOf, checkSystemRunPlan } from "../../approvals/binding.ts";
+import { commandPreview } from "../../approvals/words.ts";
 import { sha256Hex, utf8 } from "../../lib/bytes.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { APPROVAL_LIFETIME_MS } from "../../protocol/limits.ts";
@@ -101,7 +102,7 @@ export async function readApproval(
     id: readId(params.id),
     view: buildView({ params, plan, binding, env, command, warningText, allowedDecisions, host }),
     commandText: command,
-    commandPreview: plan?.commandPreview ?? null,
+    commandPreview: shownPreview(plan),
     warningText,
     host,
     nodeId,
@@ -159,6 +160,18 @@ async function warningFor(command: string, given: string | null): Promise<string
   return given === null ? own : `${given}\n${own}`;
 }
 
+/** X24, A15: a short form of the command is shown only when it is one; the requester could say anything there. */
+function shownPreview(plan: OpenApproval["plan"]): string | null {
+  const said = plan?.commandPreview ?? null;
+  return plan !== undefined && said === commandPreview(plan.argv) ? said : null;
+}
+
+/** As {@linkcode shownPreview}: the program of a plan is the one it starts. */
+function shownProgram(params: ApprovalParams, plan: OpenApproval["plan"]): string | null {
+  const said = text(params.resolvedPath);
+  return plan === undefined || said === plan.argv[0] ? said : null;
+}
+
 interface ViewFacts {
   readonly params: ApprovalParams;
   readonly plan: OpenApproval["plan"];
@@ -175,9 +188,10 @@ function buildView(facts: ViewFacts): ApprovalView {
   const { stdin, ...bound } = binding ?? { stdin: false };
   const argv = Array.isArray(params.commandArgv) ? params.commandArgv : undefined;
   const envKeys = Object.keys(env ?? {}).sort();
+  const preview = shownPreview(plan);
   return {
     command,
-    ...(plan?.commandPreview ? { commandPreview: plan.commandPreview } : {}),
+    ...(preview === null ? {} : { commandPreview: preview }),
     ...(plan === undefined && argv !== undefined ? { commandArgv: argv } : {}),
     ...(envKeys.length === 0 ? {} : { envKeys }),
     systemRunBinding: binding === undefined ? null : { ...bound, ...(stdin ? { stdin } : {}) },
@@ -192,7 +206,7 @@ function buildView(facts: ViewFacts): ApprovalView {
     commandAnalysis: { commandCount: 1, nestedCommandCount: 0, riskKinds: [], warningLines: [] },
     allowedDecisions,
     agentId: plan === undefined ? text(params.agentId) : plan.agentId,
-    resolvedPath: text(params.resolvedPath),
+    resolvedPath: shownProgram(params, plan),
     sessionKey: plan === undefined ? text(params.sessionKey) : plan.sessionKey,
     sessionId: text(params.sessionId),
     runId: text(params.runId),
