@@ -194,12 +194,9 @@ Deno.test("gateway and node as systemd services", async (t) => {
           JSON.parse((await cli(["gateway", "status", "--no-probe", "--json"])).stdout).service;
         {
           using _held = Deno.listen({ hostname: "127.0.0.1", port });
-          await must(["gateway", "install", "--port", String(port)]);
-          await eventually(
-            "it gave up",
-            async () => /last exit 78/.test((await status()).runtime.detail ?? ""),
-            30_000,
-          );
+          const held = await cli(["gateway", "install", "--port", String(port)]);
+          assertEquals(held.code, 1, held.stdout);
+          assertMatch(held.stderr, /ended again: .*last exit 78.*port is held/);
           assertStringIncludes((await status()).runtime.detail, "not started again");
           assertMatch(restarts(home.path), /NRestarts=0/);
         }
