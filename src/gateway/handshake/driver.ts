@@ -111,7 +111,7 @@ export class HandshakeDriver implements HandshakeHandler {
 
   /** A failure of our own (a store that cannot be written) refuses the connection and says to come back. */
   #wait(input: Promise<HandshakeInput>): void {
-    input.then((value) => this.#step(value), (error) => {
+    input.then((value) => this.#step(value)).catch((error) => {
       // Said on purpose (a full queue of waiting devices): the peer is told as it is.
       if (isOpenclawError(error, "UNAVAILABLE")) {
         return this.#step({ kind: "failed", error: wireErrorOf(error) });
@@ -216,7 +216,7 @@ export class HandshakeDriver implements HandshakeHandler {
       ...(this.#peer.local ? {} : { remoteIp: this.#peer.clientAddress }),
       ...(this.#peer.attribution === "direct-remote" ? { direct: true } : {}),
       ...(this.#peer.origin === undefined ? {} : { browserOrigin: this.#peer.origin }),
-      ...(role === "node" ? { surface } : {}),
+      ...(role === "node" ? { surface, asksScopes: (params.scopes ?? []).length > 0 } : {}),
       ...(grant.bootstrap ? { bootstrap: grant.bootstrap } : {}),
       ...(grant.deviceTokenGeneration === undefined
         ? {}

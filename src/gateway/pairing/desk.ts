@@ -55,6 +55,8 @@ export interface AdmissionRequest {
   readonly browserOrigin?: string;
   /** Present for role `node`. */
   readonly surface?: Surface;
+  /** A node that states scopes, which it never gets: nothing is approved for it without a person. */
+  readonly asksScopes?: boolean;
   readonly bootstrap?: BootstrapTicket;
   /** From {@linkcode PairingDesk.verifyDeviceToken} when the device token let the peer in. */
   readonly deviceTokenGeneration?: number;

@@ -61,7 +61,7 @@ export function automaticApproval(
   if (request.role === "operator") return request.owner ? "silent" : undefined;
   if (request.owner && switches.autoApproveLocal) return "silent";
   const trusted = !request.local && request.remoteIp !== undefined &&
-    request.scopes.length === 0 && switches.trustedAddress(request.remoteIp);
+    !request.asksScopes && switches.trustedAddress(request.remoteIp);
   return trusted ? "trusted-cidr" : undefined;
 }
 

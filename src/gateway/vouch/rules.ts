@@ -30,8 +30,8 @@ export function addressToAsk(
   request: AdmissionRequest,
   settings: VouchSettings,
 ): string | undefined {
-  const { role, scopes, local, direct, browserOrigin, remoteIp } = request;
-  if (role !== "node" || scopes.length > 0 || local || browserOrigin !== undefined) return;
+  const { role, asksScopes, local, direct, browserOrigin, remoteIp } = request;
+  if (role !== "node" || asksScopes || local || browserOrigin !== undefined) return;
   // Behind a proxy the address is hearsay; an upgrade or a repair always asks a person.
   if (!direct || remoteIp === undefined || filed.reason !== "not-paired" || filed.isRepair) return;
   const bytes = parseIp(remoteIp);

@@ -45,7 +45,7 @@ const cases: [
   ["an address told by a proxy", proxied, filed, {}, undefined],
   ["a browser", { ...request, browserOrigin: "https://x" }, filed, {}, undefined],
   ["an operator", { ...request, role: "operator" }, filed, {}, undefined],
-  ["a node that asks for scopes", { ...request, scopes: ["operator.read"] }, filed, {}, undefined],
+  ["a node that asks for scopes", { ...request, asksScopes: true }, filed, {}, undefined],
   ["a repair", request, { ...filed, isRepair: true }, {}, undefined],
   ["an upgrade", request, { ...filed, reason: "metadata-upgrade" }, {}, undefined],
   ["outside the listed networks", request, filed, { cidrs: ["192.168.0.0/16"] }, undefined],
