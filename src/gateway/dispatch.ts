@@ -149,17 +149,14 @@ export class Dispatcher {
     const context = new CallContext(connection, this.#services, frame.id);
     connection.running++;
     this.#services.frames?.request(connection, frame, size);
-    let result: unknown;
     try {
-      result = this.#run(frame, context, connection.running);
+      const result = this.#run(frame, context, connection.running);
+      if (!(result instanceof Promise)) return this.#done(frame, context, result);
+      result.then((payload) => this.#done(frame, context, payload))
+        .catch((error) => this.#failed(frame, context, error));
     } catch (error) {
-      return this.#failed(frame, context, error);
+      this.#failed(frame, context, error);
     }
-    if (!(result instanceof Promise)) return this.#done(frame, context, result);
-    result.then(
-      (payload) => this.#done(frame, context, payload),
-      (error) => this.#failed(frame, context, error),
-    );
   }
 
   /** The fixed order: known method, role, scope, params, handler. */
@@ -192,9 +189,11 @@ export class Dispatcher {
   }
 
   #done(frame: RequestFrame, context: CallContext, payload: unknown): void {
+    // First the text: an answer that cannot be written (too long for the engine) is a failed call and nothing worse.
+    const text = responseText(frame.id, payload);
     context.connection.running--;
     this.#services.frames?.answered(context.connection, frame);
-    context.connection.sendText(responseText(frame.id, payload));
+    context.connection.sendText(text);
     context.afterwards?.();
   }
 
