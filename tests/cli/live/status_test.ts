@@ -211,6 +211,12 @@ Deno.test("gateway status: a start that would be refused, and a port somebody el
     held.stdout,
     `Listening: no gateway of this state directory; port ${server.port} is held by`,
   );
+  const asked = await run(state, ["gateway", "status"]);
+  assertStringIncludes(asked.stderr, "the port belongs to another program");
+  await state.write(`{gateway: {port: ${freePort()}, auth: {mode: "password"}}}`);
+  const refused = await run(state, ["gateway", "status"]);
+  assertStringIncludes(refused.stdout, "would not start: gateway auth mode is password");
+  assertStringIncludes(refused.stderr, "hint: openclaw doctor");
 });
 
 Deno.test("gateway probe: exit 1 and the reason when nothing is reachable, 0 and the gateway when one is", () =>

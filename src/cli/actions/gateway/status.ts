@@ -64,7 +64,7 @@ export async function gatewayStatus(values: GatewayStatusValues, io: Io): Promis
     probeNote: running ? probeNote(running.host) : null,
   };
   const configs = await configsOf(service, config);
-  const hints = hintsOf(rpc, running !== undefined, port);
+  const hints = hintsOf(rpc, running, place, port);
   const document = {
     logFile,
     service: { ...service, configAudit: configs.audit },
@@ -140,9 +140,10 @@ function placeText(place: PlaceFacts, running: RunningGateway | undefined): stri
 }
 
 /** The next step for what was found; a refusal brings its own. */
-function hintsOf(rpc: Rpc, isRunning: boolean, { listeners }: Port): string[] {
+function hintsOf(rpc: Rpc, running: RunningGateway | undefined, place: PlaceFacts, port: Port) {
   if (rpc.ok || rpc.kind === "skipped") return [];
-  if (rpc.reach === "unreachable" && !isRunning && listeners.length > 0) {
+  if (!running && place.bindMode === "refused") return ["openclaw doctor"];
+  if (!running && port.listeners.length > 0 && place.bindMode !== "remote") {
     return [`the port belongs to another program: openclaw config set gateway.port <port>`];
   }
   return rpc.hint === undefined ? [] : [rpc.hint];
