@@ -4,13 +4,14 @@
  */
 import { isObject } from "../../lib/objects.ts";
 import { sha256Hex } from "../../lib/bytes.ts";
-import { OpenclawError } from "../../lib/errors.ts";
+import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { readOwned } from "../../platform/files.ts";
 import { type ConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
 import { substituteEnv } from "./env_text.ts";
 import { Json5Error, type Json5Node, parseJson5Tree, positionOf } from "../text/json5.ts";
 import type { StatePaths } from "../paths.ts";
+import { providerOf } from "../secrets/provider.ts";
 import { CONFIG_REFUSAL_EXIT_CODE, throwAsRefusal } from "../refusal.ts";
 import { type Config, readConfig, schemaAt } from "../schema/schema.ts";
 import type { ConfigIssue, UnknownKey } from "../schema/schema_kit.ts";
@@ -93,7 +94,7 @@ export async function judgeText(
   findIncludes(parsed, issues);
   const { config, report } = readConfig(substituteEnv(parsed, env, issues));
   issues.push(...report.issues);
-  const warnings = unknownWarnings(report.unknown);
+  const warnings = [...unknownWarnings(report.unknown), ...orphanWarnings(config)];
   const valid = issues.length === 0;
   const unknown = report.unknown;
   return { ...base, parsed, config, valid, broken: false, issues, warnings, unknown };
@@ -194,6 +195,23 @@ function unknownWarnings(unknown: readonly UnknownKey[]): ConfigIssue[] {
   }));
   const left = unknown.length - shown.length;
   return left > 0 ? [...shown, { path: "", message: `and ${left} more unknown keys` }] : shown;
+}
+
+/** References to a provider that is not there: no error, since they may never be asked for. */
+function orphanWarnings(config: Config): ConfigIssue[] {
+  const { auth, remote } = config.gateway;
+  const places = [["gateway.auth", auth], ["gateway.remote", remote]] as const;
+  return places.flatMap(([path, { token, password }]) =>
+    Object.entries({ token, password }).flatMap(([kind, input]) => {
+      if (input?.kind !== "ref") return [];
+      try {
+        providerOf(config, input.ref);
+        return [];
+      } catch (error) {
+        return [{ path: `${path}.${kind}`, message: messageOf(error) }];
+      }
+    })
+  );
 }
 
 /** `gateway.port: Invalid input: …`, or the message alone for the whole file. */

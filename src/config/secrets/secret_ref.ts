@@ -13,7 +13,8 @@ import { IS_POSIX } from "../../platform/file_safety.ts";
 import { readOwned } from "../../platform/files.ts";
 
 import { type Env, expandHome, readEnv } from "../env.ts";
-import { type Config, readConfig, type SecretProvider } from "../schema/schema.ts";
+import type { Config, SecretProvider } from "../schema/schema.ts";
+import { providerAlias, providerOf } from "./provider.ts";
 import { askProgram, type SecretAnswer } from "./secret_exec.ts";
 import type { SecretRef } from "../schema/secret_input.ts";
 
@@ -24,11 +25,6 @@ export type FetchedSecret = { readonly secret: Secret } | { readonly problem: st
 export interface FetcherFacts {
   readonly config: Pick<Config, "secrets">;
   readonly env: Env;
-}
-
-/** The alias a reference means: its own, `secrets.defaults.<source>`, else `default`. */
-function providerAlias(config: Pick<Config, "secrets">, ref: SecretRef): string {
-  return ref.provider ?? config.secrets.defaults[ref.source] ?? "default";
 }
 
 /** Fetches `refs`; answers in their order, never rejects, caches nothing. */
@@ -72,7 +68,7 @@ async function fetchGroup(
   if (!first) return new Map();
   const alias = providerAlias(facts.config, first);
   const ids = [...new Set(refs.map((ref) => ref.id))];
-  const provider = providerOf(facts.config, alias, first.source);
+  const provider = providerOf(facts.config, first);
   if (first.source === "env") return fromEnv(provider, ids, facts.env);
   if (first.source === "file") {
     return await withDeadline(fromFile(provider, ids, facts.env), {
@@ -83,26 +79,6 @@ async function fetchGroup(
   const maxRequestBytes = facts.config.secrets.resolution.maxBatchBytes;
   return await askProgram({ alias, provider, ids, env: facts.env, maxRequestBytes });
 }
-
-function providerOf(
-  config: Pick<Config, "secrets">,
-  alias: string,
-  source: SecretRef["source"],
-): SecretProvider {
-  const { providers } = config.secrets;
-  const found = Object.hasOwn(providers, alias) ? providers[alias] : undefined;
-  if (found?.source === source) return found;
-  // The environment needs no entry for the alias "default".
-  if (!found && source === "env" && alias === "default") return DEFAULT_ENV_PROVIDER;
-  throw new Error(
-    found
-      ? `secrets.providers.${alias} is a ${found.source ?? "nameless"} provider, not ${source}`
-      : `secrets.providers.${alias} is not configured`,
-  );
-}
-
-const DEFAULT_ENV_PROVIDER = readConfig({ secrets: { providers: { default: { source: "env" } } } })
-  .config.secrets.providers.default as SecretProvider;
 
 function fromEnv(provider: SecretProvider, ids: readonly string[], env: Env) {
   return new Map<string, SecretAnswer>(ids.map((id) => {

@@ -241,3 +241,29 @@ Deno.test("two profiles of one host do not see each other", async () => {
   assertEquals((await loadConfig(two, one.env)).exists, false);
   assertEquals((await one.load()).config.gateway.port, 1001);
 });
+
+Deno.test("a reference to a provider that is not there is told by validate, and is no error", async () => {
+  const secrets = `{providers: {files: {source: "file", path: "/x"}}, defaults: {exec: "files"}}`;
+  const rows: [string, string | undefined][] = [
+    ['{source: "env", id: "X"}', undefined],
+    ['"${X}"', undefined],
+    ['{source: "file", provider: "files", id: "/x"}', undefined],
+    ['{source: "file", provider: "vault", id: "/x"}', "secrets.providers.vault is not configured"],
+    ['{source: "file", id: "/x"}', "secrets.providers.default is not configured"],
+    ['{source: "exec", id: "x"}', "secrets.providers.files is a provider of file, not of exec"],
+    ['{source: "env", provider: "toString", id: "X"}', undefined],
+  ];
+  for (const [token, warning] of rows) {
+    await using state = await tempState(
+      {},
+      `{gateway: {remote: {token: ${token}}}, secrets: ${secrets}}`,
+    );
+    const { warnings, issues } = await state.load();
+    const refused = token.includes("toString"); // an alias is in lower case
+    assertEquals(issues.length, refused ? 1 : 0, token);
+    assertEquals(
+      warnings.map(issueText),
+      warning === undefined ? [] : [`gateway.remote.token: ${warning}`],
+    );
+  }
+});

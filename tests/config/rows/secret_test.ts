@@ -83,7 +83,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   "an alias of another source": {
     ref: pointer(),
     provider: () => Promise.resolve({ source: "env" }),
-    reason: /is a env provider, not file/,
+    reason: /is a provider of env, not of file/,
   },
   "file: not absolute": {
     ref: pointer(),

@@ -41,7 +41,7 @@ Deno.test("aliases: unknown, of another source, and from secrets.defaults", asyn
       ...ref,
       provider: "vault",
     }),
-    "is a file provider, not env",
+    "is a provider of file, not of env",
   );
   const secrets = {
     providers: { mine: { source: "env", allowlist: ["TOK"] } },
