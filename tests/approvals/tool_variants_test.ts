@@ -128,6 +128,8 @@ Deno.test("X01: commands are not piped into a program that starts others", async
     const line of [
       "echo '.shell id' | sqlite3",
       "echo '.shell id' | sqlite3 x.db",
+      "echo '.shell id' | sqlite3 -separator , x.db",
+      "echo '.shell id' | sqlite3 -nullvalue -safe x.db",
       "echo '\\\\! id' | psql",
       "cat x | mysql db",
       "echo '!id' | sftp h",

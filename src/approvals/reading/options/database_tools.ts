@@ -38,6 +38,9 @@ export const DATABASE_TOOLS: readonly ToolRule[] = [
 const READS_COMMANDS =
   /^(?:sqlite3?|psql|mysql|mariadb|sftp|ftp|lftp|ncftp|smbclient|debugfs|telnet|ed|red|mail|mailx)$/;
 
+const SQLITE_FLAGS =
+  /^--?(?:header|noheader|csv|json|line|list|column|html|box|table|markdown|tabs|quote|ascii|batch|bail|readonly|echo|safe|stats|version|help|nofollow)$/;
+
 /**
  * Whether a program would read commands, some of which start programs, from what is piped into it (X01). SQL or a script
  * given as an option or a second word takes the place of the input, except where it does not.
@@ -47,9 +50,12 @@ export function readsCommands(argv: readonly string[]): boolean {
   if (!READS_COMMANDS.test(name)) return false;
   const args = argv.slice(1);
   if (/^sqlite/.test(name)) {
-    return args.filter((word) => !word.startsWith("-")).length < 2 && !args.includes("-safe");
+    const options = args.filter((word) => word.startsWith("-"));
+    // Another option could take a word, which is then neither the database nor SQL.
+    if (!options.every((word) => SQLITE_FLAGS.test(word))) return true;
+    return args.length - options.length < 2 && !options.some((word) => /^--?safe$/.test(word));
   }
   return !args.some((word) =>
-    /^(?:-[a-zA-Z]*[ce]|--(?:command|execute|version|help)(?:=|$))/.test(word)
+    /^(?:-[a-zA-Z]*[bce]|--(?:batchfile|command|execute|version|help)(?:=|$))/.test(word)
   );
 }
