@@ -61,11 +61,8 @@ export function outcomeOf(result: InvokeResult): InvokeOutcome {
       ? { ok: true, payloadJSON: result.payloadJSON }
       : { ok: true, payloadJSON: null, payload: result.payload ?? null };
   }
-  return failure(
-    result.error?.code ?? "UNAVAILABLE",
-    result.error?.message ?? "node invoke failed",
-    true,
-  );
+  const { code = "UNAVAILABLE", message = "node invoke failed" } = result.error ?? {};
+  return { ok: false, code, message, dispatched: true, byNode: true };
 }
 
 /** Whether a peer takes part in live output (decision 12). */

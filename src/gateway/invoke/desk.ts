@@ -33,6 +33,8 @@ export type InvokeOutcome =
     readonly message: string;
     /** Whether the command reached the node. */
     readonly dispatched: boolean;
+    /** The node says so: its codes do not speak for the gateway. */
+    readonly byNode?: true;
   };
 
 /** A live node and what it may do now. */

@@ -86,7 +86,9 @@ export function invokeError(
   const { code, message, dispatched } = outcome;
   const nodeError = { code, message };
   const v4 = facts.protocol === 4;
-  if (code === "NOT_CONNECTED") {
+  // A20: a node that answers "not connected" or "gateway is stopping" would make its caller run the command again.
+  const own = outcome.byNode !== true;
+  if (own && code === "NOT_CONNECTED") {
     return refusal("UNAVAILABLE", message, {
       details: {
         code: DETAIL.notConnected,
@@ -94,13 +96,13 @@ export function invokeError(
       },
     });
   }
-  if (code === "GATEWAY_STOPPING") {
+  if (own && code === "GATEWAY_STOPPING") {
     return refusal("UNAVAILABLE", message, {
       retryable: true,
       details: { reason: "gateway-restarting" },
     });
   }
-  if (!v4 && code === "DISCONNECTED") return refusal("UNAVAILABLE", `Error: ${message}`);
+  if (own && !v4 && code === "DISCONNECTED") return refusal("UNAVAILABLE", `Error: ${message}`);
   return refusal("UNAVAILABLE", `${code}: ${message}`, {
     details: { nodeError, ...(v4 ? { nodeCommandDispatched: dispatched } : {}) },
   });

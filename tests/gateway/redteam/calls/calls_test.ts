@@ -213,3 +213,25 @@ Deno.test("A13 variant: of two who replace the approvals file with one hash the 
     if (!ok) assertMatch(error.message, /changed since last load/);
   }
 });
+
+Deno.test("A20 variant: codes of a node do not speak for the gateway: nobody runs a command twice because of them", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world);
+  const node = await admittedNode(world, operator, nodeOptions(1));
+  for (const code of ["NOT_CONNECTED", "GATEWAY_STOPPING", "DISCONNECTED", "STORE_UNAVAILABLE"]) {
+    const { answer, request } = await dispatched(operator, node);
+    await node.call("node.invoke.result", {
+      id: request.id,
+      nodeId: node.id,
+      ok: false,
+      error: { code, message: "node not connected" },
+    });
+    const { error } = await operator.response(answer);
+    assertEquals([error.code, error.retryable], ["UNAVAILABLE", undefined], code);
+    assertEquals(error.message, `${code}: node not connected`);
+    assertEquals(error.details, {
+      nodeError: { code, message: "node not connected" },
+      nodeCommandDispatched: true,
+    });
+  }
+});
