@@ -6,7 +6,8 @@ import { isObject } from "../../lib/objects.ts";
 import type { ExecConfig } from "../../approvals/policy.ts";
 
 import type { Env } from "../../config/env.ts";
-import { loadConfig, type LoadedConfig } from "../../config/file/load.ts";
+import { issueText, loadConfig, type LoadedConfig } from "../../config/file/load.ts";
+import type { ConfigIssue } from "../../config/schema/schema_kit.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { followedStamp } from "../../platform/files.ts";
@@ -51,8 +52,13 @@ export class ConfigReader {
     // A configuration that is a link of ours is followed (decision 29).
     const stamp = followedStamp(this.#options.paths.configFile);
     if (this.#cached?.stamp === stamp) return this.#cached.policy;
-    const policy = await this.load().then(policyConfigOf, (error) => {
-      this.#options.log.warn("configuration cannot be read", { error: messageOf(error) });
+    const { log } = this.#options;
+    const policy = await this.load().then((loaded) => {
+      const problem = policyProblem(loaded);
+      if (problem) log.warn("nothing runs by the configuration", { problem: issueText(problem) });
+      return policyConfigOf(loaded);
+    }, (error) => {
+      log.warn("configuration cannot be read", { error: messageOf(error) });
       return NOTHING_ALLOWED;
     });
     this.#cached = { stamp, policy };
@@ -68,10 +74,18 @@ const NOTHING_ALLOWED: NodePolicyConfig = {
   maxRuns: 16,
 };
 
-/** The part of a loaded configuration. */
+/** What makes the policy of a file doubtful: a text that is none, or a wrong value where it says what may run. */
+function policyProblem({ issues }: LoadedConfig): ConfigIssue | undefined {
+  return issues.find(({ path }) => /^(?:$|tools\b|agents\b|nodeHost\b)/.test(path));
+}
+
+/** The part of a loaded configuration. A mistyped `security` must not mean less than what was meant: nothing is allowed. */
 export function policyConfigOf(loaded: LoadedConfig): NodePolicyConfig {
   if (loaded.broken) return NOTHING_ALLOWED;
   const { tools, agents, nodeHost } = loaded.config;
+  if (policyProblem(loaded)) {
+    return { ...NOTHING_ALLOWED, secretNames: secretNames(loaded.parsed) };
+  }
   return {
     exec: definedOnly(tools.exec),
     agents: Object.fromEntries(
