@@ -9,7 +9,7 @@ import { type Case, judge, runs, sh } from "./fake_machine.ts";
 const PROGRAMS =
   "npm npx ssh scp sftp rsync vim vi less man zip wget make gmake cmake gcc clang g++ ld java go sqlite3 mysql psql ip nc ncat " +
   "socat openssl ssh-keygen ssh-add ssh-agent sshfs mosh apt-get dpkg nmap latex pdflatex pandoc gs hg svn bat ag ack fzf nano " +
-  "groff deno bun setpriv ionice unshare xdg-open run-mailcap qemu-x86_64 wine bfs gdb script parallel ssh-agent envdir tee";
+  "groff ipython python3-dbg php-cgi deno bun setpriv ionice unshare xdg-open run-mailcap qemu-x86_64 wine bfs gdb script parallel ssh-agent envdir tee";
 const machine = { programs: PROGRAMS };
 const allow = ["*"];
 const bash = (text: string) => ["/usr/bin/bash", "-c", text];
@@ -139,6 +139,12 @@ Deno.test("X33: code from the network or out of an address is inline code", asyn
       "node -pe 1",
       "node --import=data:text/javascript,1 x.js",
       "python3 -Ec 1",
+      "python3 /dev/stdin",
+      "node //dev/./fd/0",
+      "perl /proc/self/fd/0",
+      "ipython -c 1",
+      "python3-dbg -c 1",
+      "php-cgi -d x y",
       "python3 -bbm http.server",
       "perl -we 1",
       "ruby -ne 1",

@@ -3,7 +3,7 @@
  * Used by strict inline eval (X33), by approval binding (the script's content is part of what is approved, A07)
  * and by learning (an interpreter is never remembered by name). Source: node-host.md 7.3, 8 "Script operand".
  */
-import { baseName } from "./paths.ts";
+import { baseName, isInputPath } from "./paths.ts";
 
 /** How an interpreter is used. */
 export type InterpreterUse =
@@ -120,6 +120,9 @@ export function interpreterUse(argv: readonly string[]): InterpreterUse | undefi
   // A program from the network or out of the address itself is no file whose content could be bound (X35).
   if (/^[a-z][a-z0-9+.-]+:/i.test(argv[at] ?? "")) {
     return { kind: "unbound", name, why: "it would fetch its code" };
+  }
+  if (isInputPath(argv[at] ?? "")) {
+    return { kind: "unbound", name, why: "it reads code from its input" };
   }
   if (language.operandIsCode) return { kind: "inline", name, flag: "program text" };
   return { kind: "file", name, operandIndex: at };

@@ -66,3 +66,8 @@ export function directoryOf(path: string): string {
 export function fileNameOf(path: string): string {
   return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
+
+/** Whether a word names a program's own input or another open file of it: `/dev/stdin`, `/proc/self/fd/0`. */
+export function isInputPath(word: string): boolean {
+  return /(?:^|\/)(?:dev\/+(?:\.\/+)*(?:stdin|tty|fd\/)|proc\/.*\/fd\/)/.test(word);
+}

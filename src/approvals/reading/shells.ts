@@ -3,7 +3,7 @@
  * and PowerShell (X40). Reading the carried text is the business of `shell/shell.ts`; judging it that of `segments.ts`.
  */
 import { type Refusal, refusal } from "../facts.ts";
-import { baseName } from "./paths.ts";
+import { baseName, isInputPath } from "./paths.ts";
 import type { Dialect } from "./shell/text.ts";
 
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
@@ -124,7 +124,7 @@ function posixUse(name: string, dialect: Dialect, argv: readonly string[]): Shel
     const stopOnError = letters.has("e");
     return { kind: "inline", name, dialect, script: operand, login, stopOnError, pipefail };
   }
-  if (operand === undefined || operand === "-") {
+  if (operand === undefined || operand === "-" || isInputPath(operand)) {
     return refused(name, "shell-stdin", `${name} would read commands from its input`);
   }
   if (login) {

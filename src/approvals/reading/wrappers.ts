@@ -81,7 +81,8 @@ const CARRIERS = new Set(
     "tmate gtester dbus-launch dbus-send dbus-run cset env-cmd dotenv-cli envchain teller chamber foreman honcho overmind " +
     "supervisord xinetd inetd inotifyd incrond msgfilter msgexec ksu agetty getty login sulogin openvpn dosbox lxc-attach " +
     "lxc-execute toolbox lockfile runit runsv s6-setuidgid s6-envdir s6-softlimit s6-sudo s6-setlock " +
-    "ansible-pull salt salt-call chef-shell procmail dhclient udhcpc wpa_cli pppd").split(" "),
+    "command uname26 gpg-agent ansible-pull salt salt-call chef-shell procmail dhclient udhcpc wpa_cli pppd")
+    .split(" "),
 );
 
 /** The dynamic loader and the processor emulators of qemu run any program given to them. */
