@@ -214,7 +214,10 @@ async function openLockFile(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
   } catch (error) {
-    throw fileError("open the lock", path, error);
+    const failure = fileError("open the lock", path, error);
+    // F05: on a disk that became read-only the lock is as good, only the holder's name cannot be written.
+    if (!before || failure.code !== "STATE_READ_ONLY") throw failure;
+    return await Deno.open(path, { read: true });
   }
 }
 
@@ -226,10 +229,7 @@ export async function tryLockFile(path: string): Promise<FileLock | undefined> {
   const file = await openLockFile(path);
   try {
     if (await file.tryLock(true)) {
-      await file.truncate(0);
-      await writeAll(file, utf8(`${Deno.pid}\n`)).catch(
-        () => {/* F04: only the holder's name is lost */},
-      );
+      await writeHolder(file).catch(() => {/* F04, F05: only the holder's name is lost */});
       return { path, close: () => file.close() };
     }
   } catch (error) {
@@ -238,6 +238,11 @@ export async function tryLockFile(path: string): Promise<FileLock | undefined> {
   }
   file.close();
   return undefined;
+}
+
+async function writeHolder(file: Deno.FsFile): Promise<void> {
+  await file.truncate(0);
+  await writeAll(file, utf8(`${Deno.pid}\n`));
 }
 
 /**

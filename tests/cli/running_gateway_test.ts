@@ -5,6 +5,7 @@ import {
   publishRunningGateway,
   readRunningGateway,
   runningGatewayFile,
+  withdrawRunningGateway,
 } from "../../src/cli/connect/running_gateway.ts";
 
 const facts = { host: "127.0.0.1", port: 18789, tls: true, fingerprint: "a".repeat(64) };
@@ -20,7 +21,7 @@ Deno.test(
     const paths = { gatewayDir };
     try {
       assertEquals(await readRunningGateway(paths), undefined, "none was written");
-      const withdraw = await publishRunningGateway(paths, facts);
+      await publishRunningGateway(paths, facts);
       assertEquals((await readRunningGateway(paths))?.pid, Deno.pid);
       const file = runningGatewayFile(paths);
       const record = JSON.parse(await Deno.readTextFile(file));
@@ -36,7 +37,7 @@ Deno.test(
       }
       await Deno.writeTextFile(file, JSON.stringify(record).slice(0, 40), { mode: 0o600 });
       assertEquals(await readRunningGateway(paths), undefined, "half a record");
-      await withdraw();
+      await withdrawRunningGateway(paths);
       assertEquals([...Deno.readDirSync(gatewayDir)], []);
     } finally {
       await Deno.remove(join(gatewayDir, ".."), { recursive: true });

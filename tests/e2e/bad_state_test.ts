@@ -3,7 +3,7 @@
  * code of its kind, and the bytes left as they are.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { eventually, freePort, run, start, TempHome } from "./program.ts";
+import { command, eventually, freePort, run, start, TempHome } from "./program.ts";
 
 interface Damage {
   readonly name: string;
@@ -173,6 +173,61 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "F05: a gateway on a read-only disk serves from memory, says so, and keeps nothing it cannot keep",
+  { ignore: !possible },
+  async () => {
+    await using home = await TempHome.make();
+    const token = "tok-read-only-disk";
+    const port = freePort();
+    const env = home.env("s", {
+      OPENCLAW_GATEWAY_PORT: String(port),
+      OPENCLAW_GATEWAY_TOKEN: token,
+    });
+    const owner = { ...env, OPENCLAW_STATE_DIR: `${home.path}/owner` };
+    // While it can write, it learns to know an operator.
+    await using first = start(["gateway", "run"], { env });
+    await first.until(/ready \(Ctrl-C stops\)/);
+    assertEquals((await run(["health"], { env: owner })).code, 0);
+    await first.end();
+    const { file, args } = command(["gateway", "run"]);
+    const mount =
+      'mount --bind "$STATE" "$STATE" && mount -o remount,ro,bind "$STATE" && exec "$@"';
+    const child = new Deno.Command("unshare", {
+      args: ["-rm", "sh", "-c", mount, "sh", file, ...args],
+      env: { ...env, STATE: `${home.path}/s` },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const said = new Response(child.stderr).text();
+    try {
+      await eventually(
+        "it answers",
+        async () => (await run(["health"], { env: owner })).code === 0,
+      );
+      const list = await run(["devices", "list", "--json"], { env: owner });
+      const { paired } = JSON.parse(list.stdout);
+      assertEquals(paired.length, 1, "what it knew before");
+      const rename = ["devices", "rename", "--device", paired[0].deviceId, "--name", "other"];
+      const refused = await run(rename, { env: owner });
+      assertEquals(refused.code, 1, refused.stdout);
+      assertMatch(refused.stderr, /cannot be|not saved|read-only|unable to open/i);
+      const again = JSON.parse((await run(["devices", "list", "--json"], { env: owner })).stdout);
+      assertEquals(again.paired[0].operatorLabel, paired[0].operatorLabel, "nothing is invented");
+      const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+      const body = await ready.json();
+      assertEquals([ready.status, body.ready], [503, false]);
+      assertMatch(JSON.stringify(body.failing), /store/);
+    } finally {
+      child.kill("SIGTERM");
+      await child.status;
+    }
+    assertMatch(await said, /warning: What others are told of this gateway is not up to date/);
+  },
+);
+
 /** A gateway whose state directory is a file system of 3 MiB that can be filled and freed. */
 class SmallDisk implements AsyncDisposable {
   readonly #nodes: { end(): Promise<unknown> }[] = [];
@@ -187,7 +242,6 @@ class SmallDisk implements AsyncDisposable {
     const home = await TempHome.make();
     const port = freePort();
     await Deno.mkdir(`${home.path}/s`);
-    const { command } = await import("./program.ts");
     const { file, args } = command(["gateway", "run", "--port", String(port)]);
     // Only inside its mount namespace can the disk be filled: files outside say when.
     const script = `mount -t tmpfs -o size=3m,mode=700 none "$STATE" || exit 1

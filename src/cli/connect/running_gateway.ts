@@ -34,15 +34,21 @@ export interface RunningGateway {
 export const runningGatewayFile = (paths: Pick<StatePaths, "gatewayDir">) =>
   join(paths.gatewayDir, "runtime.json");
 
-/** Publishes the record; the returned function removes it. */
+/** Publishes the record of this process. */
 export async function publishRunningGateway(
   paths: Pick<StatePaths, "gatewayDir">,
   facts: Omit<RunningGateway, "pid">,
-): Promise<() => Promise<void>> {
+): Promise<void> {
   const file = runningGatewayFile(paths);
   const record = { version: 1, ...ownIdentity(), ...facts };
   await writeAtomic(file, JSON.stringify(record, null, 2) + "\n");
-  return () => Deno.remove(file).catch(() => {/* already gone: nothing to take back */});
+}
+
+/** Takes back the record of this process. */
+export async function withdrawRunningGateway(
+  paths: Pick<StatePaths, "gatewayDir">,
+): Promise<void> {
+  await Deno.remove(runningGatewayFile(paths)).catch(() => {/* already gone, or never written */});
 }
 
 /** The gateway running on this state directory; `undefined` when there is none. */

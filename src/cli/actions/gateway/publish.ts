@@ -14,7 +14,11 @@ import { hostName } from "../../../platform/os.ts";
 import { type EndReason, exposeGateway } from "../../../remote/exposure.ts";
 import { tailscaleFolders } from "../../../remote/tailscale.ts";
 import type { Io } from "../../terminal/io.ts";
-import { publishRunningGateway, reachableAddresses } from "../../connect/running_gateway.ts";
+import {
+  publishRunningGateway,
+  reachableAddresses,
+  withdrawRunningGateway,
+} from "../../connect/running_gateway.ts";
 
 /** What the command line says about it. */
 export interface PublishValues {
@@ -38,7 +42,12 @@ export async function publishGateway(
       fingerprint: gateway.fingerprint ?? null,
     });
   let shown = exposedFacts(gateway);
-  const withdraw = await record();
+  // F04, F05: a disk that takes nothing is no reason to end a gateway that serves.
+  const outdated = (error: unknown) =>
+    io.out.aside(
+      `warning: What others are told of this gateway is not up to date: ${messageOf(error)}`,
+    );
+  await record().catch(outdated);
   let unexpose = await expose(gateway, values, io);
   let turn = Promise.resolve();
   const unfollow = gateway.onChange(() => {
@@ -50,16 +59,13 @@ export async function publishGateway(
       await unexpose("change");
       unexpose = await expose(gateway, values, io);
       io.out.aside(`listening on ${gateway.urls.join(" ")}`);
-    }).catch((error) => {
-      // F04: a disk that takes nothing is no reason to end a gateway that serves.
-      io.out.warn(`What others are told of this gateway is not up to date: ${messageOf(error)}`);
-    });
+    }).catch(outdated);
   });
   return {
     async end(reason) {
       unfollow();
       await turn;
-      await Promise.all([unexpose(reason), withdraw()]);
+      await Promise.all([unexpose(reason), withdrawRunningGateway(paths)]);
     },
   };
 }
