@@ -107,7 +107,7 @@ Deno.test("F16: connecting and leaving for a long time leaves no timer, call or 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("decision 13: a caller cut for slowness leaves its command running; another end cancels it", () => {
+Deno.test("F17, decision 13: a caller cut for slowness leaves its command running; another end cancels it", () => {
   const { invoker, node } = scene();
   const peer = node();
   invoker.nodeConnected(peer);
