@@ -2,7 +2,7 @@
  * How nodes look, and which node a `--node` query means. Pure.
  */
 import { OpenclawError } from "../../lib/errors.ts";
-import { quoted } from "../../lib/text.ts";
+import { quoted, slugOf } from "../../lib/text.ts";
 import type { NodeEntry } from "../shapes.ts";
 import { ageText, type Column } from "../terminal/table.ts";
 
@@ -115,9 +115,6 @@ export function filterNodes(
   });
 }
 
-const slug = (text: string) =>
-  text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "");
-
 function score(node: NodeEntry, query: string): number {
   const base = nodeMatch(node, query);
   if (base === 0) return 0;
@@ -125,10 +122,12 @@ function score(node: NodeEntry, query: string): number {
 }
 
 function nodeMatch(node: NodeEntry, query: string): number {
-  if (node.nodeId === query || node.instanceId === query) return 4000;
+  // The id is the key's own; the instance id is what a node says of itself.
+  if (node.nodeId === query) return 5000;
+  if (node.instanceId === query) return 4000;
   if (node.remoteIp === query) return 3000;
-  const name = slug(node.displayName ?? "");
-  if (name !== "" && name === slug(query)) return 2000;
+  const name = slugOf(node.displayName ?? "");
+  if (name !== "" && name === slugOf(query)) return 2000;
   return query.length >= 6 && node.nodeId.startsWith(query) ? 1000 : 0;
 }
 

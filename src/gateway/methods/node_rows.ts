@@ -38,7 +38,7 @@ export function nodeRow(services: GatewayServices, record: DeviceRecord): Record
     pendingRequestId: pending?.requestId,
     pendingDeclaredCaps: pending === undefined ? undefined : sorted(pending.caps),
     pendingDeclaredCommands: pending === undefined ? undefined : sorted(pending.commands),
-    instanceId: live?.peer.principal.instanceId,
+    instanceId: ownId(live?.peer.principal.instanceId),
     connectedAtMs: live?.peer.connectedAtMs,
     lastConnectedAtMs: seen?.lastConnectedAtMs,
     lastSeenAtMs: seen?.lastSeenAtMs,
@@ -48,6 +48,13 @@ export function nodeRow(services: GatewayServices, record: DeviceRecord): Record
     paired: true,
     connected: live !== undefined,
   });
+}
+
+/** Commands find a node by its instance id, too: one that could be another node's name is not shown. */
+function ownId(instanceId: string | undefined): string | undefined {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(instanceId ?? "")
+    ? instanceId
+    : undefined;
 }
 
 /** All nodes: connected first, then by name, then by id. */

@@ -24,7 +24,7 @@ import type {
   DeviceTokenVerdict,
   PairingDesk,
 } from "./desk.ts";
-import { approvedRecord } from "./record.ts";
+import { approvedRecord, nameOf } from "./record.ts";
 import { fileRequest } from "./requests.ts";
 import { pairingRequired } from "./refusal.ts";
 import { automaticApproval, pairingReason } from "./rules.ts";
@@ -220,7 +220,7 @@ export class Pairing implements PairingDesk {
       ...record,
       clientId: device.clientId,
       clientMode: device.clientMode,
-      ...(device.displayName === undefined ? {} : { displayName: device.displayName }),
+      ...nameOf(this.context.store, record, device.displayName),
       ...(device.version === undefined ? {} : { version: device.version }),
       ...(record.platform === undefined && device.platform !== undefined
         ? { platform: device.platform }

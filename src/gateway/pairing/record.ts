@@ -10,6 +10,8 @@ import {
   type TokenGrant,
 } from "../../store/device_record.ts";
 import type { SeenRecord } from "../../store/device_record.ts";
+import { slugOf } from "../../lib/text.ts";
+import type { GatewayStore } from "../../store/gateway_store.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
 import { newGrant } from "./tokens.ts";
 
@@ -77,6 +79,25 @@ export function approvedRecord(
       ? (pendingSurface === undefined ? {} : { pendingSurface })
       : { surface: approval.surface }),
   };
+}
+
+/**
+ * A device names itself anew at each connect, but not after another one: commands are sent by name, and whoever took the
+ * name of a machine that is away would get them.
+ */
+export function nameOf(
+  { devices }: Pick<GatewayStore, "devices">,
+  record: DeviceRecord,
+  said: string | undefined,
+): { readonly displayName?: string } {
+  if (said === undefined || said === record.displayName) return {};
+  const slug = slugOf(said);
+  for (const other of devices.values()) {
+    if (other.deviceId === record.deviceId) continue;
+    const names = [other.nodeName, other.operatorLabel, other.displayName, other.deviceId];
+    if (names.some((name) => name !== undefined && slugOf(name) === slug)) return {};
+  }
+  return { displayName: said };
 }
 
 function pickFacts(grantee: Grantee): Grantee {

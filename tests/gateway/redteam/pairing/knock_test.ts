@@ -240,3 +240,27 @@ Deno.test("I08, N16 variant: what a node declares and publishes is bounded", asy
     assertMatch(peer.hello.error.message, /^invalid connect params/);
   }
 });
+
+Deno.test("I10 variant: a paired node does not take the name of another one, nor pass for it by its instance id", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world);
+  const named = (key: number, displayName: string, instanceId: string = crypto.randomUUID()) =>
+    nodeOptions(key, { client: { displayName, instanceId } });
+  const victim = await admittedNode(world, operator, named(1, "prod"));
+  await (await admittedNode(world, operator, named(2, "scratch"))).close();
+  const shown = async () => {
+    const { nodes } = await operator.call("node.list");
+    return nodes.find((row: { nodeId: string }) => row.nodeId !== victim.id);
+  };
+  for (const name of ["prod", "PROD", " prod ", "prod!", "\u200bprod", victim.id]) {
+    const peer = (await world.connect(named(2, name, "prod"))).expectHello();
+    const row = await shown();
+    assertEquals([row.displayName, row.instanceId, row.connected], ["scratch", undefined, true]);
+    await peer.close();
+  }
+  await operator.call("device.pair.rename", { deviceId: victim.id, label: "The Big One" });
+  await (await world.connect(named(2, "the big one"))).expectHello().close();
+  assertEquals((await shown()).displayName, "scratch");
+  await (await world.connect(named(2, "another"))).expectHello().close();
+  assertEquals((await shown()).displayName, "another", "any other name is its own affair");
+});
