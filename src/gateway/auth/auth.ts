@@ -57,7 +57,12 @@ export type SecretVerdict =
     readonly guessed: boolean;
     /** For `rate_limited`. */
     readonly retryAfterMs?: number;
+    /** Why a Tailscale identity that was stated did not count; for the log, the wire tells the secret's reason. */
+    readonly tailscale?: TailscaleReason;
   };
+
+/** Why a Tailscale Serve identity does not count. Source: config-and-credentials.md 9. */
+export type TailscaleReason = Extract<AuthReason, `tailscale_${string}`>;
 
 /** Who is throttled for an attempt of this peer. */
 export function actorOf(peer: PeerFacts): ThrottleActor {
@@ -72,8 +77,10 @@ export async function checkSecret(
 ): Promise<SecretVerdict> {
   if (policy.mode === "trusted-proxy") return await checkTrustedProxy(question, policy, throttle);
   if (policy.mode === "none") return { ok: true, method: "none" };
-  if (await isTailscaleUser(question, policy)) return { ok: true, method: "tailscale" };
-  return await checkShared(policy.mode, question, policy, throttle);
+  const tailscale = await checkTailscale(question, policy);
+  if (tailscale === "ok") return { ok: true, method: "tailscale" };
+  const shared = await checkShared(policy.mode, question, policy, throttle);
+  return shared.ok || tailscale === undefined ? shared : { ...shared, tailscale };
 }
 
 async function checkShared(
@@ -161,18 +168,26 @@ function proxyProblem(peer: PeerFacts, policy: AuthPolicy): AuthReason | undefin
     : undefined;
 }
 
-/** N09: the header alone proves nothing; the daemon must name the same user for the forwarded address. */
-async function isTailscaleUser(
+/**
+ * N09: the header alone proves nothing; the daemon must name the same user for the forwarded address. `undefined` = no
+ * identity counts on this connection, or none was stated.
+ */
+async function checkTailscale(
   { auth, role, peer }: SecretQuestion,
-  policy: AuthPolicy,
-): Promise<boolean> {
-  if (!policy.allowTailscale || role === "node" || peer.local || !policy.whois) return false;
-  if (auth?.token || auth?.password || !isLoopbackIp(peer.socketAddress)) return false;
-  const login = peer.headers["tailscale-user-login"]?.trim().toLowerCase();
-  if (peer.repeated.includes("tailscale-user-login")) return false;
-  if (!login || peer.attribution !== "trusted-proxy") return false;
-  if (!["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].every((h) => peer.headers[h])) {
-    return false;
+  { allowTailscale, whois }: AuthPolicy,
+): Promise<"ok" | TailscaleReason | undefined> {
+  if (!allowTailscale || role === "node" || peer.local || !whois) return undefined;
+  if (auth?.token || auth?.password || !isLoopbackIp(peer.socketAddress)) return undefined;
+  const stated = peer.headers["tailscale-user-login"];
+  if (stated === undefined) return undefined;
+  const login = stated.trim().toLowerCase();
+  if (login === "" || peer.repeated.includes("tailscale-user-login")) {
+    return "tailscale_user_missing";
   }
-  return (await policy.whois(peer.clientAddress))?.trim().toLowerCase() === login;
+  const isServed = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]
+    .every((name) => peer.headers[name]);
+  if (!isServed || peer.attribution !== "trusted-proxy") return "tailscale_proxy_missing";
+  const owner = (await whois(peer.clientAddress))?.trim().toLowerCase();
+  if (owner === undefined) return "tailscale_whois_failed";
+  return owner === login ? "ok" : "tailscale_user_mismatch";
 }

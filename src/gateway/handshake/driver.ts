@@ -6,8 +6,7 @@ import { isOpenclawError, messageOf, type OpenclawError } from "../../lib/errors
 import { Secret } from "../../lib/secret.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { WireError } from "../../protocol/errors.ts";
-import { errorText, eventText, type ReadRequest, readRequest } from "../../protocol/frames.ts";
-import { scanJson } from "../../protocol/json_scan.ts";
+import { errorText, eventText } from "../../protocol/frames.ts";
 import { MAX_EARLY_FRAMES, MAX_PREAUTH_FRAME_BYTES } from "../../protocol/limits.ts";
 import { actorOf, checkSecret } from "../auth/auth.ts";
 import type { Connection, HandshakeHandler } from "../peers/connection.ts";
@@ -23,6 +22,7 @@ import type {
   HandshakeState,
 } from "./types.ts";
 import type { PeerFacts } from "../peers/peer_facts.ts";
+import { readFrame } from "./read_frame.ts";
 import { duplicateIdentity, REFUSALS } from "./refusals.ts";
 import type { ThrottlePurpose } from "../auth/throttle.ts";
 
@@ -138,6 +138,13 @@ export class HandshakeDriver implements HandshakeHandler {
       checkProof(effect.candidate, effect.signed),
     ]);
     if (!secret.ok && secret.guessed) this.#guesses.add("shared-secret");
+    if (!secret.ok && secret.tailscale !== undefined) {
+      this.#gate.log.info("tailscale identity not accepted", {
+        conn: this.#connection.connId,
+        remote: this.#peer.clientAddress,
+        reason: secret.tailscale,
+      });
+    }
     return { kind: "checked", secret, proof };
   }
 
@@ -290,11 +297,4 @@ export class HandshakeDriver implements HandshakeHandler {
 
 function wireErrorOf({ code, message, retryable, retryAfterMs }: OpenclawError): WireError {
   return { code, message, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-}
-
-function readFrame(text: string): ReadRequest {
-  const problem = scanJson(text);
-  return problem === undefined
-    ? readRequest(text)
-    : { kind: "invalid", id: "invalid", detail: problem };
 }

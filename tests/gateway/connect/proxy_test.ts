@@ -45,7 +45,8 @@ async function judge(attempt: Attempt): Promise<string> {
   const peer = judgePeer(socket, headers, policy, repeated);
   const question = { auth: attempt.auth, role: attempt.role ?? "operator", peer };
   const verdict = await checkSecret(question, policy, new Throttle(new FakeClock()));
-  return verdict.ok ? verdict.method : verdict.reason;
+  if (verdict.ok) return verdict.method;
+  return [verdict.tailscale, verdict.reason].filter(Boolean).join(", then ");
 }
 
 const without = (name: keyof typeof GOOD): Headers =>
@@ -210,6 +211,7 @@ const serve = (attempt: Attempt): Attempt => ({
 
 /** Whatever does not hold goes on with the shared secret, of which there is none. */
 const NOT = "token_missing";
+const because = (why: string) => `tailscale_${why}, then ${NOT}`;
 const TAILSCALE_ROWS: readonly (readonly [name: string, attempt: Attempt, verdict: string])[] = [
   ["a login that whois confirms, in any case", {}, "tailscale"],
   ["over the IPv6 loopback", { socket: "::1" }, "tailscale"],
@@ -218,42 +220,42 @@ const TAILSCALE_ROWS: readonly (readonly [name: string, attempt: Attempt, verdic
   ["an explicit token decides", { auth: { token: "tok" } }, "token"],
   ["a wrong explicit token decides, too", { auth: { token: "no" } }, "token_mismatch"],
   ["a wrong explicit password decides, too", { auth: { password: "no" } }, "token_mismatch"],
+  ["no user header: nobody is stated", { headers: lacking("tailscale-user-login") }, NOT],
   [
-    "N09: no user header (tailscale_user_missing)",
-    { headers: lacking("tailscale-user-login") },
-    NOT,
+    "N09: a blank user header",
+    { headers: changed("tailscale-user-login", " ") },
+    because("user_missing"),
   ],
-  ["a blank user header", { headers: changed("tailscale-user-login", " ") }, NOT],
+  ["N09: the login twice", { repeated: ["tailscale-user-login"] }, because("user_missing")],
+  ["N09: no X-Forwarded-For", { headers: lacking("x-forwarded-for") }, because("proxy_missing")],
   [
-    "N09: no X-Forwarded-For (tailscale_proxy_missing)",
-    { headers: lacking("x-forwarded-for") },
-    NOT,
+    "N09: no X-Forwarded-Proto",
+    { headers: lacking("x-forwarded-proto") },
+    because("proxy_missing"),
   ],
-  ["N09: no X-Forwarded-Proto", { headers: lacking("x-forwarded-proto") }, NOT],
-  ["N09: no X-Forwarded-Host", { headers: lacking("x-forwarded-host") }, NOT],
-  [
-    "N09: whois does not know the address (tailscale_whois_failed)",
-    { headers: changed("x-forwarded-for", "100.64.0.8") },
-    NOT,
-  ],
-  [
-    "N09: whois names somebody else (tailscale_user_mismatch)",
-    { headers: changed("tailscale-user-login", "boss@example.com") },
-    NOT,
-  ],
-  ["N09: from the network, straight to a LAN address", { socket: "192.168.1.66" }, NOT],
-  ["N09: from a tailnet peer, straight to the port", { socket: "100.64.0.7" }, NOT],
-  ["N09: the login twice", { repeated: ["tailscale-user-login"] }, NOT],
+  ["N09: no X-Forwarded-Host", { headers: lacking("x-forwarded-host") }, because("proxy_missing")],
   [
     "N09: the forwarded address is only loopback",
     { headers: changed("x-forwarded-for", "127.0.0.1") },
-    NOT,
+    because("proxy_missing"),
+  ],
+  [
+    "N09: whois does not know the address",
+    { headers: changed("x-forwarded-for", "100.64.0.8") },
+    because("whois_failed"),
   ],
   [
     "N09: a hop after Serve is the one that is asked for",
     { headers: changed("x-forwarded-for", "100.64.0.7, 100.64.0.8") },
-    NOT,
+    because("whois_failed"),
   ],
+  [
+    "N09: whois names somebody else",
+    { headers: changed("tailscale-user-login", "boss@example.com") },
+    because("user_mismatch"),
+  ],
+  ["N09: from the network, straight to a LAN address", { socket: "192.168.1.66" }, NOT],
+  ["N09: from a tailnet peer, straight to the port", { socket: "100.64.0.7" }, NOT],
   ["mode none needs no login", { policy: { ...SERVED, mode: "none" } }, "none"],
 ];
 
