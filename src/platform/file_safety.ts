@@ -14,6 +14,8 @@ function codeOf(error: unknown): string {
   return typeof code === "string" ? code : error instanceof Error ? error.name : "";
 }
 
+const NOT_ALLOWED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "PermissionDenied"]);
+
 /** An error of the file system as an {@linkcode OpenclawError}: `DISK_FULL`, `STATE_READ_ONLY` or `FILE_FAILED`. */
 export function fileError(what: string, path: string, error: unknown): OpenclawError {
   if (error instanceof OpenclawError) return error;
@@ -40,7 +42,7 @@ export function fileError(what: string, path: string, error: unknown): OpenclawE
   return new OpenclawError(
     "FILE_FAILED",
     `Cannot ${what} ${quoted(path)}: ${cutBytes(messageOf(error), 400)}`,
-    facts,
+    NOT_ALLOWED.has(code) ? { ...facts, hint: `ls -ld ${quoted(dirname(path))}` } : facts,
   );
 }
 

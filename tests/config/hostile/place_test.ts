@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { setConfigValue } from "../../../src/config/file/edit.ts";
 import { OpenclawError } from "../../../src/lib/errors.ts";
 import { lockGateway } from "../../../src/gateway/services/gateway_lock.ts";
+import { fileError } from "../../../src/platform/file_safety.ts";
 import { ensureDir } from "../../../src/platform/files.ts";
 import { cli } from "../../cli/support.ts";
 import { inside, type TempState, tempState } from "../temp_state.ts";
@@ -205,3 +206,13 @@ for (const [name, make] of Object.entries(HOMES)) {
     assert(!stderr.includes("    at ") && stderr.length < 3_000, stderr);
   });
 }
+
+Deno.test("F05: a folder that may not be written is named with the command that shows why", () => {
+  const refused = Object.assign(new Deno.errors.PermissionDenied("Permission denied"), {
+    code: "EACCES",
+  });
+  for (const error of [refused, new Deno.errors.PermissionDenied("x")]) {
+    const { code, hint } = fileError("create the folder", "/srv/x/.openclaw", error);
+    assertEquals([code, hint], ["FILE_FAILED", 'ls -ld "/srv/x"']);
+  }
+});
