@@ -27,6 +27,30 @@ function makeWord(word: string): boolean {
 
 const LOADED = { long: ["plugin"], word: /^-plugin/ } as const;
 
+const APT_HARMLESS =
+  /^(?:Dpkg::Options::=--force-conf(?:old|def|new|miss)|Dpkg::Use-Pty=\w+|Acquire::(?:Retries|ForceIPv[46]|(?:https?::)?Timeout|Check-Valid-Until|Languages)=\w+|APT::(?:Install-(?:Recommends|Suggests)|Get::[A-Za-z-]+|Sandbox::Seccomp)=\w+|Debug::NoLocking=\w+)$/i;
+
+/** Settings of apt on the command line; most name programs, hooks or places, a few are everyday. */
+function aptSetting(argv: readonly string[]): string | undefined {
+  for (const [at, word] of argv.entries()) {
+    const [, letter, attached = ""] =
+      /^-([oc])(.*)$/s.exec(word.replace(/^-[abd-np-zA-Z]+/, "-")) ??
+        /^--(o)p[a-z]*(?:=(.*))?$/s.exec(word) ?? [];
+    if (letter === "c") return word;
+    if (letter === undefined) continue;
+    const setting = attached.replace(/^=/, "") || argv[at + 1] || "";
+    if (!APT_HARMLESS.test(setting)) return `${word} ${setting}`;
+  }
+  return undefined;
+}
+
+const DNF_HARMLESS =
+  /^--setopt=(?:install_weak_deps|tsflags|keepcache|fastestmirror|max_parallel_downloads|skip_if_unavailable|timeout|retries)=[\w.,-]*$/;
+
+function dnfWord(word: string): boolean {
+  return /^--set/.test(word) ? !DNF_HARMLESS.test(word) : /^(?:-[a-zA-Z]*c|--con)/.test(word);
+}
+
 /** Rules of programs that build. */
 export const BUILD_TOOLS: readonly ToolRule[] = [
   {
@@ -82,21 +106,13 @@ export const BUILD_TOOLS: readonly ToolRule[] = [
     names: /^(?:bazel|bazelisk)$/,
     word: /^--(?:run_under|bazelrc|shell_executable|workspace_status_command|test_.*wrapper)/,
   },
-  {
-    names: /^(?:pip|pip3|pip\d\.\d+)$/,
-    long: ["python", "editor"],
-    word: /^(?:debug$)/,
-  },
-  {
-    names: /^(?:apt|apt-get|apt-cache|aptitude)$/,
-    long: ["option", "config-file"],
-    word: /^-[a-zA-Z]*[oc]/,
-  },
+  { names: /^(?:pip|pip3|pip\d\.\d+)$/, long: ["python", "editor"] },
+  { names: /^(?:apt|apt-get|apt-cache|aptitude)$/, long: ["config-file"], argv: aptSetting },
   { names: /^dpkg$/, long: ["pre-invoke", "post-invoke", "status-logger"] },
   {
     names: /^rpm(?:query|verify|db|keys|sign|build|spec)?$/,
     long: ["eval", "pipe", "define", "predefine", "rcfile", "macros", "load", "dbpath"],
     word: /^-[a-zA-Z]*[ED]|%\(|%\{lua/,
   },
-  { names: /^(?:yum|dnf\d?|microdnf)$/, long: ["config", "setopt"], word: /^-[a-zA-Z]*c/ },
+  { names: /^(?:yum|dnf\d?|microdnf)$/, word: { test: dnfWord } },
 ];

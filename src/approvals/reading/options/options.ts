@@ -20,4 +20,6 @@ export interface ToolRule {
   readonly long?: readonly string[];
   /** Whole words or their beginnings. */
   readonly word?: Pick<RegExp, "test">;
+  /** Where words have to be read together. */
+  readonly argv?: (argv: readonly string[]) => string | undefined;
 }

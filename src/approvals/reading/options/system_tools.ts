@@ -14,10 +14,10 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
   },
   {
     names: /^kubectl$/,
-    long: ["kubeconfig", "exec-command", "preset"],
+    long: ["exec-command", "preset"],
     word: /^(?:plugin|edit|proxy|krew)$/,
   },
-  { names: /^helm$/, long: ["post-renderer", "kubeconfig"], word: /^(?:plugin)$/ },
+  { names: /^helm$/, long: ["post-renderer"], word: /^(?:plugin)$/ },
   { names: /^aws$/, word: /credential_process|cli_pager|^alias$/ },
   { names: /^ansible$/, long: ["args", "module-path", "playbook-dir"], word: /^-[a-zA-Z]*[aM]/ },
   {
@@ -60,7 +60,7 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
     ],
   },
   { names: /^ssh-(?:keygen|add)$/, word: /^-[a-zA-Z]*[Dswe]/ },
-  { names: /^(?:ssh-copy-id|sshuttle)$/, long: ["ssh-cmd"], word: /^-[a-zA-Z]*[oeFi]/ },
+  { names: /^(?:ssh-copy-id|sshuttle)$/, long: ["ssh-cmd"], word: /^-[a-zA-Z]*[oeF]/ },
   {
     names: /^(?:sshfs|mosh)$/,
     long: ["ssh", "server", "client"],
@@ -98,8 +98,7 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
   {
     names:
       /^(?:chrom(?:e|ium)(?:-browser)?|google-chrome(?:-[a-z]+)?|brave(?:-browser)?|electron)$/,
-    word:
-      /cmd-prefix|launcher|subprocess-path|load-extension|^--(?:remote-debugging|user-data-dir)/,
+    word: /cmd-prefix|launcher|subprocess-path|load-extension/,
   },
   { names: /^(?:libreoffice|soffice|localc|lowriter)$/, word: /^(?:macro|vnd\.[a-z.]+):/i },
   {

@@ -27,11 +27,11 @@ export function hasToolRule(name: string): boolean {
 /** The word that can make an ordinary program start another one; `undefined` when there is none. */
 export function toolCode(name: string, argv: readonly string[]): string | undefined {
   let ruled = false;
-  for (const { names, long, word } of TOOLS) {
+  for (const { names, long, word, argv: read } of TOOLS) {
     if (!names.test(name)) continue;
     ruled = true;
     const found = (long && longOption(argv, long)) ??
-      (word && argv.slice(1).find((one) => word.test(one)));
+      (word && argv.slice(1).find((one) => word.test(one))) ?? read?.(argv);
     if (found !== undefined) return found;
   }
   if (ruled || NO_USUAL.test(name)) return undefined;
