@@ -97,7 +97,7 @@ export function renderJson(record: LogRecord): string {
   for (const [key, value] of Object.entries(record.fields)) {
     if (typeof value === "string") fields[key] = showableWithin(value, 512);
     else if (value instanceof Error) fields[key] = showableWithin(value.message, 512);
-    else fields[key] = value;
+    else fields[key] = bounded(value);
   }
   return JSON.stringify({
     time: new Date(record.timeMs).toISOString(),
@@ -106,6 +106,13 @@ export function renderJson(record: LogRecord): string {
     message: showableWithin(record.message, 2000),
     ...fields,
   });
+}
+
+/** A list or object as it is, or the beginning of its text when somebody made it long (N32). */
+function bounded(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const text = JSON.stringify(value) ?? "";
+  return text.length <= 512 ? value : showableWithin(text, 512);
 }
 
 /**

@@ -54,6 +54,8 @@ export class Invokes {
   readonly #byName: ReadonlyMap<string, NodeCommand>;
   readonly #active = new Map<string, ActiveInvoke>();
   readonly #seen = new Set<string>();
+  readonly #warnOfTwin: (message: string) => void;
+  #twinAddresses: unknown;
   #draining = false;
 
   constructor(options: InvokesOptions) {
@@ -61,6 +63,16 @@ export class Invokes {
     const { log, clock } = options.services;
     this.#log = log;
     this.#warn = limitRepeats((message, fields) => log.warn(message, fields), 60_000, clock);
+    // The addresses are no part of what repeats: a gateway could change them with each event.
+    this.#warnOfTwin = limitRepeats(
+      (message, fields) => {
+        const hint =
+          "on one of them: remove the identity folder of the state directory, then pair it again";
+        log.warn(message, { ...fields, addresses: this.#twinAddresses, hint });
+      },
+      60_000,
+      clock,
+    );
     this.#byName = new Map(options.commands.map((command) => [command.name, command]));
   }
 
@@ -76,11 +88,8 @@ export class Invokes {
     if (event === "node.invoke.request") return this.#request(session, facts);
     if (event === "node.identity.duplicate") {
       // F32: a state directory copied to a second machine; both would take turns for ever without a word.
-      return this.#warn("another machine connects with this node's key; give it its own", {
-        addresses: facts["addresses"],
-        hint:
-          "on one of them: remove the identity folder of the state directory, then pair it again",
-      });
+      this.#twinAddresses = facts["addresses"];
+      return this.#warnOfTwin("another machine connects with this node's key; give it its own");
     }
     const active = this.#active.get(String(facts["invokeId"]));
     // A21: only the session an invoke came from may steer it.

@@ -76,10 +76,14 @@ Deno.test("N32: a log line with hostile fields stays one line of text and one of
     origin: "x\r\n2026 error forged\x1b[2J",
     note: "n".repeat(100_000),
   });
+  log.info("lists and objects", {
+    addresses: Array(10_000).fill("x\r\ny"),
+    deep: { a: ["z".repeat(9000)] },
+  });
   for (const line of records.flatMap((r) => [renderText(r), renderJson(r)])) {
     // deno-lint-ignore no-control-regex
     assertEquals(/[\r\n\x1b]/.test(line), false);
-    assertEquals(line.length < 1500, true);
+    assertEquals(line.length < 2000, true);
   }
 });
 

@@ -101,7 +101,7 @@ Deno.test("F32: word of a second machine with this key is logged once a minute",
   }));
   const { one } = session();
   for (let i = 0; i < 3; i++) {
-    invokes.take(one, "node.identity.duplicate", { nodeId: "me", addresses: ["10.0.0.1"] });
+    invokes.take(one, "node.identity.duplicate", { nodeId: "me", addresses: [`10.0.0.${i}`] });
   }
   assertEquals(lines.length, 1);
   clock.advance(60_000);
