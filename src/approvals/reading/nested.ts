@@ -36,7 +36,9 @@ export function nestedUses(
   for (const { start, end } of ranges) {
     const inner = argv.slice(start, end);
     const resolved = resolveExecutable(inner[0] ?? "", cwd, facts);
-    const plain = stripWrapper(inner, facts.platform).kind === "plain" && !shellUse(inner) &&
+    // With one word more, as at run time: what only asks for a version alone may run something then.
+    const longer = [...inner, "x"];
+    const plain = stripWrapper(longer, facts.platform).kind === "plain" && !shellUse(inner) &&
       !interpreterUse(inner) &&
       runnerUse(inner).kind === "plain" && codeOptions(inner).refusal === undefined &&
       codeOptions(inner).nested.length === 0;

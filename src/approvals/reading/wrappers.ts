@@ -88,10 +88,17 @@ const CARRIERS = new Set(
 /** The dynamic loader and the processor emulators of qemu run any program given to them. */
 const LOADER = /^(?:ld[a-z0-9_.-]*\.so(?:\.\d+)*|qemu-[a-z0-9_-]+)$/;
 
+/** Whether a single option only asks: for the version, for help, for a list. */
+function asksOnly(name: string, option: string): boolean {
+  return /^--(?:version|help)$/.test(option) || (name === "crontab" && option === "-l") ||
+    (/^s?ccache$/.test(name) && /^(?:-s|--show-stats)$/.test(option));
+}
+
 /** Reads the first word of `argv` as a wrapper. `argv` has at least one word. */
 export function stripWrapper(argv: readonly string[], platform: ExecPlatform): Unwrapped {
   const name = baseName(argv[0] ?? "");
   if (name === "busybox" || name === "toybox") return multiplexer(name, argv);
+  if (argv.length === 2 && asksOnly(name, argv[1] ?? "")) return { kind: "plain" };
   if (CARRIERS.has(name) || LOADER.test(name) || (name === "script" && platform === "linux")) {
     return blocked("carrier", `"${name}" runs another program in a way that is not judged here`);
   }
