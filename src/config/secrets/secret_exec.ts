@@ -14,6 +14,9 @@ import { type Program, startProgram } from "../../platform/process/start.ts";
 import type { Env } from "../env.ts";
 import type { SecretProvider } from "../schema/schema.ts";
 
+/** How long what a program wrote may come after its end. */
+const REST_MS = 250;
+
 /** A value, or in words why there is none; the words hold no secret. */
 export type SecretAnswer = { readonly value: string } | { readonly problem: string };
 
@@ -95,9 +98,13 @@ async function readAnswer(
 ): Promise<string> {
   let problem: string | undefined;
   let stopping: Promise<unknown> | undefined;
+  const pipes = [program.stdout.getReader(), program.stderr.getReader()] as const;
+  const writer = program.stdin?.getWriter();
+  // A process that left its group may hold the pipes for ever.
+  const closePipes = () => Promise.allSettled([...pipes.map((p) => p.cancel()), writer?.abort()]);
   const stop = (reason: string) => {
     problem ??= reason;
-    stopping ??= program.stop();
+    stopping ??= program.stop().then(closePipes);
   };
   const { timeoutMs, noOutputTimeoutMs } = provider;
   const cancelTotal = systemClock.after(timeoutMs, () => stop(`no answer within ${timeoutMs} ms`));
@@ -108,12 +115,17 @@ async function readAnswer(
     cancelQuiet = systemClock.after(quietMs, () => stop(`no output for ${quietMs} ms`));
   };
   onChunk();
+  let cancelRest = () => {};
+  const ended = program.ended.then((end) => {
+    cancelRest = systemClock.after(REST_MS, closePipes);
+    return end;
+  });
   try {
     const [output, , , end] = await Promise.all([
-      readStream(program.stdout, provider.maxOutputBytes, onChunk, stop),
-      readStream(program.stderr, provider.maxOutputBytes, onChunk, stop),
-      feed(program, input),
-      program.ended,
+      readPipe(pipes[0], provider.maxOutputBytes, onChunk, stop),
+      readPipe(pipes[1], provider.maxOutputBytes, onChunk, stop),
+      feed(writer, input),
+      ended,
     ]);
     if (problem !== undefined) throw new Error(problem);
     if (end.exitCode !== 0) {
@@ -123,12 +135,13 @@ async function readAnswer(
   } finally {
     cancelTotal();
     cancelQuiet();
+    cancelRest();
     await stopping;
   }
 }
 
-async function readStream(
-  stream: ReadableStream<Uint8Array>,
+async function readPipe(
+  pipe: ReadableStreamDefaultReader<Uint8Array>,
   maxBytes: number,
   onChunk: () => void,
   stop: (reason: string) => void,
@@ -136,17 +149,20 @@ async function readStream(
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  for await (const chunk of stream) {
+  for (;;) {
+    const { done, value } = await pipe.read();
+    if (done) return text;
     onChunk();
-    bytes += chunk.length;
+    bytes += value.length;
     if (bytes > maxBytes) stop(`more than ${maxBytes} bytes of output`);
-    else text += decoder.decode(chunk, { stream: true });
+    else text += decoder.decode(value, { stream: true });
   }
-  return text;
 }
 
-async function feed(program: Program, input: string): Promise<void> {
-  const writer = program.stdin?.getWriter();
+async function feed(
+  writer: WritableStreamDefaultWriter<Uint8Array> | undefined,
+  input: string,
+): Promise<void> {
   try {
     await writer?.write(utf8(input));
     await writer?.close();
