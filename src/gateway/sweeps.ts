@@ -1,39 +1,41 @@
 /**
- * The one process-wide timer: pings, ticks, health. Each is for all connections, so that an idle connection has no timer,
- * and what falls together goes out in one write per connection: with thousands of them that is what an idle gateway does.
+ * The process-wide timers: ticks, pings, health. Each is for all connections, so that an idle connection has none, and
+ * what falls together goes out in one write per connection: with thousands of them that is what an idle gateway does.
  */
 import { every } from "../lib/clock.ts";
-import { HEALTH_INTERVAL_MS, PING_INTERVAL_MS, TICK_INTERVAL_MS } from "../protocol/limits.ts";
+import { HEALTH_INTERVAL_MS, PING_ANSWER_MS, TICK_INTERVAL_MS } from "../protocol/limits.ts";
 import { Connection } from "./peers/connection.ts";
 import type { GatewayServices } from "./services/services.ts";
 
-/** Rounds of pings from one tick, and from one look at the health, to the next; the health goes out with a tick. */
-const ROUNDS_PER_TICK = Math.round(TICK_INTERVAL_MS / PING_INTERVAL_MS);
-const ROUNDS_PER_HEALTH = Math.round(HEALTH_INTERVAL_MS / PING_INTERVAL_MS);
+/** The health goes out with every so many ticks. */
+const TICKS_PER_HEALTH = Math.round(HEALTH_INTERVAL_MS / TICK_INTERVAL_MS);
 
-/** Starts the timer; the returned function ends it. */
+/** Starts the timers; the returned function ends them. */
 export function startSweeps(services: GatewayServices): () => void {
   const { clock, registry } = services;
-  let pingedMs = clock.monotonic();
-  let round = 0;
-  return every(clock, PING_INTERVAL_MS, () => {
-    const nowMs = clock.monotonic();
-    // F20: this process stood still, and the answers may lie unread in its sockets.
-    const wasFrozen = nowMs - pingedMs > PING_INTERVAL_MS + 1_000;
-    pingedMs = nowMs;
-    round++;
+  let ticks = 0;
+  let cancelLook = () => {};
+  const stopTicks = every(clock, TICK_INTERVAL_MS, () => {
     const connections = [...registry.peers()].filter((peer) => peer instanceof Connection);
-    const check = (connection: Connection) => connection.checkAlive({ forgive: wasFrozen });
-    if (round % ROUNDS_PER_TICK !== 0) return connections.forEach(check);
     for (const connection of connections) connection.hold();
     try {
       services.events.broadcast("tick", { ts: clock.now() });
-      if (round % ROUNDS_PER_HEALTH === 0) sendHealth(services);
-      connections.forEach(check);
+      if (++ticks % TICKS_PER_HEALTH === 0) sendHealth(services);
+      for (const connection of connections) connection.askForSign();
     } finally {
       for (const connection of connections) connection.release();
     }
+    const askedMs = clock.monotonic();
+    cancelLook = clock.after(PING_ANSWER_MS, () => {
+      // F20: this process stood still, and the answers may lie unread in its sockets.
+      if (clock.monotonic() - askedMs > PING_ANSWER_MS + 1_000) return;
+      for (const connection of connections) connection.dropIfSilent();
+    });
   });
+  return () => {
+    stopTicks();
+    cancelLook();
+  };
 }
 
 function sendHealth({ events, health, presence }: GatewayServices): void {

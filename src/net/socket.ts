@@ -49,6 +49,8 @@ export interface ServerSocket extends FrameSocket {
   readonly remoteAddress: string;
   /** New largest incoming frame in bytes, from the next frame header on. */
   raiseLimit(maxBytes: number): void;
+  /** Bytes that came in so far, of whatever kind. */
+  readonly receivedBytes: number;
   /** Keeps what is sent until `release`, which hands it to the system in one go. */
   hold(): void;
   release(): void;

@@ -2,6 +2,6 @@
 import { FAULTS, silenceIsNoticed } from "../e2e/remote/silence_scene.ts";
 
 for (const fault of FAULTS) {
-  Deno.test(`${fault.id} soak: packets dropped ${fault.name}: both sides notice within 40 s, back within 5 s`, () =>
+  Deno.test(`${fault.id} soak: packets dropped ${fault.name}: both sides notice within 45 s, back within 5 s`, () =>
     silenceIsNoticed(fault));
 }

@@ -6,7 +6,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Peer } from "../peers/peer.ts";
 
-/** Longer than two rounds of pings: by then a dead socket is closed. */
+/** Longer than a ping and its answer may take: by then a dead socket is closed. */
 export const TWIN_AFTER_MS = 60_000;
 
 /** Called once per pair. */

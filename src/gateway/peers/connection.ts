@@ -36,8 +36,6 @@ export class Connection implements Peer, SocketHandler {
   roleErrors = 0;
   /** Requests whose answer is still due. */
   running = 0;
-  /** A ping was sent and not answered yet. */
-  awaitingPong = false;
   readonly #socket: ServerSocket;
   readonly #host: ConnectionHost;
   #handshake: HandshakeHandler | undefined;
@@ -46,6 +44,8 @@ export class Connection implements Peer, SocketHandler {
   #ended = false;
   #onSign: Set<() => void> | undefined;
   #seq = 0;
+  /** -1 = not asked yet. */
+  #bytesWhenAsked = -1;
 
   constructor(socket: ServerSocket, host: ConnectionHost) {
     this.#socket = socket;
@@ -95,7 +95,6 @@ export class Connection implements Peer, SocketHandler {
   }
 
   onPong(): void {
-    this.awaitingPong = false;
     this.#signOfLife();
   }
 
@@ -155,12 +154,19 @@ export class Connection implements Peer, SocketHandler {
     this.#socket.release();
   }
 
-  /** Pings, or drops a peer that left the last ping unanswered (F10, F11), unless that is forgiven this time. */
-  checkAlive({ forgive }: { readonly forgive: boolean }): void {
+  /** Pings: {@linkcode dropIfSilent} wants to have heard something after it. */
+  askForSign(): void {
     if (this.#ended) return;
-    if (this.awaitingPong && !forgive) return this.terminate();
-    this.awaitingPong = true;
+    this.#bytesWhenAsked = this.#socket.receivedBytes;
     this.#socket.ping?.();
+  }
+
+  /**
+   * Drops a peer that sent nothing since it was asked (F10, F11). Any byte counts: behind a large frame on a slow line the
+   * answer comes late.
+   */
+  dropIfSilent(): void {
+    if (!this.#ended && this.#socket.receivedBytes === this.#bytesWhenAsked) this.terminate();
   }
 
   close(code: number, reason: string): void {

@@ -12,7 +12,7 @@ import { createServer as createHttps, type Server as HttpsServer } from "node:ht
 import type { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
-import { type WebSocket, WebSocketServer } from "ws";
+import { WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { MAX_PREAUTH_FRAME_BYTES } from "../../protocol/limits.ts";
 import { AcceptWatch } from "./accept_watch.ts";
@@ -26,10 +26,10 @@ import {
   type ListenOptions,
   type TlsMaterial,
 } from "./options.ts";
+import { ServerWsSocket } from "./server_socket.ts";
 import { Slots } from "./slots.ts";
-import type { ServerSocket } from "../socket.ts";
 import { NOT_HTTP, refuse, TOO_MANY } from "./upgrade_refusal.ts";
-import { WS_OPTIONS, WsSocket } from "../ws_frames.ts";
+import { WS_OPTIONS } from "../ws_frames.ts";
 
 export type { ListenLimits, ListenOptions, TlsMaterial, UpgradeRefusal } from "./options.ts";
 
@@ -44,42 +44,6 @@ export interface Listener {
   stopAccepting(): void;
   /** Drops everything and frees the port. */
   close(): Promise<void>;
-}
-
-class ServerWsSocket extends WsSocket implements ServerSocket {
-  readonly remoteAddress: string;
-  readonly #server: WsListener;
-  /** Until authentication: whose budget pays, and when the handshake must be over. */
-  waiting: { readonly address: string; readonly dueMs: number } | undefined;
-
-  constructor(ws: WebSocket, server: WsListener, remoteAddress: string) {
-    super(ws);
-    this.remoteAddress = remoteAddress;
-    this.#server = server;
-  }
-
-  raiseLimit(maxBytes: number): void {
-    // Private of `ws`, read at every frame header: there is no public way to change the limit later.
-    if (this.ws._receiver) this.ws._receiver._maxPayload = maxBytes;
-  }
-
-  hold(): void {
-    this.ws._socket?.cork();
-  }
-
-  release(): void {
-    this.ws._socket?.uncork();
-  }
-
-  markAuthenticated(): void {
-    this.#server.known(this);
-    const transport = this.ws._socket;
-    if (transport) this.#server.transports.known(transport);
-  }
-
-  protected override onEnded(): void {
-    this.#server.gone(this);
-  }
 }
 
 class WsListener implements Listener {

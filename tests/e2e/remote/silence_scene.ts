@@ -3,8 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { eventually, processesWith } from "../program.ts";
 import { OtherMachineScene } from "./other_machine_scene.ts";
 
-/** The goal is 45 s; both sides keep a margin to it. */
-const NOTICED_MS = 40_000;
+/** The goal of F10; the gateway takes at most 43 s, the node 38 s. */
+const NOTICED_MS = 45_000;
 const BACK_MS = 5_000;
 
 /** One way for packets to vanish. */

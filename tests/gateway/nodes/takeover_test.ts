@@ -15,6 +15,7 @@ function session(answers: () => boolean): Connection {
   const socket: ServerSocket = {
     remoteAddress: "192.0.2.1",
     bufferedBytes: 0,
+    receivedBytes: 0,
     open: true,
     attach() {},
     send() {},
