@@ -1,7 +1,7 @@
 /** The decisions of `nodes run`: exit codes, and what a person is shown before they decide. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/nodes/approval.ts";
-import { decidedLine } from "../../src/cli/actions/nodes/request.ts";
+import { decidedLine, tightened } from "../../src/cli/actions/nodes/request.ts";
 import {
   exitCodeOf,
   isNotFound,
@@ -84,6 +84,36 @@ for (const [code, message, said, hint] of troubles) {
     assertMatch(error.hint ?? "", hint);
   });
 }
+
+const rows: [name: string, flags: [string?, string?], exec: [string?, string?], both: string][] = [
+  ["nothing is said", [], [], "undefined undefined"],
+  ["only flags", ["allowlist", "always"], [], "allowlist always"],
+  ["only the configuration", [], ["allowlist", "on-miss"], "allowlist on-miss"],
+  ["flags cannot loosen", ["full", "off"], ["allowlist", "always"], "allowlist always"],
+  ["flags can tighten", ["allowlist", "always"], ["full", "off"], "allowlist always"],
+];
+for (const [name, flags, exec, both] of rows) {
+  Deno.test(`tightened(): ${name}`, () => {
+    const wish = ([security, ask]: [string?, string?]) => ({ security, ask });
+    const { security, ask } = tightened(wish(flags), wish(exec));
+    assertEquals(`${security} ${ask}`, both);
+  });
+}
+
+Deno.test("tightened(): deny, from either side, ends with 126 and says from which", () => {
+  for (
+    const [flag, exec, who] of [
+      ["deny", undefined, "--security deny"],
+      ["full", "deny", "tools.exec.security of this machine"],
+    ]
+  ) {
+    const error = assertThrows(
+      () => tightened({ security: flag }, { security: exec }),
+      OpenclawError,
+    );
+    assertEquals([error.exitCode, error.message], [126, `${who} lets nothing run`]);
+  }
+});
 
 Deno.test("troubleOf() says what the exit code alone does not", () => {
   assertEquals(troubleOf({ exitCode: 3 }), undefined);

@@ -87,6 +87,24 @@ Deno.test("nodes run on a paired node", linux, async (t) => {
     assert(done.bytes.length === big.length && done.bytes.every((b, i) => b === big[i]));
   });
 
+  await t.step("tools.exec of the operator's machine names the node and tightens", async () => {
+    const set = (key: string, value: string) =>
+      pair.cli(["config", "set", `tools.exec.${key}`, value]);
+    await set("node", "build-1");
+    const done = await pair.cli(["nodes", "run", "--", "echo", "default node"]);
+    assertEquals([done.code, done.stdout], [0, "default node\n"], done.stderr);
+    await set("ask", "always");
+    const asked = await pair.cli(["nodes", "run", "--ask", "off", "--", "echo", "x"]);
+    assertEquals(asked.code, 126, "a flag loosened it");
+    await set("security", "deny");
+    const denied = await pair.cli(["nodes", "run", "--", "echo", "x"]);
+    assertEquals(denied.code, 126);
+    assertStringIncludes(denied.stderr, "tools.exec.security of this machine lets nothing run");
+    for (const key of ["node", "ask", "security"]) {
+      assertEquals((await pair.cli(["config", "unset", `tools.exec.${key}`])).code, 0);
+    }
+  });
+
   await t.step("--json prints one document with the result", async () => {
     const done = await nodesRun(["--json", "--", "sh", "-c", "echo hi; exit 5"]);
     assertEquals(done.code, 5);

@@ -101,6 +101,7 @@ const secrets = section({
 const exec = section({
   security: key(oneOf("deny", "allowlist", "full"), { summary: "What may run", ...client }),
   ask: key(oneOf("off", "on-miss", "always"), { summary: "When a person is asked", ...client }),
+  node: key(str(), { summary: "Node of nodes run without --node", ...client }),
   strictInlineEval: key(bool(), { summary: "Refuse code in arguments", ...client }),
   safeBins: key(texts(), { summary: "Filters that read stdin only", fileOnly: true, ...client }),
   safeBinTrustedDirs: keyOr(texts(), [], {
@@ -119,7 +120,7 @@ const exec = section({
     deniedFlags: key(texts(), { summary: "Flags refused", ...programs, ...client }),
   })),
 }, [
-  ...["host", "mode", "node", "pathPrepend", "commandHighlighting", "grantExpiryDays", "reviewer"],
+  ...["host", "mode", "pathPrepend", "commandHighlighting", "grantExpiryDays", "reviewer"],
   ...["backgroundMs", "approvalRunningNoticeMs", "timeoutSeconds", "timeoutSec", "cleanupMs"],
   ...["notifyOnExit", "notifyOnExitEmptySuccess", "applyPatch"],
 ]);

@@ -44,6 +44,7 @@ const provider = (keys: Row["keys"], only?: Era): Row => ({
 const EXEC = {
   security: undefined,
   ask: undefined,
+  node: undefined,
   strictInlineEval: undefined,
   safeBins: undefined,
   safeBinTrustedDirs: [],

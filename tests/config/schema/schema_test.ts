@@ -71,6 +71,7 @@ const ROWS: readonly Row[] = [
   ["browser.enabled", true, false, "no"],
   ["tools.exec.security", undefined, "full", "some"],
   ["tools.exec.ask", undefined, "on-miss", "maybe"],
+  ["tools.exec.node", undefined, "build-1", 1],
   ["tools.exec.strictInlineEval", undefined, true, 1],
   ["tools.exec.safeBins", undefined, ["jq"], "jq"],
   ["tools.exec.safeBinTrustedDirs", [], ["/bin"], "/bin"],

@@ -5,6 +5,7 @@
 import { quoteWord } from "../../../approvals/words.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import type { NodeEntry } from "../../shapes.ts";
+import { RUN_EXIT } from "./result.ts";
 import { stdinKind, stdinUnsupported } from "./stream.ts";
 
 /** Reads `--env K=V` pairs. @throws OpenclawError `USAGE`. */
@@ -33,6 +34,36 @@ export async function wantsStdin(flag: boolean | undefined, live: boolean): Prom
   if (!wanted || live) return wanted;
   if (flag === true) throw stdinUnsupported();
   return false;
+}
+
+/** What makes the node's own policy stricter. */
+interface Wish {
+  readonly security?: string | undefined;
+  readonly ask?: string | undefined;
+}
+
+/** Strictest first. */
+const SECURITIES = ["deny", "allowlist", "full"];
+const ASKS = ["always", "on-miss", "off"];
+
+/**
+ * The stricter of the command line and `tools.exec` of this machine. Source: cli.md 4.
+ * @throws OpenclawError `APPROVAL_DENIED` (exit 126) when nothing may run.
+ */
+export function tightened(flags: Wish, exec: Wish): Wish {
+  const stricter = (order: readonly string[], words: readonly (string | undefined)[]) =>
+    order.find((word) => words.includes(word));
+  const security = stricter(SECURITIES, [flags.security, exec.security]);
+  if (security === "deny") {
+    const who = flags.security === "deny"
+      ? "--security deny"
+      : "tools.exec.security of this machine";
+    throw new OpenclawError("APPROVAL_DENIED", `${who} lets nothing run`, {
+      exitCode: RUN_EXIT.denied,
+      ...(flags.security === "deny" ? {} : { hint: "openclaw config get tools.exec.security" }),
+    });
+  }
+  return { security, ask: stricter(ASKS, [flags.ask, exec.ask]) };
 }
 
 /** The node as it can be typed: by its name where that needs no quotes, else by its id. */
@@ -86,4 +117,17 @@ const REFERENCE_PLAN_KEYS = [
 export function referencePlan<P extends Readonly<Record<string, unknown>>>(plan: P): P {
   const known = Object.entries(plan).filter(([key]) => REFERENCE_PLAN_KEYS.includes(key));
   return Object.fromEntries(known) as P;
+}
+
+/** Answer of `system.run.prepare`. */
+export interface Prepared {
+  readonly plan?: {
+    readonly argv?: readonly string[];
+    readonly commandText?: string;
+    readonly cwd?: string | null;
+    readonly agentId?: string | null;
+    readonly sessionKey?: string | null;
+    readonly [key: string]: unknown;
+  };
+  readonly execPolicy?: { readonly security?: string; readonly ask?: string };
 }

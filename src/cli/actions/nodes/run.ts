@@ -22,7 +22,16 @@ import {
   runResultSchema,
   troubleOf,
 } from "./result.ts";
-import { decidedLine, readEnv, reasonOf, referencePlan, shellArgv, wantsStdin } from "./request.ts";
+import {
+  decidedLine,
+  type Prepared,
+  readEnv,
+  reasonOf,
+  referencePlan,
+  shellArgv,
+  tightened,
+  wantsStdin,
+} from "./request.ts";
 import { RunStream } from "./stream.ts";
 
 /** Values of the command. */
@@ -55,11 +64,7 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
       { exitCode: 2, hint: "openclaw nodes run --node build-1 -- uname -a" },
     );
   }
-  if (values.security === "deny") {
-    throw new OpenclawError("APPROVAL_DENIED", "--security deny lets nothing run", {
-      exitCode: RUN_EXIT.denied,
-    });
-  }
+  tightened(values, {});
   const connect = {
     scopes: ["operator.read", "operator.write"],
     wishes: ["operator.approvals", "operator.admin"],
@@ -69,11 +74,13 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
   let name: string | undefined;
   try {
     return await withGateway(io, values, connect, async (gateway) => {
-      const node = await chooseNode(gateway, values.node);
+      const { exec } = gateway.target.loaded.config.tools;
+      const node = await chooseNode(gateway, values.node ?? exec.node);
       name = node.displayName ?? node.nodeId;
       const stdin = await wantsStdin(values.stdin, gateway.offers(CAPABILITY_INVOKE_OUTPUT));
       const command = argv ?? shellArgv(values.raw as string, node);
-      return await new Run({ gateway, node, command, env, stdin, values, io }).start();
+      const wish = { ...values, ...tightened(values, exec) };
+      return await new Run({ gateway, node, command, env, stdin, values: wish, io }).start();
     });
   } catch (error) {
     throw runFailure(error, name);
@@ -88,18 +95,6 @@ interface RunFacts {
   readonly stdin: boolean;
   readonly values: RunValues;
   readonly io: Io;
-}
-
-interface Prepared {
-  readonly plan?: {
-    readonly argv?: readonly string[];
-    readonly commandText?: string;
-    readonly cwd?: string | null;
-    readonly agentId?: string | null;
-    readonly sessionKey?: string | null;
-    readonly [key: string]: unknown;
-  };
-  readonly execPolicy?: { readonly security?: string; readonly ask?: string };
 }
 
 /** One command on its way. */
