@@ -199,12 +199,13 @@ export class Door implements Gate, ConnectionHost {
   }
 }
 
-function principalOf({ candidate, grant }: WelcomeEffect, peer: PeerFacts): Principal {
+function principalOf({ candidate, grant, admitted }: WelcomeEffect, peer: PeerFacts): Principal {
   const { params, role, protocol } = candidate;
   const { client, device } = params;
   return {
     role,
     scopes: sharedList(grant.scopes),
+    ...(admitted && role === "operator" ? { deviceScopes: sharedList(admitted.tokenScopes) } : {}),
     owner: grant.owner,
     deviceId: device?.id,
     publicKey: device?.publicKey,

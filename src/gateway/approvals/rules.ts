@@ -12,7 +12,7 @@ import { coversScope } from "../../protocol/scopes.ts";
 import type { ApprovalRequester } from "../../store/open_approval.ts";
 import type { ApprovalDecision, ApprovalView, OpenApproval } from "./types.ts";
 import type { Peer } from "../peers/peer.ts";
-import { principalName } from "../peers/principal.ts";
+import { type Principal, principalName } from "../peers/principal.ts";
 
 /** A15: a longer text could not be read by a person; no approval is offered for it. */
 export const MAX_COMMAND_BYTES = 64 * 1024;
@@ -40,11 +40,19 @@ export function isRequester(peer: Peer, approval: OpenApproval): boolean {
   return deviceId !== undefined && peer.principal.deviceId === deviceId;
 }
 
-/** Whether a connection with the approvals scope sees this request: v3 all, v4 admin all, others their own. */
+/**
+ * Whether a connection may see and review what others ask: owners and admins. A connection of protocol 3 counts as what its
+ * device was approved for, because that generation asks for no more than each call needs; the protocol itself gives nobody
+ * more than the newer one would, else two devices with `write` and `approvals` would approve for each other.
+ */
+export function reviewsOthers({ owner, scopes, protocol, deviceScopes = [] }: Principal): boolean {
+  return owner || coversScope(scopes, "operator.admin") ||
+    (protocol === 3 && coversScope(deviceScopes, "operator.admin"));
+}
+
+/** Whether a connection with the approvals scope sees this request: its own, or everybody's. */
 export function maySee(peer: Peer, approval: OpenApproval): boolean {
-  const { principal } = peer;
-  return principal.protocol === 3 || principal.owner ||
-    coversScope(principal.scopes, "operator.admin") || isRequester(peer, approval);
+  return reviewsOthers(peer.principal) || isRequester(peer, approval);
 }
 
 /**

@@ -6,6 +6,7 @@ import { any, int, list, nullable, obj, oneOf, opt, record, str } from "../../li
 import { bool } from "../../lib/schema.ts";
 import { approvalNotFound, refusal } from "../../protocol/errors.ts";
 import type { ApprovalRecord } from "../../store/approval_record.ts";
+import { reviewsOthers } from "../approvals/rules.ts";
 import type { OpenApproval, Resolution } from "../approvals/types.ts";
 import { method, type MethodContext, type MethodDefinition } from "./define.ts";
 
@@ -252,8 +253,7 @@ function shownHistory(context: MethodContext, limit: number): ApprovalRecord[] {
 /** Whether a record of the history is for this caller: admins see all, others what their device asked. */
 function mayRead(record: ApprovalRecord, context: MethodContext): boolean {
   const { principal, connection, services } = context;
-  return principal.owner || principal.protocol === 3 ||
-    principal.scopes.includes("operator.admin") ||
+  return reviewsOthers(principal) ||
     (principal.deviceId !== undefined && record.requesterDeviceId === principal.deviceId) ||
     services.approvals.find(connection, record.id) !== undefined;
 }

@@ -10,6 +10,8 @@ export interface Principal {
   readonly role: Role;
   /** Scopes in force on this connection; always empty for a node. */
   readonly scopes: readonly string[];
+  /** Scopes of the device's token. The older command line asks for fewer at each connect than its device was granted. */
+  readonly deviceScopes?: readonly string[];
   /** Decision 1: right shared secret over a direct loopback socket, no Origin, no proxy headers. */
   readonly owner: boolean;
   /** Proven device, when the connection presented one. For a node this is its node id. */

@@ -31,7 +31,10 @@ Deno.test("A12 variant: whoever asked does not answer on a second connection, in
   const approval = { requester: { connId: "first", name: "x" } } as OpenApproval;
   const session = { protocol: 3, scopes: MEAN, deviceId: undefined } as const;
   assertEquals(mayAnswer(fakePeer(session), approval), false);
-  assertEquals(mayAnswer(fakePeer({ ...session, deviceId: "d" }), approval), true);
+  const admin = { deviceId: "d", deviceScopes: ["operator.admin"] };
+  assertEquals(mayAnswer(fakePeer({ ...session, deviceId: "d" }), approval), false);
+  assertEquals(mayAnswer(fakePeer({ ...session, ...admin }), approval), true);
+  assertEquals(mayAnswer(fakePeer({ ...session, ...admin, protocol: 4 }), approval), false);
   assertEquals(mayAnswer(fakePeer({ ...session, scopes: ["operator.admin"] }), approval), true);
 });
 
@@ -148,4 +151,31 @@ Deno.test("I12 variant: a device that is removed or revoked leaves no answer beh
     assertEquals(error.details.code, "APPROVAL_REQUIRED");
   }
   assertEquals(node.seen("node.invoke.request"), []);
+});
+
+Deno.test("A12, A13 variant: the older protocol gives nobody more: two devices with write and approvals do not approve for each other", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world, REVIEWER);
+  const [one, other] = [await device(world, 30, MEAN), await device(world, 31, MEAN)];
+  const { id } = await ask(one);
+  const auth = { deviceToken: other.hello.payload.auth.deviceToken };
+  const older = await world.connect({ key: 31, scopes: MEAN, auth, ...REVIEWER, protocol: 3 });
+  older.expectHello();
+  for (const method of ["exec.approval.resolve", "approval.resolve"]) {
+    const kind = method.startsWith("exec") ? {} : { kind: "exec" };
+    const error = await older.refusal(method, { id, decision: "allow-once", ...kind });
+    assertEquals(error.details.reason, "APPROVAL_NOT_FOUND", method);
+  }
+  assertEquals(await older.call("exec.approval.list"), []);
+  assertEquals((await older.call("approval.history")).items, []);
+  assertEquals(older.seen("exec.approval.requested"), []);
+  // A device that was approved for admin reviews with the older command line, which asks for little.
+  const reviewer = await device(world, 32, ALL, {
+    scopes: ["operator.approvals"],
+    protocol: 3,
+    ...REVIEWER,
+  });
+  assertEquals((await reviewer.call("exec.approval.list")).length, 1);
+  await reviewer.call("exec.approval.resolve", { id, decision: "deny" });
+  await operator.event("exec.approval.resolved", (event) => event.id === id);
 });
