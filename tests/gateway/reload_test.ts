@@ -211,3 +211,20 @@ Deno.test("reload off: neither a saved file nor config.patch changes the running
     assertStringIncludes(await state.read(), "10.0.0.1");
     assertEquals(gateway.config.config.gateway.trustedProxies, []);
   }));
+
+Deno.test("reload: a changed gateway.reload.mode rules the next edit", () =>
+  withGateway({}, async ({ gateway, edit, logs }) => {
+    const { port } = gateway;
+    const to = (mode: string, more = {}) => ({ port, reload: { mode }, ...more });
+    await edit(to("hot"), "configuration reloaded");
+    assert(!JSON.stringify(logs.at(-1)).includes("restart"), JSON.stringify(logs.at(-1)));
+    await edit(to("hot", { port: freePort() }), "restart the gateway to apply the rest");
+    assertEquals(gateway.port, port);
+    const other = freePort();
+    await edit(to("hybrid", { port: other }), "configuration reloaded");
+    await edit(
+      to("hybrid", { port: other, trustedProxies: ["10.0.0.1"] }),
+      "configuration reloaded",
+    );
+    assertEquals(gateway.port, other);
+  }));

@@ -179,7 +179,6 @@ export const gatewaySection = section({
   reload: section({
     mode: keyOr(oneOf("hybrid", "hot", "restart", "off"), "hybrid", {
       summary: "What happens when the file changes",
-      ...restart,
       refusedByV4: ["hot", "restart"],
     }),
     debounceMs: keyOr(int({ min: 0 }), 300, {

