@@ -17,6 +17,7 @@ export function realFacts(pathDirs: readonly string[], cwd: string): ExecFacts {
           kind: stat.isFile ? "file" : stat.isDirectory ? "directory" : "other",
           executable: stat.isFile && ((stat.mode ?? 0) & 0o111) !== 0,
           parentReal: Deno.realPathSync(path.slice(0, path.lastIndexOf("/")) || "/"),
+          real: Deno.realPathSync(path),
           isLink: Deno.lstatSync(path).isSymlink,
           linkInWritableParent: false,
         };
