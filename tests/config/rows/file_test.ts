@@ -17,7 +17,9 @@ async function modes(dir: string, path = ""): Promise<Record<string, string>> {
   const out: Record<string, string> = {};
   for await (const entry of Deno.readDir(join(dir, path))) {
     const name = join(path, entry.name);
-    const info = await Deno.lstat(join(dir, name));
+    // A temporary file is gone as soon as it is renamed.
+    const info = await Deno.lstat(join(dir, name)).catch(() => undefined);
+    if (!info) continue;
     out[name] = ((info.mode ?? 0) & 0o777).toString(8);
     if (entry.isDirectory) Object.assign(out, await modes(dir, name));
   }
