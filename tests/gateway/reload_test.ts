@@ -228,3 +228,29 @@ Deno.test("reload: a changed gateway.reload.mode rules the next edit", () =>
     );
     assertEquals(gateway.port, other);
   }));
+
+Deno.test(
+  "N40, F09: a save that others could change is refused, and taken once its mode is put right",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  () =>
+    withGateway({}, async ({ gateway, state, logs }) => {
+      const { configFile } = state.paths;
+      const text = (await state.read()).replace(
+        '"gateway":{',
+        '"gateway":{"trustedProxies":["10.0.0.1"],',
+      );
+      const temp = `${configFile}.swp`;
+      await Deno.writeTextFile(temp, text);
+      await Deno.chmod(temp, 0o664);
+      await Deno.rename(temp, configFile);
+      await eventually("the refusal", () => JSON.stringify(logs).includes("others can write it"));
+      assertEquals(gateway.config.config.gateway.trustedProxies, []);
+      await Deno.chmod(configFile, 0o600);
+      await eventually(
+        "the reload",
+        () => gateway.config.config.gateway.trustedProxies.length === 1,
+      );
+    }),
+);

@@ -51,10 +51,11 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   };
 }
 
+/** Owner and mode count: a file that was refused for them is read once they are put right. */
 function stateNow(path: string): string {
   try {
-    const { dev, ino, size, mtime } = Deno.statSync(path);
-    return [dev, ino, size, mtime?.getTime()].join(" ");
+    const { dev, ino, size, mtime, mode, uid } = Deno.statSync(path);
+    return [dev, ino, size, mtime?.getTime(), mode, uid].join(" ");
   } catch {
     return "missing"; // or not ours to see
   }
