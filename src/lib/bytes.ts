@@ -3,7 +3,6 @@
  */
 import { sha256Sync } from "./sha256.ts";
 
-const HEX = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, "0"));
 /** Up to here a digest is faster here than on the way to WebCrypto's thread. */
 const SHORT_BYTES = 4096;
 const BASE64_SHAPE = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -29,9 +28,7 @@ export function joinBytes(parts: readonly Uint8Array[]): Bytes {
 
 /** Lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
-  let out = "";
-  for (const byte of bytes) out += HEX[byte];
-  return out;
+  return bytes.toHex();
 }
 
 /** Bytes of a hex text; `undefined` when it is not hex or has odd length. */
