@@ -13,7 +13,7 @@ const EPOLLONESHOT = 1 << 30;
 const MAX_EVENTS = 64;
 /** How long a first wait is held back, and how often it is looked at meanwhile. */
 const HOLD_MS = 40;
-const LOOK_MS = 4;
+const LOOK_MS = 2;
 /** `struct pollfd`: descriptor, wanted and found bits. */
 const POLLFD_BYTES = 8;
 /** `struct epoll_event` is packed on x86-64 only. */
