@@ -30,15 +30,18 @@ export function measureRun(sizes: Sizes): Promise<Row[]> {
         unit: "ms",
       }, { atMost: 2 }),
     );
-    const many = async (side: "floor" | "ours") => {
-      const { run } = sides[side];
-      const options = { inFlight: 8, forMs: sizes.forMs, pid: servers[side].pid };
-      return (await hammer(() => run(["/bin/true"]), options)).perSecond;
-    };
+    const rates = { floor: [] as number[], ours: [] as number[] };
+    for (let round = 0; round < sizes.rounds; round++) {
+      for (const side of ["floor", "ours"] as const) {
+        const options = { inFlight: 8, forMs: sizes.forMs / 2, pid: servers[side].pid };
+        const load = await hammer(() => sides[side].run(["/bin/true"]), options);
+        rates[side].push(load.perSecond);
+      }
+    }
     rows.push(
       ratioRow("run", "/bin/true, 8 in flight", {
-        floor: await many("floor"),
-        ours: await many("ours"),
+        floor: Math.max(...rates.floor),
+        ours: Math.max(...rates.ours),
         unit: "runs/s",
       }, { atLeast: 0.5 }),
     );
