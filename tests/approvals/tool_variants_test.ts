@@ -6,7 +6,8 @@
 import { assertEquals } from "@std/assert";
 import { judge, runs, sh } from "./fake_machine.ts";
 
-const words = (line: string) => line.split(" ").map((word) => word.replaceAll("␣", " "));
+const words = (line: string) =>
+  line.split(" ").map((word) => word.replaceAll("␣", " ").replaceAll("⏎", "\n"));
 
 /** A machine that has every program whose name occurs. */
 function machineFor(lines: readonly string[]) {
@@ -18,11 +19,11 @@ const starts: Readonly<Record<string, string>> = {
   "X15: sed told to run a program behind a disguise":
     "sed 1e␣id f -- --sandbox¦sed -e 1e␣id --sandbox¦sed s/[/]/p;s/e;p;#/x/ f¦sed /[/]/p;e␣id;#/p f¦sed s/a/b/;1e␣id f¦sed s,[,],p,s,e;p;#,x, f¦sed y/a/b/;e f¦sed s/[[:alpha:]/]/p;s/e;p;#/x/ f",
   "X15: awk that starts a program":
-    'awk BEGIN{system("id")}¦awk BEGIN{print|"id"}¦awk BEGIN{"id"|getline}¦awk BEGIN{system␣("id")}¦awk -F, {print␣$1␣|␣"id"}¦awk -v x=1 BEGIN{printf␣"a"␣|&␣"id"}¦gawk BEGIN{f="system";@f("id")}¦gawk -l x 1¦gawk -i x 1¦awk -f x¦mawk BEGIN{sys\\\ntem("id")}¦awk -- BEGIN{system("id")}¦mawk -W interactive BEGIN{system("id")}¦awk -Wexec x BEGIN{system("id")}¦awk -d BEGIN{system("id")}¦gawk --source BEGIN{system("id")}¦awk BEGIN{a="}";print␣"a}"|"id"}',
+    'awk BEGIN{system("id")}¦awk BEGIN{print|"id"}¦awk BEGIN{"id"|getline}¦awk BEGIN{system␣("id")}¦awk -F, {print␣$1␣|␣"id"}¦awk -v x=1 BEGIN{printf␣"a"␣|&␣"id"}¦gawk BEGIN{f="system";@f("id")}¦gawk -l x 1¦gawk -i x 1¦awk -f -¦awk -f/dev/stdin¦awk -f /proc/self/fd/0¦mawk BEGIN{sys\\\ntem("id")}¦awk -- BEGIN{system("id")}¦mawk -W interactive BEGIN{system("id")}¦awk -Wexec x BEGIN{system("id")}¦awk -d BEGIN{system("id")}¦gawk --source BEGIN{system("id")}¦awk BEGIN{a="}";print␣"a}"|"id"}',
   "X30: options in the shortest form that getopt takes":
     "sort --co=id f¦sort --com id f¦split --f=id f¦split --fi id f¦man --pa=id ls¦install --strip-pr=id -s a b¦tar xf x --to-c=id¦tar xf x --us=id¦wget --use-a=id u¦rg --pr=id x",
   "X30: the last of several options counts":
-    "rsync -e ssh -e id a b:¦rsync --rsh=ssh --rsh=id a b:¦rsync --rsh=ssh --rsync-path=id a b:¦rsync -avze ssh --rsh id a b:¦rsync -M--rsh=id a b:¦git -c color.ui=never -c core.pager=id log",
+    "ssh -o BatchMode=yes -o ProxyCommand=id h¦ssh -oBatchMode=yes␣-oProxyCommand=id h¦ssh -o User=x⏎ProxyCommand=id h¦ssh -vo BatchMode=yes h¦scp -o Port=22 -oProxyCommand=id f h:¦rsync -e ssh␣-o␣ProxyCommand=id a h:b¦cmake -DCMAKE_C_COMPILER=/tmp/gcc .¦cmake -DCMAKE_C_COMPILER_LAUNCHER=id .¦cmake -DCMAKE_C_COMPILER=gcc;id .¦rsync -e ssh -e id a b:¦rsync --rsh=ssh --rsh=id a b:¦rsync --rsh=ssh --rsync-path=id a b:¦rsync -avze ssh --rsh id a b:¦rsync -M--rsh=id a b:¦git -c color.ui=never -c core.pager=id log",
   "X15: xargs and find that hide what they run":
     "xargs -I{} -E cat id¦xargs -I{} -a f id¦xargs --replace={} --eof=x id¦xargs find .¦xargs find . --¦xargs xargs id¦xargs awk -F: --¦xargs sed -n --¦xargs sed --posix --¦xargs git config --add --¦xargs git --¦xargs git submodule --¦xargs npm --¦xargs sudo --version¦xargs env --help¦xargs make --¦xargs docker --¦xargs psql --¦find . -fprintf x y¦find . -fprint x¦find . -fls x¦find . -exec awk BEGIN{system(1)} ;¦find . -exec sed 1e␣id f ;¦find . -exec find . -exec id ; ;",
   "X15: git whose options hide the sub-command":
@@ -177,7 +178,8 @@ Deno.test("everyday uses of these programs run by their rule", async () => {
     "echo --command¦git log --oneline --no-merges¦git clone git@github.com:a/b.git¦git clone ssh://git@h:22/a.git¦git push --tags origin¦git config user.email a@b¦" +
     "patch -p1 -i x.diff¦smbclient //x/y -c ls¦lftp -c mirror␣a␣b¦sftp -b batch h¦aria2c -x4 u¦yt-dlp -f best u¦mail -s hi a@b¦mount /dev/sdb1 /mnt¦" +
     "find . -type f¦xargs -I{} -n1 ls {}¦xargs rm --¦xargs git add --¦xargs sed -n 5p --¦xargs docker rm¦xargs grep -l x¦git --no-pager -C x log¦git archive --output=a.tar HEAD¦" +
-    "crontab -l¦ccache -s¦sccache --show-stats¦gdb --version¦strace --help¦sudo --version¦" +
+    "sed s/[^/]*$// f¦sed 1i␣header f¦sed $a␣footer f¦awk -f prog.awk data¦ssh -o BatchMode=yes -o StrictHostKeyChecking=no u@h uptime¦scp -o ConnectTimeout=5 f h:¦" +
+    "rsync -e ssh␣-i␣/home/u/.ssh/k␣-o␣BatchMode=yes a h:b¦git -c http.extraHeader=AUTHORIZATION:␣bearer␣x fetch¦cmake -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER_LAUNCHER=ccache .¦cmake --preset release¦crontab -l¦ccache -s¦sccache --show-stats¦gdb --version¦strace --help¦sudo --version¦" +
     "apt-get install -y -o Dpkg::Options::=--force-confold x¦apt-get install --only-upgrade x¦apt-get -qq -oAcquire::Retries=3 update¦dnf install -y --setopt=install_weak_deps=False x¦dnf update --security¦ssh-copy-id -i k.pub h¦" +
     "kubectl --kubeconfig=k.yml get pods¦kubectl --context prod get pods¦google-chrome --headless --user-data-dir=/tmp/x u¦rake test¦rake -T¦just build¦just --list¦docker run --hostname x --rm i¦" +
     "systemctl show -p MainPID x¦restic -r /x snapshots --password-file p¦rclone copy --retries 3 a b¦update-alternatives --list java¦rustup update¦dotnet test¦dotnet publish -c Release¦composer install¦gem install x¦flatpak list¦snap list¦vagrant status"

@@ -3,6 +3,8 @@
  * and from a command, and gawk by indirect calls and loaded libraries; everything else only reads and prints.
  */
 
+import { isInputPath } from "../paths.ts";
+
 /** Options that neither load code nor take the next word; any other is refused, because it could do either. */
 const FLAGS =
   /^(?:-[bcCnNrSst]+|-V|--(?:posix|csv|traditional|sandbox|re-interval|characters-as-bytes|non-decimal-data|bignum|optimize|version|help))$/;
@@ -18,11 +20,20 @@ function textStarts(text: string): boolean {
 
 /** The part of an awk argv that can start another program; `undefined` when there is none. */
 export function awkCode(argv: readonly string[]): string | undefined {
+  let fromFile = false;
   for (let at = 1; at < argv.length; at++) {
     const word = argv[at] ?? "";
-    if (word === "--") return named(argv[at + 1]);
-    if (!word.startsWith("-") || word === "-") return named(word);
-    if (VALUED.test(word)) at++;
+    const operand = word === "--" ? argv[at + 1] : word;
+    if (word === "--" || !word.startsWith("-") || word === "-") {
+      return fromFile ? undefined : named(operand);
+    }
+    // A program file is the file's business, as with other interpreters, unless it is the input.
+    if (/^-f./s.test(word) || word === "-f") {
+      const file = word.slice(2) || (argv[at + 1] ?? "");
+      if (file === "-" || isInputPath(file)) return `${word} ${file}`;
+      fromFile = true;
+      if (word === "-f") at++;
+    } else if (VALUED.test(word)) at++;
     else if (!FLAGS.test(word) && !ATTACHED.test(word)) return word;
   }
   return undefined;

@@ -25,6 +25,16 @@ function makeWord(word: string): boolean {
     /^-[a-zA-Z]*E/.test(word) || FROM_INPUT.test(word);
 }
 
+const CMAKE_CODE =
+  /^(?:-E|-P|-C|-DCMAKE_[A-Z_]*(?:LAUNCHER|COMPILER|PROGRAM|PROJECT_.*INCLUDE|TOOLCHAIN)[A-Z_]*[:=])/;
+
+/** Naming one of the usual compilers, or a compiler cache in front of it, is no way to another program. */
+function cmakeWord(word: string): boolean {
+  if (/^-DCMAKE_[A-Z]+_COMPILER(?::[A-Z]+)?=/.test(word)) return !COMPILER.test(word);
+  if (/^-DCMAKE_[A-Z]+_COMPILER_LAUNCHER(?::[A-Z]+)?=s?ccache$/.test(word)) return false;
+  return CMAKE_CODE.test(word);
+}
+
 const LOADED = { long: ["plugin"], word: /^-plugin/ } as const;
 
 const APT_HARMLESS =
@@ -65,11 +75,7 @@ export const BUILD_TOOLS: readonly ToolRule[] = [
   { names: /^(?:[a-z0-9_]+-)*(?:gcc-)?(?:nm|ar|ranlib|strip|objdump|objcopy)$/, ...LOADED },
   { names: /^clang-(?:tidy|query|check)(?:-\d+)?$/, long: ["load", "plugin"], word: /^--?load/ },
   { names: /^(?:g|p|b|re)?make$/, long: ["eval"], word: { test: makeWord } },
-  {
-    names: /^cmake3?$/,
-    word:
-      /^(?:-E|-P|-C|--preset|-DCMAKE_[A-Z_]*(?:LAUNCHER|COMPILER|PROGRAM|PROJECT_.*INCLUDE|TOOLCHAIN)[A-Z_]*[:=])/,
-  },
+  { names: /^cmake3?$/, word: { test: cmakeWord } },
   {
     names: /^(?:ninja|samu|just|task|go-task|rake)$/,
     long: ["command", "shell", "shell-arg", "execute", "execute-continue", "execute-print"],

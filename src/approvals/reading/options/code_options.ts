@@ -7,6 +7,7 @@ import { type Refusal, refusal } from "../../facts.ts";
 import { baseName } from "../paths.ts";
 import { gitCode } from "./git_options.ts";
 import { longOption, shortOption } from "./options.ts";
+import { copyCode, PLAIN_SSH, sshCode } from "./ssh_options.ts";
 import { awkCode } from "./awk_script.ts";
 import { sedRunsNothing } from "./sed_script.ts";
 import { hasToolRule, toolCode } from "./tool_options.ts";
@@ -37,24 +38,6 @@ const tar: Reader = (argv) =>
   ]) ??
     shortOption(argv, /^-[a-zA-Z]*[IF]/) ??
     (/^[A-Za-z]*[IF]/.test(argv[1] ?? "") ? argv[1] : undefined) ?? remoteArchive(argv);
-
-/** Options of ssh that take the next word; they may stand before and after the host, up to the remote command. */
-const SSH_VALUED = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[BbcDEeFIiJLlmOoPpQRSWw]$/;
-const SSH_CODE = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[oFSI]/;
-
-const ssh: Reader = (argv) => {
-  for (let i = 1, operands = 0; i < argv.length && operands < 2; i++) {
-    const word = argv[i] ?? "";
-    if (!word.startsWith("-")) operands++;
-    else if (SSH_CODE.test(word)) return `${word} ${argv[i + 1] ?? ""}`.trim();
-    else if (SSH_VALUED.test(word)) i++;
-  }
-  return undefined;
-};
-
-const copy: Reader = (argv) => shortOption(argv, /^-[a-zA-Z0-9]*[oFSD]/);
-
-const PLAIN_SSH = /^ssh(?: -p ?\d+| -[46Cqv]+)*$/;
 
 /** Every mention counts: rsync takes the last of several. */
 const rsync: Reader = (argv) => {
@@ -93,9 +76,9 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["tar", tar],
   ["gtar", tar],
   ["bsdtar", tar],
-  ["ssh", ssh],
-  ["scp", copy],
-  ["sftp", copy],
+  ["ssh", sshCode],
+  ["scp", copyCode],
+  ["sftp", copyCode],
   ["rsync", rsync],
   ["sed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],
   ["gsed", (argv) => sedRunsNothing(argv) ? undefined : "a script that is not plainly harmless"],

@@ -6,7 +6,7 @@
 import { longOption } from "./options.ts";
 
 const SAFE_GIT_KEYS =
-  /^(?:user\.(?:name|email|signingkey)|color\.[a-z.]+|advice\.[a-z]+|init\.defaultbranch|safe\.directory|core\.(?:autocrlf|quotepath|longpaths|filemode|ignorecase|abbrev|eol|safecrlf|compression|preloadindex)|commit\.gpgsign|tag\.gpgsign|gc\.auto|log\.[a-z]+|diff\.(?:renames|context|algorithm|noprefix|mnemonicprefix)|merge\.(?:conflictstyle|ff|renames)|pull\.(?:rebase|ff)|push\.(?:default|autosetupremote)|rebase\.(?:autostash|autosquash)|fetch\.prune|protocol\.version|http\.(?:postbuffer|version|lowspeedlimit|lowspeedtime)|status\.[a-z]+|pack\.[a-z]+|index\.[a-z]+|feature\.[a-z]+|maintenance\.auto)$/;
+  /^(?:user\.(?:name|email|signingkey)|color\.[a-z.]+|advice\.[a-z]+|init\.defaultbranch|safe\.directory|core\.(?:autocrlf|quotepath|longpaths|filemode|ignorecase|abbrev|eol|safecrlf|compression|preloadindex)|commit\.gpgsign|tag\.gpgsign|gc\.auto|log\.[a-z]+|diff\.(?:renames|context|algorithm|noprefix|mnemonicprefix)|merge\.(?:conflictstyle|ff|renames)|pull\.(?:rebase|ff)|push\.(?:default|autosetupremote)|rebase\.(?:autostash|autosquash)|fetch\.prune|protocol\.version|http\.(?:[^=\s]*\.)?extraheader|http\.(?:postbuffer|version|lowspeedlimit|lowspeedtime)|status\.[a-z]+|pack\.[a-z]+|index\.[a-z]+|feature\.[a-z]+|maintenance\.auto)$/;
 
 const GLOBAL_VALUED = /^(?:-c|-C|--git-dir|--work-tree|--namespace|--super-prefix|--attr-source)$/;
 /** Options in front of the sub-command that stand alone. Any other could take the next word, and hide the sub-command. */

@@ -3,13 +3,14 @@
  * a small language is accepted: addresses with `d p q =`, substitutions without `e` or `w`, or the `--sandbox` option.
  */
 
-/** A bracket expression without the delimiter: seds disagree whether "[/]" ends the pattern, so it is not accepted. */
-function bracket(delimiter: string): string {
-  return `\\[\\^?\\]?(?:\\[:[a-z]+:\\]|[^\\]\\[\\\\\\n${delimiter}]|\\\\[^\\]\\n${delimiter}])*\\]`;
+/** A bracket expression; `open` says whether the delimiter may stand in it. */
+function bracket(delimiter: string, open: boolean): string {
+  const closed = open ? "" : delimiter;
+  return `\\[\\^?\\]?(?:\\[:[a-z]+:\\]|[^\\]\\[\\\\\\n${closed}]|\\\\[^\\]\\n${closed}])*\\]`;
 }
 
-function pattern(delimiter: string): string {
-  return `(?:[^\\\\\\n[${delimiter}]|\\\\[^\\n]|${bracket(delimiter)})*`;
+function pattern(delimiter: string, open = false): string {
+  return `(?:[^\\\\\\n[${delimiter}]|\\\\[^\\n]|${bracket(delimiter, open)})*`;
 }
 
 const PLACE = `\\/${pattern("\\/")}\\/I?`;
@@ -19,12 +20,29 @@ function commandLength(script: string): number {
   const address = ADDRESS.exec(script)?.[0] ?? "";
   const rest = script.slice(address.length);
   if (/^[dpqD=PnNGhHgx](?![A-Za-z0-9])/.test(rest)) return address.length + 1;
+  // Text up to the end of the line; with a backslash it could go on, or begin, where another sed sees a command.
+  const text = /^[aic] [^\\\n]*(?=\n|$)/.exec(rest)?.[0];
+  if (text !== undefined) return address.length + text.length;
   if (!/^[sy][/|,#@!:%+_]/.test(rest)) return 0;
   const d = `\\${rest.charAt(1)}`;
   const plain = `(?:[^\\\\\\n${d}]|\\\\[^\\n])*`;
-  const [first, flags] = rest.startsWith("s") ? [pattern(d), "[gpiIM0-9]*"] : [plain, ""];
+  const [first, flags] = rest.startsWith("s") ? [pattern(d, true), "[gpiIM0-9]*"] : [plain, ""];
   const match = new RegExp(`^[sy]${d}${first}${d}${plain}${d}${flags}(?![A-Za-z0-9])`).exec(rest);
-  return match ? address.length + match[0].length : 0;
+  if (!match || endsElsewhere(rest, d)) return 0;
+  return address.length + match[0].length;
+}
+
+/**
+ * Seds disagree whether the delimiter inside brackets ends the pattern. Read the other way the command must be one that no
+ * sed takes, so that nothing of the script is run: what follows its last delimiter is neither a flag nor an end.
+ */
+function endsElsewhere(rest: string, d: string): boolean {
+  const plain = `(?:[^\\\\\\n${d}]|\\\\[^\\n])*`;
+  const strict = new RegExp(`^s${d}${pattern(d)}${d}`).test(rest);
+  if (strict || rest.startsWith("y")) return false;
+  const other = new RegExp(`^s${d}${plain}${d}${plain}${d}`).exec(rest);
+  const next = other ? rest.charAt(other[0].length) : "";
+  return next === "" || /[A-Za-z0-9;\s}#]/.test(next);
 }
 
 /** Whether a sed script only edits and prints. */
