@@ -5,7 +5,7 @@
 
 /** Options of ssh that take the next word; they may stand before and after the host, up to the remote command. */
 const SSH_VALUED = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[BbcDEeFIiJLlmOoPpQRSWw]$/;
-const SSH_CODE = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[oFSI]/;
+const SSH_CODE = /^-[46AaCfGgKkMNnqsTtVvXxYy]*[oFSIE]/;
 const COPY_CODE = /^-[a-zA-Z0-9]*[oFSD]/;
 
 const SETTING =
