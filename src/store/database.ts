@@ -58,7 +58,7 @@ async function requireOwn(path: string): Promise<void> {
       await requireOwned(path + part);
     } catch (error) {
       if (!isOpenclawError(error, "FILE_UNSAFE")) throw error;
-      const hint = error.hint ?? "check the owner and mode of the state directory";
+      const hint = error.hint ?? `ls -ld "${path + part}"`;
       throw new OpenclawError("STORE_UNREADABLE", error.message, { hint, exitCode: 78 });
     }
   }
