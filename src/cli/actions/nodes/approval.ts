@@ -196,14 +196,14 @@ async function waitElsewhere(
       },
     );
   }
-  for (const line of await questionLines(question)) io.out.note(line);
-  io.out.note(`Waiting for a decision: ${command}`);
   const end = Promise.withResolvers<"answered" | "left">();
   signal.addEventListener("abort", () => end.resolve("answered"), { once: true });
   if (signal.aborted) end.resolve("answered");
   const { onStopSignals } = await import("../../../platform/signals.ts");
   const off = onStopSignals(() => end.resolve("left"));
   try {
+    for (const line of await questionLines(question)) io.out.note(line);
+    io.out.note(`Waiting for a decision: ${command}`);
     const how = await end.promise;
     if (how === "left") await withdraw(reviewer, id);
     return how;
