@@ -1,5 +1,6 @@
 /** F01 with whole gateways: killed in the middle of their work, restarted, asked. Rounds: OPENCLAW_TEST_GATEWAY_KILLS, default 8. */
 import { assert, assertEquals } from "@std/assert";
+import { eventually } from "../../e2e/program.ts";
 import { ALL, type ConnectOptions, nodeOptions, type ScriptedPeer } from "../world.ts";
 import { type KillableGateway, startKillable, withStateDir } from "./killable.ts";
 
@@ -12,6 +13,8 @@ interface Acknowledged {
   readonly waiting: Set<string>;
   /** A removal was sent whose answer never came: either state is right. */
   readonly open: Set<string>;
+  /** Acts that were acknowledged. */
+  acts: number;
 }
 
 /** Pairs, approves, rotates and removes until the gateway is gone. */
@@ -31,6 +34,7 @@ async function work(
       await operator.call("device.pair.approve", { requestId });
       done.paired.add(deviceId);
       done.waiting.delete(deviceId);
+      done.acts++;
       await operator.call("device.token.rotate", { deviceId, role: "node" });
       if (key % 3 !== 0) continue;
       done.open.add(deviceId);
@@ -44,15 +48,23 @@ async function work(
   }
 }
 
-/** Kills a gateway at a random moment of `work`, then lets `check` look at its successor. */
+/** One round: what the gateway is busy with, how much was acknowledged so far, and who looks afterwards. */
+interface Round {
+  readonly work: (gateway: KillableGateway) => Promise<void>;
+  readonly acknowledged: () => number;
+  readonly check: (operator: ScriptedPeer) => Promise<void>;
+}
+
+/** Kills a gateway at a random moment of its work, then lets `check` look at its successor. */
 async function killedAt(
   stateDir: string,
-  work: (gateway: KillableGateway) => Promise<void>,
-  check: (operator: ScriptedPeer) => Promise<void>,
+  { work, acknowledged, check }: Round,
 ): Promise<void> {
   const child = await startKillable(stateDir);
+  const before = acknowledged();
   const working = work(child);
-  await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 200));
+  await eventually("work has begun", () => acknowledged() > before);
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * 200));
   await child.kill();
   await working;
   const again = await startKillable(stateDir);
@@ -69,11 +81,12 @@ Deno.test("F01: a gateway killed at any moment of pairing work comes back with e
     removed: new Set(),
     waiting: new Set(),
     open: new Set(),
+    acts: 0,
   };
   await withStateDir(async (stateDir) => {
     for (let round = 0; round < ROUNDS; round++) {
       const firstKey = 1 + (round * 20) % 230;
-      await killedAt(stateDir, (gateway) => work(gateway, firstKey, done), async (operator) => {
+      const check = async (operator: ScriptedPeer) => {
         const { paired, pending } = await operator.call("device.pair.list");
         const ids = new Set(paired.map((d: { deviceId: string }) => d.deviceId));
         for (const id of done.paired) assert(ids.has(id) || done.open.has(id), `lost ${id}`);
@@ -81,6 +94,11 @@ Deno.test("F01: a gateway killed at any moment of pairing work comes back with e
         const waits = new Set(pending.map((r: { deviceId: string }) => r.deviceId));
         for (const id of done.waiting) assert(waits.has(id) || ids.has(id), `request lost ${id}`);
         for (const id of done.open) if (!ids.has(id)) done.paired.delete(id);
+      };
+      await killedAt(stateDir, {
+        work: (gateway) => work(gateway, firstKey, done),
+        acknowledged: () => done.acts,
+        check,
       });
       done.waiting.clear();
       done.open.clear();
@@ -189,11 +207,11 @@ Deno.test("F01: a gateway killed at any moment keeps acknowledged exec approvals
   await withStateDir(async (stateDir) => {
     for (let round = 0; round < ROUNDS; round++) {
       const firstKey = 2 + (round * 40) % 200;
-      await killedAt(
-        stateDir,
-        (gateway) => govern(gateway, firstKey, ledger),
-        (operator) => compare(operator, ledger),
-      );
+      await killedAt(stateDir, {
+        work: (gateway) => govern(gateway, firstKey, ledger),
+        acknowledged: () => ledger.acknowledged,
+        check: (operator) => compare(operator, ledger),
+      });
     }
   });
   assert(ledger.acknowledged > ROUNDS && ledger.codes.size > 0 && ledger.revoked.size > 0);
