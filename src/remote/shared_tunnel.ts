@@ -86,7 +86,7 @@ export async function joinShared(
   idleSeconds: number,
 ): Promise<SharedTunnel | undefined> {
   if (around.platform === "windows") return undefined;
-  const place = { ...(around.configFile ? { configFile: around.configFile } : {}), ...wish };
+  const place = { configFile: around.configFile, ...wish };
   const config = await askSshConfig(place, { path: around.sshPath, env: around.env });
   if (!config) return undefined;
   // Another host, key, jump or host key rule is another tunnel, also when the alias stayed the same (N38).
@@ -135,7 +135,7 @@ async function open(facts: Facts): Promise<Joined> {
   const ssh = await startLeased({
     file: around.sshPath,
     args: forwardArgs({
-      ...(around.configFile ? { configFile: around.configFile } : {}),
+      configFile: around.configFile,
       ...wish,
       local,
       config,

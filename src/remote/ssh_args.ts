@@ -32,7 +32,7 @@ export interface ForwardFacts {
   /** Private key file; `undefined` leaves it to ssh. */
   readonly identity?: string;
   /** `-F` configuration file instead of the account's own. */
-  readonly configFile?: string;
+  readonly configFile?: string | undefined;
   /** What `ssh -G` says of the target, when it answered. */
   readonly config?: OwnSettings | undefined;
 }
@@ -63,7 +63,9 @@ function commonOptions({ hostKeyPolicy, config }: ForwardFacts): string[] {
   return options.flatMap((option) => ["-o", option]);
 }
 
-function place(facts: { target: SshTarget; identity?: string; configFile?: string }): string[] {
+function place(
+  facts: { target: SshTarget; identity?: string; configFile?: string | undefined },
+): string[] {
   return [
     ...(facts.configFile === undefined ? [] : ["-F", facts.configFile]),
     ...(facts.target.port === undefined ? [] : ["-p", String(facts.target.port)]),
@@ -96,7 +98,7 @@ export function forwardArgs(facts: ForwardFacts): string[] {
 
 /** `ssh -G`: prints the effective configuration without connecting. Without `-N` it refuses one that asks for the background. */
 export function configQueryArgs(
-  facts: { target: SshTarget; identity?: string; configFile?: string },
+  facts: { target: SshTarget; identity?: string; configFile?: string | undefined },
 ): string[] {
   return ["-G", "-N", ...place(facts), "--", sshDestination(facts.target)];
 }

@@ -46,7 +46,7 @@ export async function askSshConfig(
   facts: {
     readonly target: SshTarget;
     readonly identity?: string;
-    readonly configFile?: string;
+    readonly configFile?: string | undefined;
   },
   ssh: { readonly path: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<SshConfig | undefined> {

@@ -118,7 +118,7 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
   const program = await startGuarded({
     file: around.sshPath,
     args: forwardArgs({
-      ...(around.configFile ? { configFile: around.configFile } : {}),
+      configFile: around.configFile,
       ...wish,
       local,
       config,
@@ -156,7 +156,7 @@ async function askConfig(
   wish: TunnelWish,
   around: TunnelSurroundings,
 ): Promise<SshConfig | undefined> {
-  const place = { ...(around.configFile ? { configFile: around.configFile } : {}), ...wish };
+  const place = { configFile: around.configFile, ...wish };
   return await askSshConfig(place, { path: around.sshPath, env: around.env });
 }
 

@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { command, eventually, freePort, run, start, TempHome } from "./program.ts";
+import { canMount } from "../support/mounts.ts";
 
 interface Damage {
   readonly name: string;
@@ -131,17 +132,6 @@ Deno.test("F30: a port in use is named with its holder, and nothing is lost", as
   assertStringIncludes(done.stderr, who);
   assertStringIncludes(done.stderr, `hint: openclaw gateway run --port ${port + 1}`);
 });
-
-/** Whether this account may mount a file system of its own. */
-async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux") return false;
-  const { success } = await new Deno.Command("unshare", {
-    args: ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"],
-    stdout: "null",
-    stderr: "null",
-  }).output().catch(() => ({ success: false }));
-  return success;
-}
 
 const possible = await canMount();
 if (!possible) {

@@ -6,7 +6,7 @@ import type { LocalEnd } from "../../src/remote/ssh_args.ts";
 import { processesWith } from "../support/sshd.ts";
 import { type Scene, scene, sshOf } from "./tunnel_scene.ts";
 
-const PARENT = new URL("../support/tunnel_parent.ts", import.meta.url).pathname;
+const PARENT = new URL("./tunnel_parent.ts", import.meta.url).pathname;
 /** Short enough to wait for. */
 const IDLE_SECONDS = 1;
 /** Long enough to tell it from the end after a crash. */

@@ -146,7 +146,7 @@ Deno.test("N37: the parent killed with -9 takes its ssh along", async () => {
         "run",
         "-A",
         "--no-check",
-        new URL("../support/tunnel_parent.ts", import.meta.url).pathname,
+        new URL("./tunnel_parent.ts", import.meta.url).pathname,
       ],
       env: { TUNNEL_CONFIG: sshd.configFile, TUNNEL_PORT: String(gateway.port), TUNNEL_DIR: dir },
       stdin: "null",

@@ -5,19 +5,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { type TempState, tempState } from "../temp_state.ts";
+import { canMount } from "../../support/mounts.ts";
 
 const WORKER = fromFileUrl(new URL("./edit_worker.ts", import.meta.url));
 const BIG = `{ channels: { note: "${"x".repeat(20_000)}" } }\n`;
-
-async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux") return false;
-  const { success } = await new Deno.Command("unshare", {
-    args: ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"],
-    stdout: "null",
-    stderr: "null",
-  }).output().catch(() => ({ success: false }));
-  return success;
-}
 
 const possible = await canMount();
 if (!possible) {
