@@ -264,14 +264,19 @@ class SmallDisk implements AsyncDisposable {
     return run(args, { env });
   }
 
-  /** What the operator calls the node. */
-  async label(): Promise<string> {
+  async #record(): Promise<{ deviceId: string; operatorLabel: string }> {
     const { paired } = JSON.parse((await this.cli(["devices", "list", "--json"])).stdout);
-    return paired.find((one: { role: string }) => one.role === "node").operatorLabel;
+    return paired.find((one: { role: string }) => one.role === "node");
   }
 
-  rename(name: string) {
-    return this.cli(["devices", "rename", "--device", "small", "--name", name]);
+  /** What the operator calls the node. */
+  async label(): Promise<string> {
+    return (await this.#record()).operatorLabel;
+  }
+
+  async rename(name: string) {
+    const { deviceId } = await this.#record();
+    return await this.cli(["devices", "rename", "--device", deviceId, "--name", name]);
   }
 
   async pairedNode() {
