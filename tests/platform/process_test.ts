@@ -249,6 +249,29 @@ bothWays("a large output passes a reader that is slow, a large input one that re
   assertEquals([total, (await program.ended).exitCode], [size, 0]);
 });
 
+bothWays("a program that is still open for writing is started once it was closed", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.copyFile("/bin/true", path);
+    await Deno.chmod(path, 0o700);
+    const writer = await Deno.open(path, { append: true });
+    setTimeout(() => writer.close(), 30);
+    const done = await runProgram({ file: path, env, timeoutMs: 10_000, group: true });
+    assertEquals(done.exitCode, 0);
+    using busy = await Deno.open(path, { append: true });
+    const refused = await assertRejects(
+      () => runProgram({ file: path, env, timeoutMs: 10_000, group: true }),
+      OpenclawError,
+    );
+    assertEquals(refused.code, "PROGRAM_FAILED_TO_START");
+    assert(busy.statSync().isFile);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("input that is given up ends a write that waits (posix_spawn)", {
   ignore: Deno.build.os !== "linux",
 }, () =>

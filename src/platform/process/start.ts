@@ -116,6 +116,22 @@ async function start(options: ProgramOptions): Promise<StartedProgram> {
   return startPlain(options);
 }
 
+/** A program that was written a moment ago may still be open for writing in a process that was forked meanwhile. */
+const BUSY_TRIES = 5;
+const BUSY_WAIT_MS = 20;
+
+async function startWhenWritten(options: ProgramOptions): Promise<StartedProgram> {
+  for (let left = BUSY_TRIES;; left--) {
+    try {
+      return await start(options);
+    } catch (error) {
+      const busy = /\bETXTBSY\b|text file busy/i.test(messageOf(error));
+      if (!busy || left === 0) throw error;
+      await wait(BUSY_WAIT_MS);
+    }
+  }
+}
+
 /**
  * Starts a program.
  * @throws {OpenclawError} `PROGRAM_NOT_FOUND`, `PROGRAM_NOT_EXECUTABLE`, `CWD_MISSING`, `PROGRAM_FAILED_TO_START`.
@@ -123,7 +139,7 @@ async function start(options: ProgramOptions): Promise<StartedProgram> {
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   let parts: StartedProgram;
   try {
-    parts = await start(options);
+    parts = await startWhenWritten(options);
   } catch (error) {
     throw await startError(options, error);
   }
