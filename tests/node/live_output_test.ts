@@ -9,14 +9,16 @@ import {
 /** A gateway that answers when told to. */
 function bench() {
   const chunks: { seq: number; s: string; size: number }[] = [];
+  const sent: string[] = [];
   const answers: ((taken: boolean) => void)[] = [];
   let creditBytes = 0;
   const live = new LiveOutput((seq, chunk) => {
     const { s, b64 } = JSON.parse(chunk);
-    chunks.push({ seq, s, size: b64 === undefined ? 0 : atob(b64).length });
+    sent.push(b64 === undefined ? "" : atob(b64));
+    chunks.push({ seq, s, size: sent.at(-1)!.length });
     return new Promise((resolve) => answers.push(resolve));
   }, (bytes) => creditBytes += bytes);
-  return { live, chunks, answers, credit: () => creditBytes };
+  return { live, sent, chunks, answers, credit: () => creditBytes };
 }
 
 const settle = () => new Promise<void>((resolve) => setTimeout(resolve));
@@ -46,6 +48,18 @@ Deno.test("LiveOutput joins small pieces of one stream while it waits", async ()
     ["err", 10],
     ["out", 10],
   ]);
+});
+
+Deno.test("LiveOutput fills its chunks from large pieces, byte for byte in order", async () => {
+  const { live, sent, chunks, answers } = bench();
+  const all = Uint8Array.from({ length: 3 * 16_384 }, (_, i) => i * 7 % 251);
+  for (let i = 0; i < PROGRESS_WINDOW; i++) live.push("out", new Uint8Array(1));
+  for (let at = 0; at < all.length; at += 16_384) live.push("out", all.slice(at, at + 16_384));
+  answers.splice(0).forEach((answer) => answer(true));
+  await settle();
+  const sizes = chunks.slice(PROGRESS_WINDOW).map(({ size }) => size);
+  assertEquals(sizes, [12_000, 12_000, 12_000, 12_000, 1_152]);
+  assertEquals(sent.slice(PROGRESS_WINDOW).join(""), String.fromCharCode(...all));
 });
 
 for (const size of [0, 1, 1000, CHUNK_BYTES, LIVE_CREDIT_BYTES]) {

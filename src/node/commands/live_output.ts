@@ -124,23 +124,17 @@ export class LiveOutput {
     this.#owedBytes = 0;
   }
 
-  /** The next chunk: as many pieces of one stream as fit. */
+  /** The next chunk, filled from as many pieces of one stream as it takes: each chunk costs two ways through the gateway. */
   #take(): Piece {
-    const first = this.#queue.shift()!;
-    if (first.bytes.length >= CHUNK_BYTES) {
-      const rest = first.bytes.subarray(CHUNK_BYTES);
-      if (rest.length > 0) this.#queue.unshift({ stream: first.stream, bytes: rest });
-      return { stream: first.stream, bytes: first.bytes.subarray(0, CHUNK_BYTES) };
+    const { stream } = this.#queue[0]!;
+    const parts: Bytes[] = [];
+    let room = CHUNK_BYTES;
+    while (room > 0 && this.#queue[0]?.stream === stream) {
+      const { bytes } = this.#queue.shift()!;
+      parts.push(bytes.subarray(0, room));
+      if (bytes.length > room) this.#queue.unshift({ stream, bytes: bytes.subarray(room) });
+      room -= Math.min(room, bytes.length);
     }
-    const parts = [first.bytes];
-    let size = first.bytes.length;
-    for (let next; (next = this.#queue[0]) && next.stream === first.stream;) {
-      if (size + next.bytes.length > CHUNK_BYTES) break;
-      size += next.bytes.length;
-      parts.push(next.bytes);
-      this.#queue.shift();
-    }
-    if (parts.length === 1) return first;
-    return { stream: first.stream, bytes: joinBytes(parts) };
+    return { stream, bytes: parts.length === 1 ? parts[0]! : joinBytes(parts) };
   }
 }
