@@ -35,8 +35,10 @@ Deno.test({
       for (let i = 0; i < 80; i++) {
         const peer = await RawPeer.open(port);
         await peer.write("GET / HT");
-        const ended = peer.rest().then(() => true);
-        if (await Promise.race([ended, new Promise((r) => setTimeout(r, 15))])) refused++;
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const waited = new Promise<boolean>((r) => timer = setTimeout(() => r(false), 15));
+        if (await Promise.race([peer.rest().then(() => true), waited])) refused++;
+        clearTimeout(timer);
         crowd.push(peer);
       }
       assert(refused > 20, `${refused} refused`);
