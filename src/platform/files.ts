@@ -72,6 +72,9 @@ async function readUpTo(file: Deno.FsFile, path: string, maxBytes: number) {
   return joinBytes(parts);
 }
 
+/** Looks at a file that is replaced each time: our own writers replace it whole, and then the new one is looked at. */
+const LOOKS = 10;
+
 /**
  * Reads a file of ours; `undefined` when it does not exist. Readable by others = tightened and said so.
  * @throws {OpenclawError} `FILE_UNSAFE` for a link, FIFO, device, foreign owner or a file others can write;
@@ -82,6 +85,17 @@ export async function readOwned(
   options: ReadOptions,
 ): Promise<OwnedFile | undefined> {
   const target = await realTarget(path, options.followOwnSymlink ?? false);
+  for (let looks = 1;; looks++) {
+    const found = await readSame(target, options);
+    if (found !== "replaced") return found;
+    if (looks === LOOKS) throw unsafe(target, "it was replaced while it was opened");
+  }
+}
+
+async function readSame(
+  target: string,
+  options: ReadOptions,
+): Promise<OwnedFile | "replaced" | undefined> {
   const before = await lstatOrMissing(target);
   if (!before) return undefined;
   // Looked at before opening: opening a FIFO would wait for a writer.
@@ -90,16 +104,14 @@ export async function readOwned(
     using file = await Deno.open(target, { read: true });
     const info = await file.stat();
     // The file that was looked at must be the file that was opened.
-    if (IS_POSIX && (info.ino !== before.ino || info.dev !== before.dev)) {
-      throw unsafe(target, "it was replaced while it was opened");
-    }
+    if (IS_POSIX && (info.ino !== before.ino || info.dev !== before.dev)) return "replaced";
     const bytes = await readUpTo(file, target, options.maxBytes);
     const tightened = await tighten(target, info);
     const mode = (info.mode ?? 0) & (tightened ? 0o700 : 0o777);
     return { bytes, mode, tightened, modifiedMs: info.mtime?.getTime() ?? 0 };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fileError("read", path, error);
+    throw fileError("read", target, error);
   }
 }
 

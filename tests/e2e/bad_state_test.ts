@@ -144,7 +144,8 @@ Deno.test(
   async () => {
     await using scene = await SmallDisk.open();
     const node = await scene.pairedNode();
-    const runs = () => scene.cli(["nodes", "run", "--node", "small", "--", "echo", "alive"]);
+    const { deviceId } = await scene.record();
+    const runs = () => scene.cli(["nodes", "run", "--node", deviceId, "--", "echo", "alive"]);
     assertEquals((await runs()).stdout, "alive\n");
     await scene.fill();
     // What the database's files have room for is still kept.
@@ -264,18 +265,18 @@ class SmallDisk implements AsyncDisposable {
     return run(args, { env });
   }
 
-  async #record(): Promise<{ deviceId: string; operatorLabel: string }> {
+  async record(): Promise<{ deviceId: string; operatorLabel: string }> {
     const { paired } = JSON.parse((await this.cli(["devices", "list", "--json"])).stdout);
     return paired.find((one: { role: string }) => one.role === "node");
   }
 
   /** What the operator calls the node. */
   async label(): Promise<string> {
-    return (await this.#record()).operatorLabel;
+    return (await this.record()).operatorLabel;
   }
 
   async rename(name: string) {
-    const { deviceId } = await this.#record();
+    const { deviceId } = await this.record();
     return await this.cli(["devices", "rename", "--device", deviceId, "--name", name]);
   }
 

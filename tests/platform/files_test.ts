@@ -229,3 +229,19 @@ Deno.test(
       lock.close();
     }),
 );
+
+Deno.test("F08: a file that is replaced all the time is read whole, never refused", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "state.json");
+    await writeAtomic(path, "0".repeat(400));
+    let writing = true;
+    const writer = (async () => {
+      for (let n = 1; writing; n++) await writeAtomic(path, String(n % 10).repeat(400));
+    })();
+    for (let n = 0; n < 300; n++) {
+      const { bytes } = (await readOwned(path, max))!;
+      assertEquals([bytes.length, new Set(bytes).size], [400, 1]);
+    }
+    writing = false;
+    await writer;
+  }));
