@@ -68,11 +68,18 @@ async function openRunner(server: Server) {
     "a line of ordinary build output, 64 bytes with its line end ...\n".repeat(16384),
   );
   let seen = 0;
+  // As the command line does: one acknowledgement for all that came while the bytes before were written.
+  let written: { idempotencyKey: string; seq: number } | undefined;
+  const acknowledge = () => {
+    void operator.request("node.invoke.output.ack", written!);
+    written = undefined;
+  };
   operator.onEvent = (event, payload) => {
     if (event !== "node.invoke.output") return;
     seen += payload.b64 === undefined ? 0 : payload.b64.length * 3 / 4;
     const { idempotencyKey, seq } = payload;
-    void operator.request("node.invoke.output.ack", { idempotencyKey, seq });
+    if (written === undefined) setTimeout(acknowledge);
+    written = { idempotencyKey, seq };
   };
   const run = async (command: string[]) => {
     const { payload } = await operator.invoke(node.nodeId, "system.run", { command });
