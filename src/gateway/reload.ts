@@ -89,6 +89,8 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
     cancelEnd();
     cancelRestart();
     await watch?.close();
+    // A move of address that is under way would otherwise go on beside the end of the gateway.
+    await config.between(() => Promise.resolve());
   };
 }
 

@@ -94,13 +94,13 @@ for (const [name, { section, seen }] of Object.entries(EFFECTS)) {
       await seen(gateway, false);
       const edit = async (value: Record<string, unknown>) => {
         const { hash } = gateway.gateway.config;
+        const reloads = () =>
+          gateway.logs.filter((r) => r.message === "configuration reloaded").length;
+        const before = reloads();
         await gateway.state.write(JSON.stringify({ gateway: value }));
         await eventually("the edit is in force", () => gateway.gateway.config.hash !== hash);
         // Listeners hear it one after the other; the last one logs.
-        await eventually(
-          "all heard it",
-          () => gateway.logs.filter((r) => r.message === "configuration reloaded").length > 0,
-        );
+        await eventually("all heard it", () => reloads() > before);
       };
       await edit(section);
       await seen(gateway, true);
