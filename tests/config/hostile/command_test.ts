@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { cli } from "../../cli/support.ts";
+import { run } from "../../e2e/program.ts";
 import { tempState } from "../temp_state.ts";
 
 const CONFIG =
@@ -210,19 +211,16 @@ for (const [name, [more, file]] of Object.entries(ENVIRONMENTS)) {
     { ignore: Deno.build.os === "windows" },
     async () => {
       await using state = await tempState();
-      const cwd = Deno.cwd();
-      try {
-        Deno.chdir(state.home); // "~root" is a name like any other
-        const env = { HOME: state.home, ...more };
-        const ran = await cli(["config", "set", "gateway.port", "5"], { env });
-        assertEquals(ran.code, 0, ran.stderr);
-        assertMatch(await Deno.readTextFile(join(state.home, file)), /"port": 5/);
-        const shown = await cli(["config", "file"], { env });
-        // deno-lint-ignore no-control-regex
-        assert(!/[\u0000-\u0009\u000b-\u001f]/.test(shown.stdout), JSON.stringify(shown.stdout));
-      } finally {
-        Deno.chdir(cwd);
-      }
+      // Processes of their own: "~root" is a name like any other, below where they stand.
+      const cache = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+      const own = { PATH: Deno.env.get("PATH") ?? "", DENO_DIR: cache };
+      const options = { env: { ...own, HOME: state.home, ...more }, cwd: state.home };
+      const ran = await run(["config", "set", "gateway.port", "5"], options);
+      assertEquals(ran.code, 0, ran.stderr);
+      assertMatch(await Deno.readTextFile(join(state.home, file)), /"port": 5/);
+      const shown = await run(["config", "file"], options);
+      // deno-lint-ignore no-control-regex
+      assert(!/[\u0000-\u0009\u000b-\u001f]/.test(shown.stdout), JSON.stringify(shown.stdout));
     },
   );
 }
