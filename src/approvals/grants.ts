@@ -5,6 +5,7 @@
  */
 import type { ExecFacts } from "./facts.ts";
 import { globMatches, pathPatternMatches, patternKind } from "./matching/pattern.ts";
+import { isObject } from "../lib/objects.ts";
 
 /** One grant. A member that is absent does not limit; at least one of `expiresAtMs` and `runsLeft` is always there. */
 export interface Grant {
@@ -212,11 +213,9 @@ function isOptionalText(value: unknown): boolean {
 }
 
 function isGrant(value: unknown): value is Grant {
-  if (typeof value !== "object" || value === null) return false;
-  const grant = value as Record<string, unknown>;
-  return Object.keys(grant).every((key) => Object.hasOwn(SHAPE, key)) &&
-    Object.entries(SHAPE).every(([key, fits]) => fits(grant[key])) &&
-    (grant.expiresAtMs !== undefined || grant.runsLeft !== undefined);
+  return isObject(value) && Object.keys(value).every((key) => Object.hasOwn(SHAPE, key)) &&
+    Object.entries(SHAPE).every(([key, fits]) => fits(value[key])) &&
+    (value["expiresAtMs"] !== undefined || value["runsLeft"] !== undefined);
 }
 
 /** Text of exec-grants.json. */

@@ -60,11 +60,11 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
   const unsubscribe = config.onChange(async (now, before) => {
     const { mode } = before.config.gateway.reload;
     const { hot, restart } = changeEffect(differences(before.parsed, now.parsed), mode);
+    await follow(now, mode);
     log.info("configuration reloaded", { applied: hot.join(" ") });
     if (restart.length > 0) {
       log.warn("restart the gateway to apply the rest", { keys: restart.join(" ") });
     }
-    await follow(now, mode);
   });
   let cancelRestart = () => {};
   config.onRestart = async (next) => {
@@ -88,7 +88,7 @@ export function watchForChanges(options: ReloadOptions): () => Promise<void> {
     endAnnouncing();
     cancelEnd();
     cancelRestart();
-    await watch?.close();
+    watch?.close();
     // A move of address that is under way would otherwise go on beside the end of the gateway.
     await config.between(() => Promise.resolve());
   };

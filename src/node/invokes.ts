@@ -10,6 +10,7 @@ import { scanJson } from "../protocol/json_scan.ts";
 import type { InvokeContext, LiveChannel, NodeCommand, NodeServices } from "./commands/define.ts";
 import type { NodePolicyConfig } from "./files/policy_config.ts";
 import { InputQueue } from "./input_queue.ts";
+import { isObject } from "../lib/objects.ts";
 
 /** Ids remembered to drop a request that is delivered twice. */
 const REMEMBERED_IDS = 4096;
@@ -83,19 +84,18 @@ export class Invokes {
 
   /** Takes an event of the gateway: work, what belongs to it, and word of a second node with this key. */
   take(session: InvokeSession, event: string, payload: unknown): void {
-    if (typeof payload !== "object" || payload === null) return;
-    const facts = payload as Record<string, unknown>;
-    if (event === "node.invoke.request") return this.#request(session, facts);
+    if (!isObject(payload)) return;
+    if (event === "node.invoke.request") return this.#request(session, payload);
     if (event === "node.identity.duplicate") {
       // F32: a state directory copied to a second machine; both would take turns for ever without a word.
-      this.#twinAddresses = facts["addresses"];
+      this.#twinAddresses = payload["addresses"];
       return this.#warnOfTwin("another machine connects with this node's key; give it its own");
     }
-    const active = this.#active.get(String(facts["invokeId"]));
+    const active = this.#active.get(String(payload["invokeId"]));
     // A21: only the session an invoke came from may steer it.
     if (!active || active.session !== session) return;
     if (event === "node.invoke.cancel") active.abort.abort("cancelled");
-    if (event === "node.invoke.input" && !active.input.add(facts)) {
+    if (event === "node.invoke.input" && !active.input.add(payload)) {
       this.#warn("input beyond what the command reads, stopped it", { command: active.command });
       active.abort.abort("input overflow");
     }

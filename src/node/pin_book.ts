@@ -7,6 +7,7 @@ import type { TokenStore } from "../identity/token_store.ts";
 import type { Logger } from "../lib/log.ts";
 import { loadNodeFile, type NodeSettings, saveNodeFile } from "./files/node_file.ts";
 import { pinsOf, wayKey } from "./way.ts";
+import { isObject } from "../lib/objects.ts";
 
 /** Inputs of {@linkcode PinBook}. */
 export interface PinBookFacts {
@@ -59,10 +60,9 @@ export class PinBook {
 
   async #learn(session: PinSession, payload: unknown): Promise<void> {
     // Without a pin nobody knows who announces; then there is nothing to succeed either.
-    if (this.#pins.length === 0 || typeof payload !== "object" || payload === null) return;
-    const facts = payload as Record<string, unknown>;
-    const current = fingerprintOf(facts["current"]);
-    const next = fingerprintOf(facts["next"]);
+    if (this.#pins.length === 0 || !isObject(payload)) return;
+    const current = fingerprintOf(payload["current"]);
+    const next = fingerprintOf(payload["next"]);
     // A certificate that was never announced beforehand cannot be made the pin by its holder's word.
     const pin = current !== undefined && this.#pins.includes(current) ? current : this.#pins[0];
     if (pin === undefined) return;

@@ -1,6 +1,6 @@
 /** Exec approvals over real sockets: asking, reviewing, who may answer, and what an answer lets run. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { commandText } from "../../src/approvals/words.ts";
+import { planOf } from "./approval_plan.ts";
 import {
   admittedNode,
   ALL,
@@ -12,18 +12,6 @@ import {
 } from "./world.ts";
 
 const REVIEWER = { caps: ["exec-approvals"] };
-
-function planOf(argv: readonly string[], more: Record<string, unknown> = {}) {
-  return {
-    argv,
-    cwd: "/srv/app",
-    commandText: commandText(argv),
-    commandPreview: null,
-    agentId: null,
-    sessionKey: null,
-    ...more,
-  };
-}
 
 interface Scene {
   readonly requester: ScriptedPeer;

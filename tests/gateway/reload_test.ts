@@ -102,7 +102,7 @@ Deno.test("reload hybrid: a taken port changes nothing and says who has it", () 
     await edit({ port: (other.addr as Deno.NetAddr).port }, "addresses not changed");
     assertEquals(gateway.url, before);
     assertEquals(await problemAt(before), undefined);
-    assertMatch(JSON.stringify(logs.at(-1)), /already listens there/);
+    assertMatch(JSON.stringify(logs.slice(-2)), /already listens there/);
   }));
 
 Deno.test("reload hybrid: TLS on, another certificate, TLS off: on the same port, nobody is dropped", () =>
@@ -139,7 +139,7 @@ Deno.test("reload hybrid: half a certificate pair or an unreadable caPath keeps 
     assertEquals([gateway.url, await problemAt(url)], [url, undefined]);
     const caPath = `${state.home}/no-authorities.pem`;
     await edit({ port, tls: { enabled: true, caPath } }, "addresses not changed");
-    assertStringIncludes(JSON.stringify(logs.at(-1)), "gateway.tls.caPath");
+    assertStringIncludes(JSON.stringify(logs.slice(-2)), "gateway.tls.caPath");
     assertEquals([gateway.url, await problemAt(url)], [url, undefined]);
   }));
 
@@ -217,7 +217,7 @@ Deno.test("reload: a changed gateway.reload.mode rules the next edit", () =>
     const { port } = gateway;
     const to = (mode: string, more = {}) => ({ port, reload: { mode }, ...more });
     await edit(to("hot"), "configuration reloaded");
-    assert(!JSON.stringify(logs.at(-1)).includes("restart"), JSON.stringify(logs.at(-1)));
+    assert(!JSON.stringify(logs).includes("restart the gateway"), JSON.stringify(logs));
     await edit(to("hot", { port: freePort() }), "restart the gateway to apply the rest");
     assertEquals(gateway.port, port);
     const other = freePort();

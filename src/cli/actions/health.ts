@@ -4,6 +4,7 @@
 import { withGateway } from "../connect/connect.ts";
 import type { Io } from "../terminal/io.ts";
 import type { RpcValues } from "../connect/rpc_flags.ts";
+import { isObject } from "../../lib/objects.ts";
 
 interface Health {
   readonly answer: Readonly<Record<string, unknown>>;
@@ -19,9 +20,8 @@ async function ask(values: RpcValues, io: Io): Promise<Health> {
     { scopes: ["operator.read"] },
     (gateway) => gateway.call("health"),
   );
-  const facts = typeof answer === "object" && answer !== null ? answer : {};
   return {
-    answer: facts as Record<string, unknown>,
+    answer: isObject(answer) ? answer : {},
     tookMs: Math.round(performance.now() - startMs),
   };
 }

@@ -7,6 +7,7 @@ import { type StatePaths, statePaths } from "../../config/paths.ts";
 import type { ImportReport } from "../../gateway/import/import.ts";
 import { runImport } from "../../gateway/import/run.ts";
 import type { Io } from "../terminal/io.ts";
+import { exists } from "../../platform/file_facts.ts";
 
 /** `import`. */
 export async function importFolder(
@@ -57,8 +58,4 @@ export async function offerImport(paths: StatePaths, io: Io): Promise<void> {
   }
   const report = await runImport({ from: paths.stateDir, paths });
   for (const line of reportLines(report, paths)) io.out.note(line);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

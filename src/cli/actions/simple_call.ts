@@ -6,6 +6,7 @@ import type { Io } from "../terminal/io.ts";
 import type { RpcValues } from "../connect/rpc_flags.ts";
 import { deviceList, readAnswer, withoutTokens } from "../shapes.ts";
 import { findDevice } from "../views/devices.ts";
+import { isObject } from "../../lib/objects.ts";
 
 /** One call and how its answer is shown. */
 export interface SimpleCall {
@@ -31,8 +32,7 @@ export async function simpleCall(values: RpcValues, io: Io, call: SimpleCall): P
   const shown = call.keepToken ? answer : withoutTokens(answer);
   if (!call.say) return io.out.document(shown);
   const say = call.say;
-  const facts = typeof answer === "object" && answer !== null ? answer : {};
-  io.out.show(shown, () => io.out.text(say(facts as Record<string, unknown>)));
+  io.out.show(shown, () => io.out.text(say(isObject(answer) ? answer : {})));
 }
 
 const WHOLE_ID = /^[0-9a-f]{64}$/;

@@ -2,6 +2,7 @@
 import type { NodeRuntime } from "../../node/files/runtime_file.ts";
 import { type ServiceReport, serviceText } from "./services/status.ts";
 import type { Reach } from "../connect/reach.ts";
+import { isObject } from "../../lib/objects.ts";
 
 /** The gateway part of `status --json`. Source: cli.md 8. */
 export interface GatewayFacts {
@@ -94,6 +95,6 @@ function nodeText({ gateway, state, requestId }: NodeRuntime): string {
 }
 
 function healthText(health: unknown): string {
-  if (typeof health !== "object" || health === null) return "not asked: no session";
-  return "ok" in health && health.ok === false ? "not well" : "ok";
+  if (!isObject(health)) return "not asked: no session";
+  return health["ok"] === false ? "not well" : "ok";
 }

@@ -7,6 +7,7 @@ import { quoteWord } from "../../approvals/words.ts";
 import { requireValid } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
+import { exists } from "../../platform/file_facts.ts";
 import { ensureDir, writeAtomic } from "../../platform/files.ts";
 import { type CliTarget, type Gateway, targetOf, withGateway } from "../connect/connect.ts";
 import { type Diagnosis, type Hop, HOPS } from "./hops.ts";
@@ -181,8 +182,6 @@ async function checkStateDir({ env }: Io): Promise<void> {
     );
   }
 }
-
-const exists = (path: string) => Deno.lstat(path).then(() => true, () => false);
 
 interface FindingFacts {
   readonly target: CliTarget | undefined;

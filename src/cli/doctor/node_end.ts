@@ -14,6 +14,7 @@ import type { Io } from "../terminal/io.ts";
 import { NODE_DIAGNOSES } from "./node_table.ts";
 import { refineDial } from "./refine.ts";
 import { DIAGNOSES } from "./table.ts";
+import { exists } from "../../platform/file_facts.ts";
 
 /** The node of this machine. */
 export interface NodeEnd {
@@ -56,7 +57,7 @@ function names({ displayName, nodeId }: NodeSettings, query: string): boolean {
 /** Settings of a node that was started here once. @throws {OpenclawError} `NODE_FILE_UNREADABLE`, `PIN_MALFORMED`. */
 async function ownSettings(io: Io): Promise<NodeSettings | undefined> {
   const paths = statePaths(io.env);
-  if (!await Deno.lstat(paths.nodeFile).then(() => true, () => false)) return undefined;
+  if (!await exists(paths.nodeFile)) return undefined;
   const log = createLogger({ subsystem: "doctor", sink: () => {} });
   return await previewNode({ paths, env: io.env, flags: {}, log });
 }

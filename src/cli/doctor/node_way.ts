@@ -9,6 +9,7 @@ import type { Io } from "../terminal/io.ts";
 import { deviceList, invokeAnswer, type NodeEntry, readAnswer } from "../shapes.ts";
 import { chooseNode } from "../actions/nodes/calls.ts";
 import { localNode } from "./node_end.ts";
+import { isObject } from "../../lib/objects.ts";
 
 /** Whom to look for, and what it should be able to run. */
 export interface NodeQuestion {
@@ -105,7 +106,7 @@ async function checkPolicy(
 }
 
 function explainedOf(answer: unknown) {
-  return typeof answer === "object" && answer !== null && "decision" in answer
+  return isObject(answer) && "decision" in answer
     ? readAnswer(explained, "system.run.prepare", answer)
     : undefined;
 }

@@ -8,6 +8,7 @@ import { loadOrCreateDeviceKey } from "../../identity/device_key.ts";
 import { loadOrCreateTls } from "../../identity/tls_files.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { isLoopback, parseEndpoint } from "../../net/endpoint.ts";
+import { exists } from "../../platform/file_facts.ts";
 import { tryLockFile } from "../../platform/files.ts";
 import type { CliTarget } from "../connect/connect.ts";
 import type { Io } from "../terminal/io.ts";
@@ -140,10 +141,8 @@ async function whyNotStarted(
   }
 }
 
-const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
-
 async function isLocked(path: string): Promise<boolean> {
-  if (!await Deno.lstat(path).then(() => true, () => false)) return false;
+  if (!await exists(path)) return false;
   try {
     const lock = await tryLockFile(path);
     lock?.close();

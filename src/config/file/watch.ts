@@ -4,6 +4,7 @@
  * FIFO there stops the whole process for good; nor does it see network file systems.
  */
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { followedStamp } from "../../platform/file_facts.ts";
 
 /** Options of {@linkcode watchConfig}. */
 export interface WatchOptions {
@@ -18,7 +19,7 @@ export interface WatchOptions {
 
 /** A running watch. */
 export interface ConfigWatch {
-  close(): Promise<void>;
+  close(): void;
 }
 
 /**
@@ -30,7 +31,8 @@ const LOOK_MS = 700;
 /** Starts watching; never fails. */
 export function watchConfig(options: WatchOptions): ConfigWatch {
   const { path, debounceMs = 300, onChange, clock = systemClock } = options;
-  let seen = stateNow(path);
+  // Owner and mode count: a file that was refused for them is read once they are put right.
+  let seen = followedStamp(path);
   let unsettled: string | undefined;
   let cancel = () => {};
   const lookIn = (delayMs: number) => {
@@ -38,7 +40,7 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   };
   const untilNext = () => LOOK_MS - clock.monotonic() % LOOK_MS;
   const look = () => {
-    const now = stateNow(path);
+    const now = followedStamp(path);
     const settled = now === seen || now === unsettled;
     lookIn(settled ? untilNext() : debounceMs);
     unsettled = settled ? undefined : now;
@@ -47,20 +49,5 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
     onChange();
   };
   lookIn(untilNext());
-  return {
-    close() {
-      cancel();
-      return Promise.resolve();
-    },
-  };
-}
-
-/** Owner and mode count: a file that was refused for them is read once they are put right. */
-function stateNow(path: string): string {
-  try {
-    const { dev, ino, size, mtime, mode, uid } = Deno.statSync(path);
-    return [dev, ino, size, mtime?.getTime(), mode, uid].join(" ");
-  } catch {
-    return "missing"; // or not ours to see
-  }
+  return { close: () => cancel() };
 }

@@ -9,6 +9,7 @@ import type { ExecApprovals } from "./desk.ts";
 import { isRequester } from "./rules.ts";
 import type { ApprovalDecision, OpenApproval } from "./types.ts";
 import type { Peer } from "../peers/peer.ts";
+import { isObject } from "../../lib/objects.ts";
 
 /** Keys the gateway forwards; `stdin` is ours (decision 14). */
 const FORWARDED = [
@@ -42,23 +43,22 @@ export async function safeRun(
   call: { readonly nodeId: string; readonly params: unknown; readonly nowMs: number },
 ): Promise<SafeRun> {
   const { params } = call;
-  if (typeof params !== "object" || params === null || Array.isArray(params)) {
+  if (!isObject(params)) {
     throw refusal("INVALID_REQUEST", "system.run params must be an object");
   }
-  const given = params as Params;
-  checkShape(given);
+  checkShape(params);
   const kept: Record<string, unknown> = {};
-  for (const key of FORWARDED) if (given[key] !== undefined) kept[key] = given[key];
-  const claims = given.approved === true || given.approvalDecision === "allow-once" ||
-    given.approvalDecision === "allow-always";
+  for (const key of FORWARDED) if (params[key] !== undefined) kept[key] = params[key];
+  const claims = params.approved === true || params.approvalDecision === "allow-once" ||
+    params.approvalDecision === "allow-always";
   // A run without an id gets one, so that its events can be told from forged ones (A20).
   if (!claims) return { params: { ...kept, runId: kept.runId ?? crypto.randomUUID() } };
-  const approval = claimedApproval(desk, caller, { ...call, params: given });
+  const approval = claimedApproval(desk, caller, { ...call, params });
   const { plan, binding } = approval;
   if (binding === undefined) {
     throw refused("APPROVAL_NODE_BINDING_MISSING", "approval has no node binding", approval.id);
   }
-  const mismatch = bindingMismatch(binding, await usedBinding(given));
+  const mismatch = bindingMismatch(binding, await usedBinding(params));
   if (mismatch !== undefined) {
     throw refused(mismatch, "approval does not match request", approval.id);
   }
@@ -95,8 +95,7 @@ function checkShape({ env, runId }: Params): void {
     throw refusal("INVALID_REQUEST", "system.run runId must be text of at most 256 characters");
   }
   if (env === undefined || env === null) return;
-  const isMap = typeof env === "object" && !Array.isArray(env);
-  if (!isMap || Object.values(env).some((value) => typeof value !== "string")) {
+  if (!isObject(env) || Object.values(env).some((value) => typeof value !== "string")) {
     throw refusal("INVALID_REQUEST", "system.run env must map names to text");
   }
 }

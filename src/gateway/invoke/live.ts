@@ -6,6 +6,7 @@
 import { refusal } from "../../protocol/errors.ts";
 import { eventText } from "../../protocol/frames.ts";
 import type { Peer } from "../peers/peer.ts";
+import { isObject } from "../../lib/objects.ts";
 
 /** Unacknowledged `node.invoke.output` events per call. */
 export const OUTPUT_WINDOW = 32;
@@ -29,8 +30,8 @@ export function readChunk(text: string): Chunk | undefined {
   } catch {
     return undefined;
   }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { s, b64, seq } = value as Record<string, unknown>;
+  if (!isObject(value)) return undefined;
+  const { s, b64, seq } = value;
   if (s === "in") return Number.isSafeInteger(seq) ? { s, seq: seq as number } : undefined;
   if (s !== "out" && s !== "err") return undefined;
   const fits = typeof b64 === "string" && b64.length <= MAX_CHUNK_CHARS &&

@@ -21,7 +21,7 @@ import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { TlsMaterial } from "../../net/listen/options.ts";
 import type { StatePaths } from "../../config/paths.ts";
-import { type ConfigWatch, watchConfig } from "../../config/file/watch.ts";
+import { watchConfig } from "../../config/file/watch.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { CAP_CERTIFICATE, CAP_INVOKE_OUTPUT } from "../../protocol/hello.ts";
 import type { DeviceRecord } from "../../store/device_record.ts";
@@ -76,7 +76,7 @@ export class CertificateKeeper {
   #tls: TlsFiles;
   #next: TlsFiles | undefined;
   #apply: (tls: TlsMaterial) => void = () => {};
-  #stops: (() => unknown)[] = [];
+  #stops: (() => void)[] = [];
   #work: Promise<unknown> = Promise.resolve();
   readonly #heard: HeardPins;
 
@@ -96,18 +96,18 @@ export class CertificateKeeper {
     });
     if (this.#next) await this.#heard.load(this.#next.fingerprint);
     const onChange = () => void this.#inTurn(() => this.#reload());
-    const watches: ConfigWatch[] = [certPath, keyPath].map((path) =>
+    const watches = [certPath, keyPath].map((path) =>
       watchConfig({ path, debounceMs: DEBOUNCE_MS, onChange, clock })
     );
     this.#stops = [
-      ...watches.map((watch) => () => watch.close()),
+      ...watches.map((watch) => watch.close),
       every(clock, DAY_MS, () => void this.#warn()),
     ];
   }
 
   /** Ends the watches. */
   async stop(): Promise<void> {
-    await Promise.all(this.#stops.map((stop) => stop()));
+    for (const stop of this.#stops) stop();
     await this.#work;
   }
 

@@ -24,9 +24,10 @@ export function withBoundedLife(
     const socket = request.socket as Born;
     const nowMs = clock.monotonic();
     const isOld = nowMs - (socket[BORN] ??= nowMs) >= lifeMs;
-    if (isOld || !namesOneHost(request)) response.setHeader("connection", "close");
+    const isClear = namesOneHost(request);
+    if (isOld || !isClear) response.setHeader("connection", "close");
     response.once("finish", () => endUnread(request, clock));
-    if (namesOneHost(request)) return onRequest(request, response);
+    if (isClear) return onRequest(request, response);
     response.statusCode = 400;
     response.end("Bad Request");
   };

@@ -18,7 +18,9 @@ import { randomBase64Url, sha256Hex } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../../lib/errors.ts";
 import { limitRepeats, type Logger } from "../../lib/log.ts";
-import { fileStamp, readOwned, withFileLock, writeAtomic } from "../../platform/files.ts";
+import { fileStamp } from "../../platform/file_facts.ts";
+import { readOwned, withFileLock, writeAtomic } from "../../platform/files.ts";
+import { isObject } from "../../lib/objects.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Uses are written at most this often. Source: node-host.md 7.4. */
@@ -106,7 +108,7 @@ export class ApprovalsStore {
 
   /** `system.execApprovals.set`. @throws {OpenclawError} `INVALID_REQUEST` for a missing or stale hash or a bad file. */
   async set(wire: unknown, baseHash: string | undefined): Promise<ApprovalsSnapshot> {
-    if (typeof wire !== "object" || wire === null || Array.isArray(wire)) {
+    if (!isObject(wire)) {
       throw refused("exec approvals file required");
     }
     await this.#change((before) => {

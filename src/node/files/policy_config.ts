@@ -4,13 +4,12 @@
  */
 import { isObject } from "../../lib/objects.ts";
 import type { ExecConfig } from "../../approvals/policy.ts";
-
 import type { Env } from "../../config/env.ts";
 import { issueText, loadConfig, type LoadedConfig } from "../../config/file/load.ts";
 import type { ConfigIssue } from "../../config/schema/schema_kit.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
-import { followedStamp } from "../../platform/files.ts";
+import { followedStamp } from "../../platform/file_facts.ts";
 
 /** What execution needs from the configuration. */
 export interface NodePolicyConfig {

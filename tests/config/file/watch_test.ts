@@ -47,7 +47,7 @@ Deno.test("F09: an in-place save, a rename-save and a link change are all picked
     await Deno.remove(state.paths.configFile);
     await state.write(port(4));
   });
-  await watch.close();
+  watch.close();
 });
 
 Deno.test("F09: an edit that is invalid or half written leaves the running configuration whole", async () => {
@@ -62,7 +62,7 @@ Deno.test("F09: an edit that is invalid or half written leaves the running confi
   await rejected("{gateway: {port: 'x', bind: 'lan'}}");
   await rejected("");
   await until(() => holder.current.config.gateway.port === 5, () => state.write(port(5)));
-  await watch.close();
+  watch.close();
 });
 
 Deno.test("watchConfig() reports a burst of saves once", async () => {
@@ -73,7 +73,7 @@ Deno.test("watchConfig() reports a burst of saves once", async () => {
   };
   await until(() => holder.current.config.gateway.port === 30, burst);
   assertEquals(reloads() < 10, true, `${reloads()} reloads`);
-  await watch.close();
+  watch.close();
 });
 
 Deno.test("N40: a FIFO beside or in place of the file neither blocks the watch nor its end", {
@@ -89,5 +89,5 @@ Deno.test("N40: a FIFO beside or in place of the file neither blocks the watch n
   await Deno.remove(state.paths.configFile);
   await until(() => holder.current.config.gateway.port === 3, () => state.write(port(3)));
   await fifo(`${state.paths.configFile}.last`);
-  await watch.close();
+  watch.close();
 });

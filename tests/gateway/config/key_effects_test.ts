@@ -93,14 +93,11 @@ for (const [name, { section, seen }] of Object.entries(EFFECTS)) {
     withGateway(async (gateway) => {
       await seen(gateway, false);
       const edit = async (value: Record<string, unknown>) => {
-        const { hash } = gateway.gateway.config;
         const reloads = () =>
           gateway.logs.filter((r) => r.message === "configuration reloaded").length;
         const before = reloads();
         await gateway.state.write(JSON.stringify({ gateway: value }));
-        await eventually("the edit is in force", () => gateway.gateway.config.hash !== hash);
-        // Listeners hear it one after the other; the last one logs.
-        await eventually("all heard it", () => reloads() > before);
+        await eventually("the edit is in force", () => reloads() > before);
       };
       await edit(section);
       await seen(gateway, true);

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { wait } from "../../../src/lib/clock.ts";
-import { commandText } from "../../../src/approvals/words.ts";
+import { planOf } from "../approval_plan.ts";
 import {
   admittedNode,
   ALL,
@@ -17,17 +17,6 @@ import { type KillableGateway, startKillable, withStateDir } from "./killable.ts
 const REVIEWER = { scopes: ALL, caps: ["exec-approvals"] };
 const REQUESTER: ConnectOptions = { scopes: ALL, key: 20 };
 const OTHER: ConnectOptions = { scopes: ALL, key: 21 };
-
-function planOf(argv: readonly string[]) {
-  return {
-    argv,
-    cwd: "/srv/app",
-    commandText: commandText(argv),
-    commandPreview: null,
-    agentId: null,
-    sessionKey: null,
-  };
-}
 
 /** Files a request and returns its id once it was acknowledged. */
 async function ask(

@@ -24,6 +24,7 @@ import type { Io } from "../../terminal/io.ts";
 import type { RpcValues } from "../../connect/rpc_flags.ts";
 import { invokeAnswer, readAnswer } from "../../shapes.ts";
 import { chooseNode } from "../nodes/calls.ts";
+import { isObject } from "../../../lib/objects.ts";
 
 /** Values of `approvals explain`. */
 export interface ExplainValues extends RpcValues {
@@ -127,7 +128,7 @@ async function explainThere(
       idempotencyKey: crypto.randomUUID(),
     });
     const { payload } = readAnswer(invokeAnswer, "node.invoke", answer);
-    if (typeof payload !== "object" || payload === null || !("decision" in payload)) {
+    if (!isObject(payload) || !("decision" in payload)) {
       throw new OpenclawError(
         "NOT_SUPPORTED",
         `The node "${values.node}" cannot explain its policy`,

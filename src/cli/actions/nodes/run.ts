@@ -33,6 +33,7 @@ import {
   wantsStdin,
 } from "./request.ts";
 import { RunStream } from "./stream.ts";
+import { isObject } from "../../../lib/objects.ts";
 
 /** Values of the command. */
 export interface RunValues extends RpcValues {
@@ -146,7 +147,7 @@ class Run {
       idempotencyKey: crypto.randomUUID(),
     });
     const { payload } = readAnswer(invokeAnswer, "node.invoke", answer);
-    const prepared = typeof payload === "object" && payload !== null ? payload as Prepared : {};
+    const prepared = isObject(payload) ? payload as Prepared : {};
     // The schema of real gateways is closed: they get the plan without the keys of ours.
     return prepared.plan && !gateway.offers(CAPABILITY_INVOKE_OUTPUT)
       ? { ...prepared, plan: referencePlan(prepared.plan) }

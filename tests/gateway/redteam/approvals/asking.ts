@@ -1,20 +1,8 @@
 /** Requests for approval by scripted peers. */
-import { commandText } from "../../../../src/approvals/words.ts";
+import { planOf } from "../../approval_plan.ts";
 import type { ScriptedPeer } from "../../world.ts";
 
 export const NODE = "a".repeat(64);
-
-export function planOf(argv: readonly string[], more: Record<string, unknown> = {}) {
-  return {
-    argv,
-    cwd: "/srv/app",
-    commandText: commandText(argv),
-    commandPreview: null,
-    agentId: null,
-    sessionKey: null,
-    ...more,
-  };
-}
 
 /** Params of a request for `/bin/true` on a node. */
 export const requestOf = (more: Record<string, unknown> = {}) => ({

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { admittedNode, nodeOptions, openWorld, owner } from "../../world.ts";
 import { device } from "../devices.ts";
-import { ask, planOf, requestOf } from "./asking.ts";
+import { planOf } from "../../approval_plan.ts";
+import { ask, requestOf } from "./asking.ts";
 
 const REVIEWER = { caps: ["exec-approvals"] };
 const MEAN = ["operator.approvals", "operator.write"];

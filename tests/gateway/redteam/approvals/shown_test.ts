@@ -1,7 +1,8 @@
 /** X24, A15: what a reviewer is shown of a run comes from what would run, not from what the requester says about it. */
 import { assertEquals } from "@std/assert";
 import { openWorld, owner } from "../../world.ts";
-import { ask, planOf } from "./asking.ts";
+import { planOf } from "../../approval_plan.ts";
+import { ask } from "./asking.ts";
 
 const SCRIPT = ["/bin/sh", "-c", "rm -rf /srv"];
 
