@@ -113,8 +113,9 @@ class Runner {
     }
     this.#jobs.delete(id);
     const escaped = job.wasStopped ? this.#stopEscaped(job) : [];
-    this.#keepLeftovers(job);
     send(encodeJson(FrameType.Exit, id, escaped.length > 0 ? { ...end, escaped } : end));
+    // Afterwards: who waits for the end need not wait for this as well.
+    this.#keepLeftovers(job);
   }
 
   /**
