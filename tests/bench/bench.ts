@@ -29,6 +29,12 @@ if (Deno.build.os !== "linux") {
 const flags = parseArgs(Deno.args, { boolean: ["reduced"], string: ["only", "json"] });
 const sizes = flags["reduced"] === true ? REDUCED : FULL;
 const only = typeof flags["only"] === "string" ? flags["only"].split(",") : Object.keys(SECTIONS);
+const unknown = [...flags._.map(String), ...only.filter((name) => !(name in SECTIONS))];
+if (unknown.length > 0) {
+  console.error(`error: no such section: ${unknown.join(", ")}`);
+  console.error(`Use --only with some of: ${Object.keys(SECTIONS).join(",")}`);
+  Deno.exit(2);
+}
 const rows: Row[] = [];
 let broken = 0;
 for (const name of only) {
