@@ -153,15 +153,13 @@ async function runOnNode(params: InvokeParams, context: MethodContext) {
   nodeFacts.noteRun(params.nodeId, String(run.params.runId), startedAtMs);
   const outcome = await invoker.call(toCall(params, run.params, context));
   const answer = outcome.ok ? readAnswer(outcome) : undefined;
-  store.audit(auditRow({
-    caller: connection,
-    nodeId: params.nodeId,
-    run,
-    startedAtMs,
-    durationMs: clock.monotonic() - startedMono,
-    outcome,
-    answer,
-  }));
+  const durationMs = clock.monotonic() - startedMono;
+  // After the caller, who waits: the row is written later anyway.
+  context.afterResponse(() => {
+    const caller = connection;
+    const { nodeId } = params;
+    store.audit(auditRow({ caller, nodeId, run, startedAtMs, durationMs, outcome, answer }));
+  });
   const facts = {
     nodeId: params.nodeId,
     command: params.command,
