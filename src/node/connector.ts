@@ -66,7 +66,7 @@ export class Connector {
   }
 
   async #session(
-    { token, password, tokenSource, passwordSource }: FoundCredentials,
+    { token, password, tokenSource, passwordSource }: Partial<FoundCredentials>,
     signal: AbortSignal,
     droppedToken = false,
   ): Promise<Session> {
@@ -111,9 +111,13 @@ export class Connector {
     });
   }
 
-  /** Read anew for every attempt, so that a changed token is picked up (decision 31). */
-  async #credentials(savedDeviceToken: boolean): Promise<FoundCredentials> {
-    const { config, env } = this.#facts;
+  /**
+   * Read anew for every attempt, so that a changed token is picked up (decision 31). Beside a join line none goes
+   * along: a line from somewhere must not draw this machine's shared secret, and an old one must not spoil it.
+   */
+  async #credentials(savedDeviceToken: boolean): Promise<Partial<FoundCredentials>> {
+    const { config, env, bootstrapToken } = this.#facts;
+    if (bootstrapToken) return {};
     return await nodeCredentials({ env, loaded: await config.load(), savedDeviceToken });
   }
 

@@ -31,13 +31,17 @@ export function isJoinUrl(text: string): boolean {
   return /^https?:\/\/[^/\s]+\/(?:[^\s]*\/)?j\/[A-Za-z0-9_-]{22}$/.test(text.trim());
 }
 
-/** Reads a join line. @throws OpenclawError `JOIN_LINE_INVALID`; the line itself is never repeated. */
+/**
+ * Reads a join line, also one that a mail or a chat has wrapped.
+ * @throws OpenclawError `JOIN_LINE_INVALID`; the line itself is never repeated.
+ */
 export function parseJoinLine(line: string): SetupCode {
-  const text = line.trim();
+  const text = line.replace(/\s+/g, "");
+  if (text === "") throw invalid("it is empty");
   const bytes = text.length <= MAX_CHARS
     ? fromBase64(text.replace(/^oc-pair:\/\//i, ""))
     : undefined;
-  if (!bytes) throw invalid("it is not base64url");
+  if (!bytes) throw invalid("it holds characters that no such line has");
   return readSetupJson(new TextDecoder().decode(bytes));
 }
 
@@ -47,7 +51,7 @@ export function readSetupJson(json: string): SetupCode {
   try {
     value = JSON.parse(json);
   } catch {
-    throw invalid("what it carries is not JSON");
+    throw invalid("it is cut off or changed");
   }
   const checked = check(setupSchema, value);
   if (!checked.ok) throw invalid("address or secret is missing");

@@ -22,6 +22,8 @@ Deno.test("a rendered line is read back with everything it carries", () => {
   assert(line.startsWith("oc-pair://") && !/[=+/]/.test(line.slice(10)), "base64url, unpadded");
   assertEquals(parseJoinLine(` ${line}\n`), setup);
   assertEquals(parseJoinLine(line.slice(10)), setup, "the code alone");
+  const wrapped = line.replace(/.{60}/g, "$&\r\n  ");
+  assertEquals(parseJoinLine(wrapped), setup, "wrapped by a mail or a chat");
 });
 
 Deno.test("the setup code and join URL answer that a real 2026.9.6 gateway gave are read", async () => {
@@ -53,6 +55,7 @@ Deno.test("the older reference's code has an address and a secret only", () => {
 
 for (
   const [what, line] of [
+    ["nothing", " \n"],
     ["words", "not a line at all!"],
     ["base64 of no JSON", `oc-pair://${btoa("secret-text")}`],
     ["JSON without a secret", `oc-pair://${btoa(JSON.stringify({ url: "ws://x" }))}`],

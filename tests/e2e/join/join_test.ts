@@ -44,6 +44,25 @@ Deno.test("a join line makes a node without the shared token, once", async () =>
   assert(!gateway.said.includes(line.slice(20)), "the line is in the gateway's log");
 });
 
+Deno.test("a join line joins beside shared secrets of the machine, and none of them goes along", async () => {
+  await using home = await TempHome.make();
+  const { gateway: process, port } = await gatewayOf(home);
+  await using _gateway = process;
+  const env = home.env("gateway");
+  const made = ["devices", "join-code", "--public-url", `wss://127.0.0.1:${port}`];
+  const first = (await run(made, { env })).stdout.trim();
+  // The gateway's own state directory has the right token in its openclaw.json.
+  await using node = start(["connect", first, "--display-name", "same-machine"], { env });
+  await node.until(/Connected to gateway/);
+  const second = (await run(made, { env })).stdout.trim();
+  // A token of another gateway in the environment, as the README's other walk-through leaves it.
+  await using other = start(["connect", second], {
+    env: home.env("other", { OPENCLAW_GATEWAY_TOKEN: "of-another-gateway" }),
+  });
+  await other.until(/Connected to gateway/);
+  assert(!/pairing required|mismatch/.test(node.said + other.said), node.said + other.said);
+});
+
 Deno.test("connect - takes the line from stdin, and no process list shows its secret", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
