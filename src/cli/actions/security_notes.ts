@@ -2,7 +2,9 @@
  * The security audit of `status --deep`: file modes, exposure, auth. Looks, changes nothing.
  */
 import { loadConfig } from "../../config/file/load.ts";
+import { openFolderNotes } from "../../config/file/open_folder.ts";
 import { statePaths } from "../../config/paths.ts";
+import { tlsPlan } from "../../config/server/server_plan.ts";
 import { unsafeKeyNotes } from "../../config/server/unsafe_keys.ts";
 import { readCertificate } from "../../identity/certificate.ts";
 import { dateWarnings } from "../../identity/tls_files.ts";
@@ -19,11 +21,12 @@ export async function securityNotes(io: Io): Promise<string[]> {
   const tls = running?.tls ?? config.gateway.tls.enabled;
   const bind = config.gateway.bind ?? "loopback";
   const { auth, trustedProxies } = config.gateway;
+  const { certPath, keyPath } = tlsPlan(config, {}, paths);
   const modes = await Promise.all([
     modeNote(paths.stateDir, 0o700),
     ...[
       paths.configFile,
-      paths.tlsKeyFile,
+      keyPath,
       paths.operatorKeyFile,
       paths.deviceKeyFile,
       paths.approvalsFile,
@@ -31,7 +34,8 @@ export async function securityNotes(io: Io): Promise<string[]> {
   ]);
   return [
     ...modes.filter((note) => note !== undefined),
-    ...await certificateNotes(config.gateway.tls.certPath ?? paths.tlsCertFile),
+    ...await openFolderNotes([paths.configFile, keyPath]),
+    ...await certificateNotes(certPath),
     ...(bind !== "loopback" && !tls ? [`gateway.bind is ${bind} without TLS`] : []),
     ...(auth.mode === "none" ? ["gateway.auth.mode is none: every local program is let in"] : []),
     ...(auth.mode === "trusted-proxy" && trustedProxies.length === 0

@@ -6,7 +6,7 @@ import { isObject } from "../../lib/objects.ts";
 import { dirname } from "@std/path";
 import { utf8 } from "../../lib/bytes.ts";
 import { OpenclawError } from "../../lib/errors.ts";
-import { fileError } from "../../platform/file_safety.ts";
+import { fileError, realTarget } from "../../platform/file_safety.ts";
 import { withFileLock, writeAtomic } from "../../platform/files.ts";
 import { type ConfigPath, parseConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
@@ -135,10 +135,9 @@ function effectOf({ config }: LoadedConfig, paths: readonly ConfigPath[]): Chang
   return changeEffect(paths, config.gateway.reload.mode);
 }
 
-/** Two names of one file (a link and its target) must share one lock. */
+/** Two names of one file (a link and its target) must share one lock, also before the target is there (F08). */
 async function lockPath(configFile: string): Promise<string> {
-  const real = await Deno.realPath(configFile).catch(() => configFile);
-  return `${real}.write.lock`;
+  return `${await realTarget(configFile, true)}.write.lock`;
 }
 
 /** A file that could not be read again must not be written. */

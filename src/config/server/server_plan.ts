@@ -13,6 +13,7 @@ import { setConfigValue } from "../file/edit.ts";
 import { type Env, type EnvSettings, expandHome, readEnv } from "../env.ts";
 import { type HostFacts, loadHostFacts } from "./host_facts.ts";
 import { type LoadedConfig, requireValid } from "../file/load.ts";
+import { openFolderNotes } from "../file/open_folder.ts";
 import type { StatePaths } from "../paths.ts";
 import { CONFIG_REFUSAL_EXIT_CODE, refusal, throwAsRefusal } from "../refusal.ts";
 import type { Config } from "../schema/schema.ts";
@@ -115,7 +116,10 @@ export async function loadServerPlan(facts: ServerFacts): Promise<ServerPlan> {
     tailscaleMode,
     handshakeTimeoutMs: settings.handshakeTimeoutMs ?? config.gateway.handshakeTimeoutMs,
     generatedToken: made?.where,
-    warnings: warningsOf({ flags, bind, tls, made, loaded: facts.loaded }),
+    warnings: [
+      ...warningsOf({ flags, bind, tls, made, loaded: facts.loaded }),
+      ...await openFolderNotes([paths.configFile, ...(tls.enabled ? [tls.keyPath] : [])]),
+    ],
   };
 }
 
@@ -138,7 +142,8 @@ function decidePort(flags: ServerFlags, settings: EnvSettings, { config, parsed 
   return { port: config.gateway.port, portSource };
 }
 
-function tlsPlan(config: Config, flags: ServerFlags, paths: StatePaths): TlsPlan {
+/** Where certificate and key are, and whether TLS is on. */
+export function tlsPlan(config: Config, flags: ServerFlags, paths: StatePaths): TlsPlan {
   const { enabled, autoGenerate, certPath, keyPath, caPath } = config.gateway.tls;
   const at = (path: string) => expandHome(path, paths.home);
   return {

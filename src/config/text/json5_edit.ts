@@ -3,7 +3,13 @@
  * result is read back and compared with what was meant, so a mistake here ends in an error, never in a wrong file.
  */
 import { type ConfigPath, listIndex } from "./config_path.ts";
-import { type Json5Member, type Json5Node, parseJson5Tree, skipBlank } from "./json5.ts";
+import {
+  Json5Error,
+  type Json5Member,
+  type Json5Node,
+  parseJson5Tree,
+  skipBlank,
+} from "./json5.ts";
 import { render, renderKey, type Style } from "./json5_render.ts";
 import { sameValue, withoutValue, withValue } from "./json_value.ts";
 
@@ -27,10 +33,11 @@ export function removeFromText(text: string, path: ConfigPath): string | undefin
   const entries = entriesOf(node);
   const index = entries.findLastIndex((entry) => matches(entry, step, node));
   if (index < 0) return undefined;
-  return proven(
-    splice(text, removalEdits(text, entries, index)),
-    withoutValue(root.value, path),
-  );
+  const result = splice(text, removalEdits(text, entries, index));
+  // N17: of a key that stands there twice, the first would come to count now.
+  const isDoubled = node.members?.filter(({ key }) => key === String(step)).length !== 1;
+  if (node.members && isDoubled) return removeFromText(result, path);
+  return proven(result, withoutValue(root.value, path));
 }
 
 interface Edit {
@@ -247,9 +254,17 @@ function wholeLine(text: string, start: number, end: number): { start: number; e
 
 /** The edited text, once it is proven to mean what was meant. */
 function proven(text: string, wanted: unknown): string {
-  const found = parseJson5Tree(text).value;
-  if (!sameValue(found, wanted)) {
+  if (!sameValue(readBack(text), wanted)) {
     throw new EditError("the edited text would not read back as meant");
   }
   return text;
+}
+
+function readBack(text: string): unknown {
+  try {
+    return parseJson5Tree(text).value;
+  } catch (error) {
+    if (!(error instanceof Json5Error)) throw error;
+    throw new EditError(`the edited text could not be read: ${error.message}`);
+  }
 }

@@ -355,6 +355,17 @@ Deno.test("F08: 20 processes setting 20 keys at once leave all 20 in the file", 
   assert(left.every((name) => !name.endsWith(".tmp")), left.join(" "));
 });
 
+Deno.test("F08: 20 edits at once through a link that leads nowhere yet lose none", {
+  ignore: !posix,
+}, async () => {
+  await using state = await tempState();
+  await Deno.symlink(inside(state, "dotfiles.json"), state.paths.configFile);
+  const keys = Array.from({ length: 20 }, (_, i) => `channels.k${i}`);
+  await Promise.all(keys.map((key, i) => setConfigValue(state, key, i, { waitMs: 60_000 })));
+  const { channels } = (await state.load()).parsed;
+  assertEquals(channels, Object.fromEntries(keys.map((key, i) => [key.slice(9), i])));
+});
+
 Deno.test(
   "F08: a lock whose owner was killed does not stop the next edit",
   { ignore: !posix },

@@ -102,6 +102,7 @@ const REFUSED: readonly Row[] = [
     /gateway.port: Invalid input/,
   ],
   [["set", "--batch-file", "/nonexistent/batch.json"], 1, /batch\.json/],
+  [["set", `channels${".k".repeat(70)}`, "1"], 1, /Nested deeper than 64 levels/],
   [["set"], 2, /<path> is missing/],
   [["set", "gateway.port"], 2, /<value> is missing/],
   [["get", "gateway.trustedProxies[9]"], 1, /Config path not found/],

@@ -84,6 +84,16 @@ Deno.test("setInText() changes the last of two equal keys, the one that counts",
   assertEquals(setInText("{a: 1, a: 2}", ["a"], 3), "{a: 1, a: 3}");
 });
 
+Deno.test("N17: removeFromText() takes a key that stands there twice away as a whole", () => {
+  assertEquals(removeFromText("{a: 1, /* x */ b: 2, 'a': 3,}", ["a"]), "{ /* x */ b: 2,}");
+  assertEquals(removeFromText('{"a":[1,1]}', ["a", 1]), '{"a":[1]}');
+});
+
+Deno.test("setInText() refuses what could not be read again", () => {
+  const deep = Array.from({ length: 70 }, (_, i) => `k${i}`);
+  assertThrows(() => setInText("{}", deep, 1), EditError, "Nested deeper than 64 levels");
+});
+
 Deno.test("removeFromText() takes the member and its line, and keeps every comment", () => {
   const text = removeFromText(HAND_WRITTEN, ["gateway", "port"])!;
   assertEquals(text, HAND_WRITTEN.replace("port: 18789, //", "//"));
