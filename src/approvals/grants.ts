@@ -5,7 +5,7 @@
  */
 import type { ExecFacts } from "./facts.ts";
 import { globMatches, pathPatternMatches, patternKind } from "./matching/pattern.ts";
-import { isObject } from "../lib/objects.ts";
+import { isObject, jsonValue } from "../lib/objects.ts";
 
 /** One grant. A member that is absent does not limit; at least one of `expiresAtMs` and `runsLeft` is always there. */
 export interface Grant {
@@ -179,14 +179,7 @@ export function grantText(grant: Grant, nowMs: number): string {
 /** Reads exec-grants.json. Text that does not parse, and entries with anything odd, give no grant: fail closed. */
 export function parseGrants(text: string | undefined): Grant[] {
   if (text === undefined) return [];
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return [];
-    throw error;
-  }
-  const file = value as { version?: unknown; grants?: unknown } | null;
+  const file = jsonValue(text) as { version?: unknown; grants?: unknown } | null | undefined;
   return file?.version === 1 && Array.isArray(file.grants) ? file.grants.filter(isGrant) : [];
 }
 

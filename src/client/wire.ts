@@ -2,7 +2,7 @@
  * Incoming frames as a client reads them, and refusals as errors. Lenient where the contract lets a gateway leave
  * things out (gateway-protocol.md 17), strict about shapes. Everything a gateway says is shown escaped (N32).
  */
-import { isObject } from "../lib/objects.ts";
+import { isObject, jsonValue } from "../lib/objects.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import { showableWithin } from "../lib/text.ts";
@@ -27,12 +27,7 @@ export type Incoming =
 /** Reads one frame; `undefined` when it is none we know (ignored, as the reference clients do). */
 export function readIncoming(text: string): Incoming | undefined {
   if (scanJson(text) !== undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = jsonValue(text);
   if (!isObject(value)) return undefined;
   if (value.type === "event" && typeof value.event === "string") {
     const seq = Number.isSafeInteger(value.seq) ? { seq: value.seq as number } : {};

@@ -2,7 +2,7 @@
  * HTTP on the gateway's port: health, readiness, startup, metrics, join codes, `POST /tools/invoke`, the device page, and
  * the refusal of everything else (N20, N44). Source: gateway-protocol.md 14, 15.3.
  */
-import { isObject } from "../lib/objects.ts";
+import { isObject, jsonValue } from "../lib/objects.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { joinBytes } from "../lib/bytes.ts";
 import { WIRE_VERSION } from "../protocol/versions.ts";
@@ -250,10 +250,6 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     if (size > MAX_BODY_BYTES) return undefined;
     parts.push(part);
   }
-  try {
-    const text = new TextDecoder().decode(joinBytes(parts));
-    return scanJson(text) === undefined ? JSON.parse(text) : undefined; // N16, N17
-  } catch {
-    return undefined; // not JSON: answered with 400
-  }
+  const text = new TextDecoder().decode(joinBytes(parts));
+  return scanJson(text) === undefined ? jsonValue(text) : undefined; // N16, N17
 }

@@ -2,7 +2,7 @@
  * The three frame shapes: types, reading one from text, building one as text.
  * Depth and size are checked before by `json_scan.ts`. Source: gateway-protocol.md 1.1.
  */
-import { isObject } from "../lib/objects.ts";
+import { isObject, jsonValue } from "../lib/objects.ts";
 import type { WireError } from "./errors.ts";
 
 /** A call. `id` is opaque to the receiver. */
@@ -56,12 +56,8 @@ const REQUEST_KEYS: ReadonlySet<string> = new Set([
 
 /** Reads a request frame; closed shape. */
 export function readRequest(text: string): ReadRequest {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { kind: "not-json" };
-  }
+  const value = jsonValue(text);
+  if (value === undefined) return { kind: "not-json" };
   if (isRequest(value)) return { kind: "request", frame: value };
   const detail = requestProblem(value);
   if (detail === undefined) return { kind: "request", frame: value as RequestFrame };

@@ -5,6 +5,7 @@
 import { fromBase64, toBase64Url, utf8 } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { check, type Infer, list, num, obj, opt, str } from "../lib/schema.ts";
+import { jsonValue } from "../lib/objects.ts";
 
 const setupSchema = obj({
   url: str({ min: 1, max: 2048 }),
@@ -47,12 +48,8 @@ export function parseJoinLine(line: string): SetupCode {
 
 /** Reads the JSON of a join line or of a join URL. @throws OpenclawError `JOIN_LINE_INVALID`. */
 export function readSetupJson(json: string): SetupCode {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw invalid("it is cut off or changed");
-  }
+  const value = jsonValue(json);
+  if (value === undefined) throw invalid("it is cut off or changed");
   const checked = check(setupSchema, value);
   if (!checked.ok) throw invalid("address or secret is missing");
   return checked.value;

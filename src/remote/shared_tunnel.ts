@@ -23,6 +23,7 @@ import { askSshConfig, reachedText, type SshConfig } from "./ssh_config.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshTargetText } from "./ssh_target.ts";
 import { awaitGateway, type TunnelSurroundings, type TunnelWish, unixEnd } from "./tunnel.ts";
+import { jsonValue } from "../lib/objects.ts";
 
 /** How long a look through somebody's tunnel may take before it counts as frozen. */
 const LOOK_TIMEOUT_MS = 2_000;
@@ -198,13 +199,9 @@ function end(record: ProcessIdentity): void {
 async function readShared(file: string): Promise<SharedRecord | undefined> {
   const owned = await readOwned(file, { maxBytes: 16 * 1024 });
   if (!owned) return undefined;
-  try {
-    const checked = check(recordSchema, JSON.parse(new TextDecoder().decode(owned.bytes)));
-    return checked.ok ? checked.value as SharedRecord : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined; // cut by a crash: as good as no record
-    throw error;
-  }
+  const checked = check(recordSchema, jsonValue(owned.bytes));
+  // Cut by a crash: as good as no record.
+  return checked.ok ? checked.value as SharedRecord : undefined;
 }
 
 /** The files of shared tunnels with what they say. */

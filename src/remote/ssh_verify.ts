@@ -7,6 +7,7 @@ import { check, obj, str } from "../lib/schema.ts";
 import { runProgram } from "../platform/process/start.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshDestination, type SshTarget } from "./ssh_target.ts";
+import { jsonValue } from "../lib/objects.ts";
 
 /** The question, as the remote shell reads it; a login shell, because the program often lies in the account's own PATH. */
 export const IDENTITY_COMMAND = "sh -lc 'openclaw node identity --json'";
@@ -103,13 +104,9 @@ export async function askIdentity(
 /** Reads the answer; a login shell may have said something before it. */
 export function readIdentity(text: string): NodeIdentity | undefined {
   const [from, to] = [text.indexOf("{"), text.lastIndexOf("}")];
-  try {
-    const checked = check(
-      obj({ deviceId: str(), publicKey: str() }, { unknown: "keep" }),
-      JSON.parse(text.slice(Math.max(0, from), to + 1)),
-    );
-    return checked.ok ? checked.value : undefined;
-  } catch {
-    return undefined; // not JSON
-  }
+  const checked = check(
+    obj({ deviceId: str(), publicKey: str() }, { unknown: "keep" }),
+    jsonValue(text.slice(Math.max(0, from), to + 1)),
+  );
+  return checked.ok ? checked.value : undefined;
 }

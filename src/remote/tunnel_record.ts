@@ -7,6 +7,7 @@ import { check, int, obj, oneOf, opt, str, union } from "../lib/schema.ts";
 import { readOwned, writeAtomic } from "../platform/files.ts";
 import { ownIdentity, type ProcessIdentity, stillRuns } from "../platform/process/identity.ts";
 import type { TunnelState } from "./keep_tunnel.ts";
+import { jsonValue } from "../lib/objects.ts";
 
 const recordSchema = obj({
   pid: int({ min: 1 }),
@@ -53,16 +54,8 @@ export async function writeRecord(
 export async function readRecord(tunnelsDir: string): Promise<TunnelRecord | undefined> {
   const file = await readOwned(recordFile(tunnelsDir), { maxBytes: 64 * 1024 });
   if (!file) return undefined;
-  const checked = check(recordSchema, parse(file.bytes));
+  const checked = check(recordSchema, jsonValue(file.bytes));
   if (!checked.ok) return undefined;
   const record = checked.value as TunnelRecord;
   return stillRuns(record) ? record : undefined;
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined; // cut by a crash of the file system: as good as no record
-  }
 }

@@ -9,6 +9,7 @@ import type { StatePaths } from "../../config/paths.ts";
 import { type Fingerprint, parseFingerprint } from "../../identity/fingerprint.ts";
 import { check, type Infer, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
 import { readOwned, withFileLock, writeAtomic } from "../../platform/files.ts";
+import { jsonValue } from "../../lib/objects.ts";
 
 const MAX_BYTES = 64 * 1024;
 /** Gateways that are remembered; the longest unused ones go first. */
@@ -91,10 +92,6 @@ async function readBook(path: string): Promise<Book> {
   const file = await readOwned(path, { maxBytes: MAX_BYTES });
   const empty: Book = { version: 1, gateways: {} };
   if (!file) return empty;
-  try {
-    const checked = check(schema, JSON.parse(new TextDecoder().decode(file.bytes)));
-    return checked.ok ? checked.value : empty;
-  } catch {
-    return empty;
-  }
+  const checked = check(schema, jsonValue(file.bytes));
+  return checked.ok ? checked.value : empty;
 }

@@ -9,6 +9,7 @@ import type { StatePaths } from "../../config/paths.ts";
 import { bool, check, type Infer, int, nullable, obj, opt, str } from "../../lib/schema.ts";
 import { readOwned, writeAtomic } from "../../platform/files.ts";
 import { ownIdentity, stillRuns } from "../../platform/process/identity.ts";
+import { jsonValue } from "../../lib/objects.ts";
 
 const schema = obj({
   version: int({ min: 1, max: 1 }),
@@ -57,12 +58,9 @@ export async function readRunningGateway(
 ): Promise<RunningGateway | undefined> {
   const file = await readOwned(runningGatewayFile(paths), { maxBytes: 64 * 1024 });
   if (!file) return undefined;
-  try {
-    const checked = check(schema, JSON.parse(new TextDecoder().decode(file.bytes)));
-    return checked.ok && stillRuns(identityOf(checked.value)) ? checked.value : undefined;
-  } catch {
-    return undefined; // Half a record is no record; the configuration decides then.
-  }
+  const checked = check(schema, jsonValue(file.bytes));
+  // Half a record is no record; the configuration decides then.
+  return checked.ok && stillRuns(identityOf(checked.value)) ? checked.value : undefined;
 }
 
 function identityOf({ pid, startTicks }: Infer<typeof schema>) {

@@ -1,5 +1,6 @@
 /** One line of the gateway's log: read from JSON, shown to a person. */
 import { check, obj, opt, str } from "../../lib/schema.ts";
+import { jsonValue } from "../../lib/objects.ts";
 
 const logLine = obj({
   time: opt(str()),
@@ -20,14 +21,8 @@ export interface LogLine {
 
 /** Reads a line. */
 export function readLogLine(raw: string): LogLine {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(raw);
-  } catch {
-    parsed = undefined; // an old or foreign line: shown as it is
-  }
-  const checked = check(logLine, parsed);
-  if (!checked.ok) return {};
+  const checked = check(logLine, jsonValue(raw));
+  if (!checked.ok) return {}; // an old or foreign line: shown as it is
   const { time, level, subsystem, message, ...fields } = checked.value;
   const rest = Object.entries(fields)
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)

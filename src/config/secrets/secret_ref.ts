@@ -3,7 +3,7 @@
  * bounded in number, size and time. Fails closed: a reference has a value or a reason, never a substitute.
  * Source: config-and-credentials.md 4.
  */
-import { isObject } from "../../lib/objects.ts";
+import { isObject, jsonValue } from "../../lib/objects.ts";
 import { isAbsolute } from "@std/path";
 import { withDeadline } from "../../lib/deadline.ts";
 import { messageOf } from "../../lib/errors.ts";
@@ -125,12 +125,8 @@ async function readSecretFile(provider: SecretProvider, env: Env): Promise<strin
 }
 
 function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error("the file is not JSON"); // the parser's own message quotes the content
-  }
+  const value = jsonValue(text);
+  if (value === undefined) throw new Error("the file is not JSON");
   if (!isObject(value)) throw new Error("the file is no JSON object");
   return value;
 }

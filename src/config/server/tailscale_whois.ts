@@ -3,7 +3,7 @@
  * the header alone proves nothing (N09). Bounded: 5 s per question, one question per address at a time, answers kept
  * 60 s, failures 5 s. Source: config-and-credentials.md 9.
  */
-import { isObject } from "../../lib/objects.ts";
+import { isObject, jsonValue } from "../../lib/objects.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { inIpRange, parseIp, parseIpRange, renderIp } from "../../lib/ip.ts";
 import { runProgram } from "../../platform/process/start.ts";
@@ -66,9 +66,9 @@ async function askDaemon(address: string, options: WhoisOptions): Promise<string
       timeoutMs: TIMEOUT_MS,
       maxOutputBytes: 256 * 1024,
     });
-    return result.exitCode === 0 ? loginOf(JSON.parse(result.stdout), address) : undefined;
+    return result.exitCode === 0 ? loginOf(jsonValue(result.stdout), address) : undefined;
   } catch {
-    return undefined; // not installed, not JSON, cut off: each means that nobody vouches for the address
+    return undefined; // not installed, cut off: each means that nobody vouches for the address
   }
 }
 

@@ -3,7 +3,7 @@
  * 2026.9 line, the latter read from a copy. Nothing here is ever written, renamed or locked in the source.
  * Source: gateway-protocol.md 16; decision 25.
  */
-import { isObject } from "../../lib/objects.ts";
+import { isObject, jsonValue } from "../../lib/objects.ts";
 import { join } from "@std/path";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { readOwned } from "../../platform/files.ts";
@@ -112,17 +112,9 @@ function fromColumns(columns: Row): Row {
   for (const [column, value] of Object.entries(columns)) {
     if (value === null) continue;
     const name = column.replace(/_json$/, "").replace(/_([a-z])/g, (_all, c) => c.toUpperCase());
-    out[name] = column.endsWith("_json") && typeof value === "string" ? parseOr(value) : value;
+    out[name] = column.endsWith("_json") && typeof value === "string" ? jsonValue(value) : value;
   }
   return out;
-}
-
-function parseOr(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // a damaged cell is as good as an absent one; the row is judged as a whole
-  }
 }
 
 function keyText(row: Row): string {

@@ -6,7 +6,7 @@
 import { refusal } from "../../protocol/errors.ts";
 import { eventText } from "../../protocol/frames.ts";
 import type { Peer } from "../peers/peer.ts";
-import { isObject } from "../../lib/objects.ts";
+import { isObject, jsonValue } from "../../lib/objects.ts";
 
 /** Unacknowledged `node.invoke.output` events per call. */
 export const OUTPUT_WINDOW = 32;
@@ -24,12 +24,7 @@ type Chunk =
 
 /** Reads `chunk`; `undefined` when it is something else (other peers put plain text there). */
 export function readChunk(text: string): Chunk | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = jsonValue(text);
   if (!isObject(value)) return undefined;
   const { s, b64, seq } = value;
   if (s === "in") return Number.isSafeInteger(seq) ? { s, seq: seq as number } : undefined;

@@ -6,6 +6,7 @@ import { dirname, join } from "@std/path";
 import type { TlsPlace } from "../../identity/tls_succession.ts";
 import { check, list, obj, str } from "../../lib/schema.ts";
 import { readOwned, writeAtomic } from "../../platform/files.ts";
+import { jsonValue } from "../../lib/objects.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const schema = obj({ fingerprint: str(), nodes: list(str()) });
@@ -30,12 +31,9 @@ export class HeardPins {
   async #read(): Promise<readonly string[]> {
     const file = await readOwned(this.#path, { maxBytes: MAX_BYTES });
     if (!file) return [];
-    try {
-      const found = check(schema, JSON.parse(new TextDecoder().decode(file.bytes)));
-      return found.ok && found.value.fingerprint === this.#fingerprint ? found.value.nodes : [];
-    } catch {
-      return []; // asked again: every node says it anew when it connects
-    }
+    const found = check(schema, jsonValue(file.bytes));
+    // What cannot be read is asked again: every node says it anew when it connects.
+    return found.ok && found.value.fingerprint === this.#fingerprint ? found.value.nodes : [];
   }
 
   /** Whether this node has kept it. */

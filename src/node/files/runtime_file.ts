@@ -8,6 +8,7 @@ import type { Logger } from "../../lib/log.ts";
 import { any, check, type Infer, int, obj, oneOf, opt, str } from "../../lib/schema.ts";
 import { readOwned, writeAtomic } from "../../platform/files.ts";
 import { ownIdentity, stillRuns } from "../../platform/process/identity.ts";
+import { jsonValue } from "../../lib/objects.ts";
 
 const runtimeSchema = obj({
   version: oneOf(1),
@@ -82,13 +83,7 @@ export class RuntimeFile {
 export async function readRuntime(path: string): Promise<NodeRuntime | undefined> {
   const found = await readOwned(path, { maxBytes: 65_536 });
   if (!found) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(found.bytes));
-  } catch {
-    return undefined; // cannot be ours: ours are written atomically
-  }
-  const checked = check(runtimeSchema, value);
+  const checked = check(runtimeSchema, jsonValue(found.bytes));
   if (!checked.ok) return undefined;
   const { pid, startTicks } = checked.value;
   const identity = { pid, ...(startTicks === undefined ? {} : { startTicks }) };

@@ -34,6 +34,10 @@ export function stillRuns(identity: ProcessIdentity): boolean {
     const start = processStart(identity.pid);
     return start !== undefined && (identity.startTicks ?? start) === start;
   }
-  // Signal 0 only asks. Deno's type has no 0, the system call does.
-  return signalOne(identity.pid, 0 as unknown as Deno.Signal);
+  try {
+    // Signal 0 only asks. Deno's type has no 0, the system call does.
+    return signalOne(identity.pid, 0 as unknown as Deno.Signal);
+  } catch {
+    return false; // the pid belongs to another user by now
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * `nodes …` except `nodes run`: lists, details and single calls.
  */
-import { isObject } from "../../../lib/objects.ts";
+import { isObject, jsonValue } from "../../../lib/objects.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { type Gateway, withGateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -254,12 +254,7 @@ export async function nodesInvoke(values: InvokeValues, io: Io): Promise<void> {
 
 /** Reads a JSON object given on the command line. @throws OpenclawError `INVALID_FLAG_VALUE`. */
 export function jsonObject(name: string, text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined; // reported below: not JSON and not an object need the same fix
-  }
+  const value = jsonValue(text);
   if (isObject(value)) return value;
   throw new OpenclawError("INVALID_FLAG_VALUE", `${name} must be a JSON object`, {
     hint: `${name} '{"key":"value"}'`,
