@@ -2,6 +2,7 @@
  * Writing an HTTP answer: status, type, length, no caching. What is answered is decided by the callers.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { utf8 } from "../lib/bytes.ts";
 
 /** A JSON answer that no cache keeps. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
@@ -29,7 +30,7 @@ export function send(response: ServerResponse, status: number, type: string, tex
   response.statusCode = status;
   response.setHeader("content-type", type);
   response.setHeader("cache-control", "no-store");
-  response.setHeader("content-length", String(new TextEncoder().encode(text).length));
+  response.setHeader("content-length", String(utf8(text).length));
   response.end(response.req.method === "HEAD" ? undefined : text);
 }
 

@@ -2,7 +2,7 @@
  * Makes and reads the gateway's own certificate: self-signed ECDSA P-256, no authority, in-process (no openssl).
  * Where it is kept is `tls_files.ts`. Source: config-and-credentials.md 7, RFC 5280.
  */
-import { toBase64 } from "../lib/bytes.ts";
+import { toBase64, utf8 } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { parseIp } from "../lib/ip.ts";
 import * as asn1 from "./der.ts";
@@ -40,7 +40,7 @@ function extension(id: string, isCritical: boolean, value: Uint8Array): Uint8Arr
 function altNames(sans: readonly string[]): Uint8Array {
   return asn1.sequence(...sans.map((san) => {
     const ip = parseIp(san);
-    return ip ? asn1.der(0x87, ip) : asn1.der(0x82, new TextEncoder().encode(san));
+    return ip ? asn1.der(0x87, ip) : asn1.der(0x82, utf8(san));
   }));
 }
 

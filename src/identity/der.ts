@@ -2,7 +2,7 @@
  * DER (X.690), as much as one certificate needs: a writer of values and a reader that walks a certificate to its
  * dates and public key. What goes into a certificate is decided in `certificate.ts`.
  */
-import { type Bytes, joinBytes } from "../lib/bytes.ts";
+import { type Bytes, joinBytes, utf8 } from "../lib/bytes.ts";
 import { OpenclawError } from "../lib/errors.ts";
 
 /** One value: tag, length, content. */
@@ -26,7 +26,7 @@ export const octets = (...content: readonly Uint8Array[]): Bytes => der(0x04, ..
 /** BIT STRING without unused bits. */
 export const bits = (content: Uint8Array): Bytes => der(0x03, Uint8Array.of(0), content);
 /** UTF8String. */
-export const utf8String = (text: string): Bytes => der(0x0c, new TextEncoder().encode(text));
+export const utf8String = (text: string): Bytes => der(0x0c, utf8(text));
 
 /** INTEGER of unsigned big-endian bytes: leading zeros dropped, one kept where the sign bit would be set. */
 export function unsigned(bytes: Uint8Array): Bytes {
@@ -52,7 +52,7 @@ export function oid(text: string): Bytes {
 export function time(atMs: number): Bytes {
   const digits = new Date(atMs).toISOString().replace(/\.\d+/, "").replace(/[-:T]/g, "");
   const isShort = Number(digits.slice(0, 4)) < 2050;
-  return der(isShort ? 0x17 : 0x18, new TextEncoder().encode(isShort ? digits.slice(2) : digits));
+  return der(isShort ? 0x17 : 0x18, utf8(isShort ? digits.slice(2) : digits));
 }
 
 interface Value {

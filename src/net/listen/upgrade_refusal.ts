@@ -1,6 +1,7 @@
 /** HTTP answers instead of an upgrade, written by hand because the socket is no longer HTTP's. */
 import type { Duplex } from "node:stream";
 import type { UpgradeRefusal } from "./options.ts";
+import { utf8 } from "../../lib/bytes.ts";
 
 /** N12: too many sockets that have not proved who they are. */
 export const TOO_MANY: UpgradeRefusal = {
@@ -24,7 +25,7 @@ const STATUS: Readonly<Record<number, string>> = {
 export function refuse(socket: Duplex, { status, headers, body }: UpgradeRefusal): void {
   const lines = Object.entries({
     "content-type": "text/plain; charset=utf-8",
-    "content-length": String(new TextEncoder().encode(body).length),
+    "content-length": String(utf8(body).length),
     connection: "close",
     ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -8,6 +8,7 @@ import { type Program, startProgram } from "../../platform/process/start.ts";
 import { bindStage, type BoundStage } from "./bound_stage.ts";
 import { Pump } from "./pump.ts";
 import type { ItemSpec, JobEnd, JobSpec, StageSpec } from "./frames.ts";
+import { utf8 } from "../../lib/bytes.ts";
 
 /** What a job gets from its surroundings. */
 export interface JobIo {
@@ -141,7 +142,7 @@ function connect(item: ItemSpec, stages: readonly Stage[], { io }: PipelineFacts
     const spec = item.stages[i]!;
     const last = i === stages.length - 1;
     if (error) {
-      const line = new TextEncoder().encode(`openclaw: ${error.message}\n`);
+      const line = utf8(`openclaw: ${error.message}\n`);
       pumps.push(new Pump(new Blob([line]).stream(), (bytes) => accept(io.write("err", bytes))));
     }
     if (i === 0 && program?.stdin) void feedInput(program.stdin, program.ended, io);

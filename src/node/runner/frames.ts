@@ -13,7 +13,7 @@
  *    | <-- Exit {JobEnd} -------- |   last frame of a job
  *    | (end of file) -----------> |   kills every group and ends
  */
-import { joinBytes } from "../../lib/bytes.ts";
+import { joinBytes, utf8 } from "../../lib/bytes.ts";
 
 /** Frame types. */
 export const FrameType = {
@@ -125,7 +125,7 @@ export function encodeFrame(type: number, job: number, bytes: Uint8Array = new U
 
 /** A frame with a JSON body. */
 export function encodeJson(type: number, job: number, value: unknown) {
-  return encodeFrame(type, job, new TextEncoder().encode(JSON.stringify(value)));
+  return encodeFrame(type, job, utf8(JSON.stringify(value)));
 }
 
 /** A frame with one number. */

@@ -24,6 +24,7 @@ import {
   numberOf,
   readFrames,
 } from "./frames.ts";
+import { utf8 } from "../../lib/bytes.ts";
 
 /** How often groups that outlived their job are looked at. */
 const SWEEP_MS = 2000;
@@ -62,7 +63,7 @@ async function* chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
 
 /** A line for the node's log: it reads what its runner says on standard error. */
 function logLine(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
+  Deno.stderr.writeSync(utf8(`${text}\n`));
 }
 
 /**
