@@ -112,6 +112,9 @@ class Systemd {
     if (await readUnitText(path) === undefined) return;
     await mustRunTool(this.host, "systemctl", this.#args(["disable", "--now", names.systemdUnit]));
     await Deno.remove(path);
+    await removeOwnBackup(`${path}.bak`);
+    // A unit that failed is kept in systemd's list without its file until its failure is forgotten.
+    await runTool(this.host, "systemctl", this.#args(["reset-failed", names.systemdUnit]));
     await mustRunTool(this.host, "systemctl", this.#args(["daemon-reload"]));
   }
 
@@ -199,6 +202,13 @@ async function readUnitText(path: string): Promise<string | undefined> {
   // Units of the whole machine are root's; in an account's own folder root's word counts as well.
   const file = await readOwned(path, { maxBytes: MAX_UNIT_BYTES, allowRootOwner: true });
   return file === undefined ? undefined : new TextDecoder().decode(file.bytes);
+}
+
+/** Removes the unit a later install replaced; one that somebody else had written stays. */
+async function removeOwnBackup(path: string): Promise<void> {
+  const found = await readUnit(path);
+  if (typeof found !== "object") return;
+  if (found.environment["OPENCLAW_SERVICE_MARKER"] === "openclaw") await Deno.remove(path);
 }
 
 function runtimeOf(show: string): ServiceStatus["runtime"] {

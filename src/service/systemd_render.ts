@@ -2,7 +2,9 @@
  * The text of a systemd unit and its way back. Pure; `systemd.ts` writes the file and calls `systemctl`.
  * Source: remote-access.md 4.2, systemd.syntax(7), systemd.service(5).
  */
+import { quoteWord } from "../approvals/words.ts";
 import { OpenclawError } from "../lib/errors.ts";
+import { quoted } from "../lib/text.ts";
 import { checkPlan, type ServicePlan } from "./plan.ts";
 
 /** Where the unit runs: in the user's own manager or in the system's. */
@@ -12,19 +14,23 @@ export type SystemdScope = { readonly kind: "user" } | {
   readonly user: string;
 };
 
-/** Quotes one word of `ExecStart=` or `Environment=` so that systemd reads back exactly `word` (N39). */
-export function systemdWord(word: string, inExec: boolean): string {
+/** Quotes one word of a unit so that systemd reads back exactly `word`; only arguments of a program know `$` (N39). */
+export function systemdWord(word: string, isArgument: boolean): string {
   let text = word.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%");
-  if (inExec) text = text.replaceAll("$", "$$$$");
+  if (isArgument) text = text.replaceAll("$", "$$$$");
   return /^[A-Za-z0-9_./:=,+%-]+$/.test(text) ? text : `"${text}"`;
 }
 
-/** The unit file. Values with line breaks or other control characters are refused (`INVALID_SERVICE_VALUE`). */
+/**
+ * The unit file. Values with line breaks or other control characters, and a program systemd would not start, are refused
+ * (`INVALID_SERVICE_VALUE`).
+ */
 export function renderSystemdUnit(plan: ServicePlan, scope: SystemdScope): string {
   checkPlan(plan);
+  checkProgramPath(plan.program[0] ?? "");
   const service = [
     "Type=simple",
-    `ExecStart=${plan.program.map((word) => systemdWord(word, true)).join(" ")}`,
+    `ExecStart=${plan.program.map((word, i) => systemdWord(word, i > 0)).join(" ")}`,
     ...(plan.workingDirectory ? [`WorkingDirectory=${pathValue(plan.workingDirectory)}`] : []),
     ...Object.entries(plan.environment).map(([name, value]) =>
       `Environment=${systemdWord(`${name}=${value}`, false)}`
@@ -57,6 +63,18 @@ export function renderSystemdUnit(plan: ServicePlan, scope: SystemdScope): strin
     `WantedBy=${scope.kind === "user" ? "default.target" : "multi-user.target"}`,
     "",
   ].join("\n");
+}
+
+/** systemd starts no program whose path holds these, however they are quoted. */
+function checkProgramPath(path: string): void {
+  if (!/["'\\]/.test(path)) return;
+  throw new OpenclawError(
+    "INVALID_SERVICE_VALUE",
+    `Cannot install a service: systemd starts no program whose path holds a quote or a backslash, as ${
+      quoted(path)
+    } does`,
+    { hint: `sudo install -m 755 ${quoteWord(path)} /usr/local/bin/openclaw` },
+  );
 }
 
 function pathValue(path: string): string {
@@ -128,9 +146,9 @@ function splitWords(line: string, inExec: boolean): string[] {
   }
   if (quote) throw unreadable(line);
   if (word !== undefined) words.push(word);
-  return words.map((w) => {
+  return words.map((w, i) => {
     const plain = w.replaceAll("%%", "%");
-    return inExec ? plain.replaceAll("$$", "$") : plain;
+    return inExec && i > 0 ? plain.replaceAll("$$", "$") : plain;
   });
 }
 

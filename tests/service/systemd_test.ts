@@ -126,7 +126,8 @@ Deno.test("N39: a unit of somebody else is kept as a backup; a masked one is ref
     await manager.install(plan, names);
     assertStringIncludes(await Deno.readTextFile(`${path}.bak`), "/bin/theirs");
     assertEquals((await manager.status(names)).command?.programArguments, plan.program);
-    await Deno.remove(path);
+    await manager.uninstall(names);
+    assertStringIncludes(await Deno.readTextFile(`${path}.bak`), "/bin/theirs");
     await Deno.symlink("/dev/null", path);
     const error = await assertRejects(() => manager.install(plan, names), OpenclawError);
     assertEquals(error.code, "FILE_UNSAFE");

@@ -75,8 +75,9 @@ export async function installService(wish: Wish, flags: InstallFlags, io: Io): P
       `--runtime ${flags.runtime} is accepted and ignored: this program needs no runtime`,
     );
   }
+  // What cannot be rendered is refused before anything is written.
+  const files = scene.manager.preview(plan, scene.names);
   if (flags.print) {
-    const files = scene.manager.preview(plan, scene.names);
     io.out.show({ ...files[0], files }, () => {
       for (const { path, text } of files) {
         io.out.note(`This would be written to ${path}`);
