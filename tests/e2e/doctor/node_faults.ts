@@ -7,7 +7,8 @@ import { examine, expectCode, type Fault, gatewayAt, TOKEN } from "./report.ts";
 /** One gateway and node for all of these faults, in their order: some leave the pair changed. */
 export function nodeFaults(pair: Pair): readonly Fault[] {
   const env = pair.home.env("gateway");
-  const nodeEnv = pair.home.env("node");
+  // Whatever listens at the usual port of the machine that runs the tests is none of theirs.
+  const nodeEnv = pair.home.env("node", { OPENCLAW_GATEWAY_PORT: String(freePort()) });
   const node = ["--node", "build-1"];
   const given = ["--url", `wss://127.0.0.1:${pair.facts.port}`, "--token", pair.facts.token]
     .concat(["--tls-fingerprint", pair.facts.pin]);
