@@ -161,11 +161,24 @@ function proxyProblem(peer: PeerFacts, policy: AuthPolicy): AuthReason | undefin
     peer.repeated.includes(name)
   );
   if (twice !== undefined) return `trusted_proxy_repeated_header_${twice}`;
-  const user = peer.headers[userHeader]?.trim();
-  if (!user) return "trusted_proxy_user_missing";
+  const user = userNamed(peer.headers[userHeader] ?? "");
+  if (user === undefined) return "trusted_proxy_user_missing";
   return proxy.allowUsers.length > 0 && !proxy.allowUsers.includes(user)
     ? "trusted_proxy_user_not_allowed"
     : undefined;
+}
+
+/**
+ * The user a header names, `undefined` for none. Proxies send UTF-8, and a header is read as one character per byte. Names
+ * match exactly: only the blanks around a header are no part of it, others (U+00A0) make another user.
+ */
+function userNamed(header: string): string | undefined {
+  const text = header.replace(/^[ \t]+|[ \t]+$/g, "");
+  const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
+  // A larger character would be cut to a byte and could become that of another name.
+  const isBytes = bytes.every((byte, i) => byte === text.charCodeAt(i));
+  const user = isBytes ? new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) : text;
+  return user.trim() === "" ? undefined : user;
 }
 
 /**

@@ -52,6 +52,12 @@ async function judge(attempt: Attempt): Promise<string> {
 const without = (name: keyof typeof GOOD): Headers =>
   Object.fromEntries(Object.entries(GOOD).filter(([key]) => key !== name));
 
+const NOT_ALLOWED = "trusted_proxy_user_not_allowed";
+const named = (user: string): Headers => ({ ...GOOD, "x-user": user });
+/** A text as the header of a request holds it: one character per byte. */
+const utf8 = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
+const zoe = { ...PROXY, trustedProxy: { ...RULES!, allowUsers: ["zoë"] } };
+
 const OWN = Deno.networkInterfaces()
   .find(({ family, address }) => family === "IPv4" && !address.startsWith("127."))?.address;
 
@@ -108,6 +114,30 @@ const PROXY_ROWS: readonly (readonly [name: string, attempt: Attempt, verdict: s
     "two users in one header",
     { headers: { ...GOOD, "x-user": "ann, bob" } },
     "trusted_proxy_user_not_allowed",
+  ],
+  ["N07: blanks around a header are no part of it", { headers: named(" \tann ") }, "trusted-proxy"],
+  ["N07: a no-break space is part of the name", { headers: named("ann\xa0") }, NOT_ALLOWED],
+  [
+    "N07: an invisible character is part of the name",
+    { headers: named(utf8("ann\u200b")) },
+    NOT_ALLOWED,
+  ],
+  [
+    "a name that is only a no-break space",
+    { headers: named("\xc2\xa0") },
+    "trusted_proxy_user_missing",
+  ],
+  ["a name beyond ASCII, in UTF-8", { headers: named(utf8("zoë")), policy: zoe }, "trusted-proxy"],
+  [
+    "N07: a name that looks the same with other characters",
+    { headers: named(utf8("zoe\u0308")), policy: zoe },
+    NOT_ALLOWED,
+  ],
+  ["N07: bytes that are not UTF-8", { headers: named("zo\xeb"), policy: zoe }, NOT_ALLOWED],
+  [
+    "N07: a character that would be another one as a byte",
+    { headers: named("\u0161nn") },
+    NOT_ALLOWED,
   ],
   [
     "a list of users that is empty takes everybody",
@@ -265,17 +295,18 @@ for (const [name, attempt, verdict] of TAILSCALE_ROWS) {
   });
 }
 
-const RUNNING = {
+const usersOf = (allowUsers: readonly string[]) => ({
   gateway: {
     auth: {
       mode: "trusted-proxy",
       password: "local-pw",
-      trustedProxy: { userHeader: "x-user", allowUsers: ["ann", "bob"], allowLoopback: true },
+      trustedProxy: { userHeader: "x-user", allowUsers, allowLoopback: true },
     },
     trustedProxies: ["127.0.0.1"],
     controlUi: { allowedOrigins: ["https://ui.example"] },
   },
-};
+});
+const RUNNING = usersOf(["ann", "bob"]);
 const options = { flags: { token: undefined }, config: RUNNING };
 const BROWSER = { id: "openclaw-control-ui", mode: "webchat", version: "1", platform: "web" };
 
@@ -297,6 +328,22 @@ Deno.test("trusted-proxy: N07: a user header sent twice is refused by a running 
     const { error } = await wire.request("connect", params);
     assertEquals(error?.details.authReason, "trusted_proxy_repeated_header_x-user");
   }, options));
+
+Deno.test("trusted-proxy: N07: names beyond ASCII and odd blanks as bytes on the wire of a running gateway", () =>
+  withGateway(async ({ open }) => {
+    const key = await testKey(1);
+    const rows = [
+      [utf8("zoë"), "PAIRING_REQUIRED"],
+      ["zo\xeb", NOT_ALLOWED],
+      ["ann\xa0", NOT_ALLOWED],
+    ] as const;
+    for (const [user, wanted] of rows) {
+      const wire = await open({ headers: { "x-forwarded-for": "192.0.2.5", "x-user": user } });
+      const params = await signed(key, await wire.challenge(), connectParams());
+      const { error } = await wire.request("connect", params);
+      assertEquals(error?.details.authReason ?? error?.details.code, wanted, user);
+    }
+  }, { ...options, config: usersOf(["zoë", "ann"]) }));
 
 Deno.test("trusted-proxy: N08: scopes are the proxy's word only where its header is required", async () => {
   const headers = {
