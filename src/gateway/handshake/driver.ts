@@ -2,13 +2,12 @@
  * Carries out the effects of the handshake machine for one connection: sends, checks keys and tokens, asks the pairing
  * desk, counts failures. Decides nothing. Lives until hello-ok or refusal.
  */
-import { isOpenclawError, messageOf, type OpenclawError } from "../../lib/errors.ts";
+import { isOpenclawError, messageOf } from "../../lib/errors.ts";
 import { Secret } from "../../lib/secret.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
-import type { WireError } from "../../protocol/errors.ts";
 import { errorText, eventText } from "../../protocol/frames.ts";
 import { MAX_EARLY_FRAMES, MAX_PREAUTH_FRAME_BYTES } from "../../protocol/limits.ts";
-import { actorOf, checkSecret } from "../auth/auth.ts";
+import { actorOf, type AuthPolicy } from "../auth/auth.ts";
 import type { Connection, HandshakeHandler } from "../peers/connection.ts";
 import type { Gate } from "./gate.ts";
 import { checkProof, deviceFacts } from "./device_proof.ts";
@@ -23,7 +22,8 @@ import type {
 } from "./types.ts";
 import type { PeerFacts } from "../peers/peer_facts.ts";
 import { readFrame } from "./read_frame.ts";
-import { duplicateIdentity, REFUSALS } from "./refusals.ts";
+import { duplicateIdentity, REFUSALS, wireErrorOf } from "./refusals.ts";
+import { judgeSecret, stillHolds } from "./second_look.ts";
 import type { ThrottlePurpose } from "../auth/throttle.ts";
 
 /** Characters of all frames a client may send ahead of its hello-ok. */
@@ -38,6 +38,8 @@ export class HandshakeDriver implements HandshakeHandler {
   readonly #peer: PeerFacts;
   readonly #nonce = crypto.randomUUID();
   #state: HandshakeState = WAITING;
+  /** The shared secret was judged by it. */
+  #policy: AuthPolicy | undefined;
   #early: string[] = [];
   #cancelDelay: (() => void) | undefined;
   /** Wrong values that were sent, to be counted when the attempt ends. */
@@ -120,23 +122,20 @@ export class HandshakeDriver implements HandshakeHandler {
         conn: this.#connection.connId,
         error: messageOf(error),
       });
-      const wire = {
-        code: "UNAVAILABLE",
-        message: "gateway cannot complete the handshake now; retry shortly",
-        retryable: true,
-        retryAfterMs: 1000,
-      };
-      this.#step({ kind: "failed", error: wire });
+      this.#step({ kind: "failed", error: REFUSALS.cannotComplete });
     });
   }
 
+  #question({ params: { auth }, role }: Candidate) {
+    return { auth, role, peer: this.#peer };
+  }
+
   async #check(effect: Effect<"check">): Promise<HandshakeInput> {
-    const { params, role } = effect.candidate;
-    const question = { auth: params.auth, role, peer: this.#peer };
-    const [secret, proof] = await Promise.all([
-      checkSecret(question, this.#gate.auth(), this.#gate.throttle),
+    const [{ secret, policy }, proof] = await Promise.all([
+      judgeSecret(this.#question(effect.candidate), this.#gate),
       checkProof(effect.candidate, effect.signed),
     ]);
+    this.#policy = policy;
     if (!secret.ok && secret.guessed) this.#guesses.add("shared-secret");
     if (!secret.ok && secret.tailscale !== undefined) {
       this.#gate.log.info("tailscale identity not accepted", {
@@ -229,13 +228,18 @@ export class HandshakeDriver implements HandshakeHandler {
         ? {}
         : { deviceTokenGeneration: grant.deviceTokenGeneration }),
     });
-    if (admission.kind === "admitted" && role === "node") {
+    if (admission.kind !== "admitted") return { kind: "admission", admission };
+    if (role === "node") {
       const retryAfterMs = await this.#gate.takeoverWaitMs(params.device?.id ?? "");
       if (retryAfterMs > 0) {
         return { kind: "failed", error: duplicateIdentity(retryAfterMs) };
       }
     }
-    return { kind: "admission", admission };
+    const question = this.#question(candidate);
+    const look = { question, grant, admitted: admission, policy: this.#policy };
+    return await stillHolds(look, this.#gate)
+      ? { kind: "admission", admission }
+      : { kind: "failed", error: REFUSALS.authChanged };
   }
 
   #refuse(effect: Effect<"refuse">): void {
@@ -293,8 +297,4 @@ export class HandshakeDriver implements HandshakeHandler {
       ...(delayMs > 0 ? { delayMs } : {}),
     });
   }
-}
-
-function wireErrorOf({ code, message, retryable, retryAfterMs }: OpenclawError): WireError {
-  return { code, message, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }

@@ -2,6 +2,7 @@
  * The fixed refusals of the handshake: code, message and details as the wire has them.
  * Source: gateway-protocol.md 2.4, 2.5, 3.5, 4.3, 4.7, 7.3, 7.4.
  */
+import type { OpenclawError } from "../../lib/errors.ts";
 import type { ConnectParams } from "../../protocol/connect.ts";
 import { DETAIL, type WireError } from "../../protocol/errors.ts";
 import type { PairingRequired } from "../pairing/desk.ts";
@@ -47,11 +48,29 @@ export const REFUSALS = {
     message: "device identity required",
     details: { code: DETAIL.deviceIdentityRequired },
   } as WireError,
+  cannotComplete: {
+    code: "UNAVAILABLE",
+    message: "gateway cannot complete the handshake now; retry shortly",
+    retryable: true,
+    retryAfterMs: 1000,
+  } as WireError,
+  authChanged: {
+    code: "UNAVAILABLE",
+    message: "gateway auth changed during connect",
+    retryable: true,
+    retryAfterMs: 500,
+  } as WireError,
   pairingChanged: {
     code: "NOT_PAIRED",
     message: "node pairing changed during connect",
   } as WireError,
 } as const;
+
+/** A refusal that was thrown on purpose, as the peer is told. */
+export function wireErrorOf(error: OpenclawError): WireError {
+  const { code, message, retryable, retryAfterMs } = error;
+  return { code, message, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}
 
 /** F32: the second machine is told, and how to end it. */
 export function duplicateIdentity(retryAfterMs: number): WireError {

@@ -28,6 +28,7 @@ import type { Peer } from "../peers/peer.ts";
 export const MAX_INVOKE_TIMEOUT_MS = 24 * 3_600_000;
 /** How long a cancelled command may take to report its end (TERM, wait, KILL) before the call is given up. */
 const CANCEL_GRACE_MS = 15_000;
+const NOT_CONNECTED = failure("NOT_CONNECTED", "node not connected", false);
 
 /** The invoker of one gateway. */
 export class NodeInvoker implements Invoker {
@@ -121,10 +122,11 @@ export class NodeInvoker implements Invoker {
       return Promise.resolve(failure("GATEWAY_STOPPING", "gateway is stopping", false));
     }
     const node = this.#nodes.get(call.nodeId)?.peer;
-    if (node === undefined) {
-      return Promise.resolve(failure("NOT_CONNECTED", "node not connected", false));
-    }
-    return new Promise((settle) => this.#dispatch(call, node, settle));
+    if (node === undefined) return Promise.resolve(NOT_CONNECTED);
+    // I12: asked for before the disk took its time; nobody is left to hear of it, or to cancel it.
+    return call.caller?.signal.aborted
+      ? Promise.resolve(failure("CANCELLED", "caller disconnected", false))
+      : new Promise((settle) => this.#dispatch(call, node, settle));
   }
 
   #dispatch(call: InvokeCall, node: Peer, settle: (outcome: InvokeOutcome) => void): void {
@@ -159,7 +161,7 @@ export class NodeInvoker implements Invoker {
       ...(sessionKey === undefined ? {} : { sessionKey }),
       ...ownMembers(node, caller, live !== undefined),
     }));
-    if (!sent) return settle(failure("NOT_CONNECTED", "node not connected", false));
+    if (!sent) return settle(NOT_CONNECTED);
     this.#calls.set(id, pending);
     if (key !== undefined) this.#byKey.set(key, pending);
     this.#deadlines.set(pending, timeoutMs);

@@ -150,6 +150,8 @@ async function runOnNode(params: InvokeParams, context: MethodContext) {
     params: params.params,
     nowMs: startedAtMs,
   });
+  // I12: the disk took its time over the approval, and what the node may do can be less by now.
+  checkCall(params, context);
   nodeFacts.noteRun(params.nodeId, String(run.params.runId), startedAtMs);
   const outcome = await invoker.call(toCall(params, run.params, context));
   const answer = outcome.ok ? readAnswer(outcome) : undefined;

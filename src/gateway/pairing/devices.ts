@@ -15,7 +15,7 @@ import {
   waitingRequest,
   waitingRequests,
 } from "./context.ts";
-import { approvedRecord, deviceRow } from "./record.ts";
+import { approvedRecord, deviceRow, refuseName } from "./record.ts";
 import { requestEvent } from "./requests.ts";
 import { mayOperateToken, mayTouch, refuseApprove, refuseSurfaceApprove } from "./rules.ts";
 import { approve } from "./surfaces.ts";
@@ -221,6 +221,7 @@ export async function renameDevice(
   asked: { readonly deviceId: string; readonly label: string },
 ) {
   const record = deviceFor(context, principal, asked.deviceId);
+  throwIf(refuseName(principal, context.store.devices.values(), asked.deviceId, asked.label));
   await context.store.commit((tx) =>
     tx.put(context.store.devices, asked.deviceId, { ...record, operatorLabel: asked.label })
   );

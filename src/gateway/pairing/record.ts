@@ -10,7 +10,11 @@ import {
   type TokenGrant,
 } from "../../store/device_record.ts";
 import type { SeenRecord } from "../../store/device_record.ts";
+import type { OpenclawError } from "../../lib/errors.ts";
 import { slugOf } from "../../lib/text.ts";
+import { refusal } from "../../protocol/errors.ts";
+import { coversScope } from "../../protocol/scopes.ts";
+import type { Principal } from "../peers/principal.ts";
 import type { GatewayStore } from "../../store/gateway_store.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
 import { newGrant } from "./tokens.ts";
@@ -91,13 +95,35 @@ export function nameOf(
   said: string | undefined,
 ): { readonly displayName?: string } {
   if (said === undefined || said === record.displayName) return {};
-  const slug = slugOf(said);
-  for (const other of devices.values()) {
-    if (other.deviceId === record.deviceId) continue;
+  return isAnothersName(devices.values(), record.deviceId, said) ? {} : { displayName: said };
+}
+
+/** Whether a device other than `deviceId` goes by this name. */
+function isAnothersName(
+  devices: Iterable<DeviceRecord>,
+  deviceId: string,
+  name: string,
+): boolean {
+  const slug = slugOf(name);
+  for (const other of devices) {
+    if (other.deviceId === deviceId) continue;
     const names = [other.nodeName, other.operatorLabel, other.displayName, other.deviceId];
-    if (names.some((name) => name !== undefined && slugOf(name) === slug)) return {};
+    if (names.some((taken) => taken !== undefined && slugOf(taken) === slug)) return true;
   }
-  return { displayName: said };
+  return false;
+}
+
+/** The refusal of a name that would lead commands for another device here, when nobody with admin gives it. */
+export function refuseName(
+  { owner, scopes }: Principal,
+  devices: Iterable<DeviceRecord>,
+  deviceId: string,
+  name: string,
+): OpenclawError | undefined {
+  if (owner || coversScope(scopes, "operator.admin")) return undefined;
+  return isAnothersName(devices, deviceId, name)
+    ? refusal("INVALID_REQUEST", "another device goes by this name")
+    : undefined;
 }
 
 function pickFacts(grantee: Grantee): Grantee {

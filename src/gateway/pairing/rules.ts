@@ -65,10 +65,13 @@ export function automaticApproval(
   return trusted ? "trusted-cidr" : undefined;
 }
 
-/** A caller that holds only a device token, and not admin: it sees and manages its own device (8.5). */
-export function isSelfService(principal: Principal): boolean {
-  return principal.authMethod === "device-token" &&
-    !coversScope(principal.scopes, "operator.admin");
+/**
+ * A caller that came by its device's own right, and not admin: it sees and manages its own device (8.5). The first session
+ * of a join code is one, too: the code paired this device and vouches for nothing else (I06).
+ */
+export function isSelfService({ authMethod, scopes }: Principal): boolean {
+  return (authMethod === "device-token" || authMethod === "bootstrap-token") &&
+    !coversScope(scopes, "operator.admin");
 }
 
 /** Whether this caller may see or touch the device at all. */

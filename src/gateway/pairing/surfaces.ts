@@ -15,6 +15,7 @@ import type { Change } from "../../store/store.ts";
 import { filterDeclared } from "../nodes/policy.ts";
 import { deadRequest, type PairingContext, remember } from "./context.ts";
 import type { AdmissionRequest, EffectiveSurface } from "./desk.ts";
+import { refuseName } from "./record.ts";
 import { mayTouch, refuseSurfaceApprove } from "./rules.ts";
 import type { Principal } from "../peers/principal.ts";
 import { compareSurface, sameSurface, surfaceChanges, tidySurface } from "../nodes/surface.ts";
@@ -252,6 +253,8 @@ export async function renameNode(
   if (record?.surface === undefined || !mayTouch(principal, nodeId)) {
     throw refusal("INVALID_REQUEST", "unknown nodeId");
   }
+  const taken = refuseName(principal, context.store.devices.values(), nodeId, displayName);
+  if (taken !== undefined) throw taken;
   await context.store.commit((tx) =>
     tx.put(context.store.devices, nodeId, { ...record, nodeName: displayName })
   );

@@ -3,6 +3,7 @@
  */
 import type { Secret } from "../../lib/secret.ts";
 import { refusal } from "../../protocol/errors.ts";
+import { isRole } from "../../protocol/roles.ts";
 import { coversAll } from "../../protocol/scopes.ts";
 import type { DeviceRecord } from "../../store/device_record.ts";
 import type { PairingContext } from "./context.ts";
@@ -18,7 +19,8 @@ export interface TokenName {
 
 function grantFor(context: PairingContext, principal: Principal, name: TokenName, denied: string) {
   const record = context.store.devices.get(name.deviceId);
-  const grant = record?.tokens[name.role];
+  // N17: `constructor` is a member of every object, and no role.
+  const grant = isRole(name.role) ? record?.tokens[name.role] : undefined;
   if (record === undefined || grant === undefined || grant.revokedAtMs !== undefined) {
     throw refusal("INVALID_REQUEST", denied);
   }
