@@ -54,8 +54,22 @@ type End = "operator" | "node";
 /** How far the walk came. */
 interface Walk {
   readonly finding: Finding | undefined;
-  /** The last hop that was looked at, when nothing is broken. */
+  /** The last hop that is known to be fine. */
   readonly reached: Hop;
+}
+
+const NODE_FILE_CODES = ["NODE_FILE_UNREADABLE", "PIN_MALFORMED", "PIN_WITHOUT_TLS"];
+/** Found on this machine before anything is dialled: nothing is known of the hops in between. */
+const BEFORE_DIALLING = new Set(
+  [...NODE_FILE_CODES, "DEVICE_KEY_UNUSABLE", "TOKEN_STORE_UNREADABLE"],
+);
+
+/** The last hop known to be fine in front of a broken one. */
+function reachedBefore({ hop, code, end }: Finding, hasTarget: boolean): Hop {
+  if (BEFORE_DIALLING.has(code) || (end === "operator" && !hasTarget)) return "config";
+  // Its way was dialled, but nobody asked the gateway anything.
+  if (code === "NODE_NOT_RUNNING") return "upgrade";
+  return HOPS[HOPS.indexOf(hop) - 1] ?? "config";
 }
 
 /** `doctor`. Returns 0 when every hop is fine. */
@@ -88,7 +102,7 @@ export async function examine(values: DoctorValues, io: Io): Promise<number> {
 function reportHops(finding: Finding | undefined, withNode: boolean, reached: Hop): HopReport[] {
   const end = withNode ? HOPS.length : HOPS.indexOf("pairing") + 1;
   const broken = finding ? HOPS.indexOf(finding.hop) : -1;
-  const passed = finding ? broken : HOPS.indexOf(reached) + 1;
+  const passed = broken === 0 ? 0 : HOPS.indexOf(reached) + 1;
   return HOPS.slice(0, end).map((hop, i) => ({
     hop,
     state: i < passed ? "ok" : i === broken ? "broken" : "not reached",
@@ -98,10 +112,10 @@ function reportHops(finding: Finding | undefined, withNode: boolean, reached: Ho
 
 async function walk(values: DoctorValues, io: Io, notes: string[]): Promise<Walk> {
   let target: CliTarget | undefined;
-  const found = (error: unknown, end: End = "operator"): Walk => ({
-    finding: findingOf(error, { target, io, values, end }),
-    reached: "config",
-  });
+  const found = (error: unknown, end: End = "operator"): Walk => {
+    const finding = findingOf(error, { target, io, values, end });
+    return { finding, reached: reachedBefore(finding, target !== undefined) };
+  };
   let nodeEnd: NodeEnd | undefined;
   try {
     await checkStateDir(io);
@@ -133,7 +147,6 @@ async function walk(values: DoctorValues, io: Io, notes: string[]): Promise<Walk
   }
 }
 
-const NODE_FILE_CODES = ["NODE_FILE_UNREADABLE", "PIN_MALFORMED", "PIN_WITHOUT_TLS"];
 /** Codes of hops behind the gateway: they are exact already. */
 const BEHIND = new Set(Object.keys(NODE_DIAGNOSES));
 

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { makeCertificate } from "../../../src/identity/certificate.ts";
 import { tempState } from "../../config/temp_state.ts";
-import { examine, gatewayAt, remote, TOKEN, withClient } from "./report.ts";
+import { checkFinding, examine, gatewayAt, remote, TOKEN, withClient } from "./report.ts";
+import { freePort } from "../program.ts";
 
 Deno.test("doctor: F23: an expired certificate with the right pin works and is noted", async () => {
   await using state = await tempState({}, "{}");
@@ -52,3 +53,34 @@ Deno.test("doctor: F19: a clock an hour or ten years off is noted and hinders no
     });
   }
 });
+
+/** What is found before anything is dialled: the code, the configuration and the words behind `doctor`. */
+const UNDIALLED: Readonly<Record<string, readonly [config: string, words?: readonly string[]]>> = {
+  PIN_MALFORMED: [remote("wss://127.0.0.1:1", { tlsFingerprint: "ab:cd" })],
+  TLS_PIN_WITHOUT_TLS: [remote("ws://127.0.0.1:1", { tlsFingerprint: "a".repeat(64) })],
+  GATEWAY_URL_CREDENTIALS_MISSING: ["{}", ["--url", "ws://127.0.0.1:1"]],
+  GATEWAY_SECRET_REF_UNAVAILABLE: [
+    remote("ws://127.0.0.1:1", { token: { source: "env", provider: "default", id: "NOT_SET" } }),
+  ],
+  DEVICE_KEY_UNUSABLE: [remote("ws://127.0.0.1:1")],
+};
+
+for (const [code, [config, words = []]] of Object.entries(UNDIALLED)) {
+  Deno.test(`doctor: ${code} is found before dialling: no hop on the way is called ok`, () =>
+    withClient(config, async (state) => {
+      if (code === "DEVICE_KEY_UNUSABLE") {
+        await Deno.mkdir(state.paths.identityDir, { mode: 0o700 });
+        await Deno.writeTextFile(state.paths.operatorKeyFile, "{}", { mode: 0o600 });
+      }
+      const { hops } = checkFinding(await examine(state.env, words), code);
+      const ok = hops.filter((hop) => hop.state === "ok").map(({ hop }) => hop);
+      assertEquals(ok, ["config"]);
+    }));
+}
+
+Deno.test("doctor: a refused connection: name and route were passed, nothing behind it was seen", () =>
+  withClient("{}", async (state) => {
+    const { hops } = checkFinding(await examine(state.env), "GATEWAY_NOT_RUNNING");
+    assertEquals(hops.slice(0, 4).map(({ state }) => state), ["ok", "ok", "ok", "broken"]);
+    assertEquals(new Set(hops.slice(4).map(({ state }) => state)), new Set(["not reached"]));
+  }, { OPENCLAW_GATEWAY_PORT: String(freePort()) }));
