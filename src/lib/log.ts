@@ -80,15 +80,19 @@ function fieldText(value: unknown): string {
   return showableWithin(JSON.stringify(value) ?? String(value), 512);
 }
 
-/** One line for a person: `<ISO time> <level> <subsystem> <message> key=value …`. */
-export function renderText(record: LogRecord): string {
-  const fields = Object.entries(record.fields)
+/** What happened, for a person: `<message> key=value …`. */
+export function renderMessage(message: string, fields: LogFields): string {
+  const rest = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
-  const time = new Date(record.timeMs).toISOString();
-  return `${time} ${record.level} ${record.subsystem} ${
-    showableWithin(record.message, 2000)
-  }${fields}`;
+  return showableWithin(message, 2000) + rest;
+}
+
+/** One line for a person: `<ISO time> <level> <subsystem> <message> key=value …`. */
+export function renderText(record: LogRecord): string {
+  const { timeMs, level, subsystem, message, fields } = record;
+  const time = new Date(timeMs).toISOString();
+  return `${time} ${level} ${subsystem} ${renderMessage(message, fields)}`;
 }
 
 /** One JSON line for a service manager: `{time, level, subsystem, message, …fields}`. */

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { NodeEntry, PairedDevice, PendingDevice } from "../../src/cli/shapes.ts";
 import { withoutTokens } from "../../src/cli/shapes.ts";
 import { findDevice, raceReason, statusText } from "../../src/cli/views/devices.ts";
+import { logText, readLogLine } from "../../src/cli/views/log_line.ts";
 import { filterNodes, findNode, onlyNode, summaryText } from "../../src/cli/views/nodes.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 
@@ -127,4 +128,33 @@ Deno.test("withoutTokens() drops token texts at any depth", () => {
     node: { token: "secret", tokens: [{ role: "node", token: "x" }] },
   });
   assertEquals(shown, { node: { tokens: [{ role: "node" }] } });
+});
+
+const logLines: [name: string, line: string, shown: string][] = [
+  [
+    "ours, with the members for the reference's command lines",
+    '{"time":"T","level":"info","subsystem":"gateway","message":"node connected","name":"n 1",' +
+    '"0":"node connected name=\\"n 1\\"","_meta":{"logLevelName":"INFO","name":"{}"}}',
+    "T info gateway node connected name=n 1",
+  ],
+  [
+    "the reference's, of a subsystem",
+    '{"0":"{\\"subsystem\\":\\"gateway\\"}","1":"ready","2":{"ms":3},"time":"T",' +
+    '"_meta":{"logLevelName":"WARN","name":"{\\"subsystem\\":\\"gateway\\"}","runtime":"node"}}',
+    'T warn gateway ready {"ms":3}',
+  ],
+  [
+    "the reference's, of none",
+    '{"0":"plain","time":"T","_meta":{"logLevelName":"INFO","name":"openclaw"}}',
+    "T info plain",
+  ],
+];
+for (const [name, line, shown] of logLines) {
+  Deno.test(`readLogLine(): ${name}`, () => assertEquals(logText(readLogLine(line)), shown));
+}
+
+Deno.test("readLogLine() leaves what is no log record to be shown as it is", () => {
+  for (const line of ["", "text", "[1]", '{"a":1}', '{"_meta":3,"0":"x"}']) {
+    assertEquals(readLogLine(line), {}, line);
+  }
 });

@@ -266,6 +266,19 @@ Deno.test("the status family answers what real command lines read", () =>
     assertEquals(await ask("openclaw.approval.list", {}), []);
   }));
 
+Deno.test("logs.tail: a line is what the file holds, and what the reference's command lines show of it", () =>
+  withGateway(async (gateway) => {
+    const admin = await gateway.owner();
+    const { lines } = (await admin.request("logs.tail", { limit: 100 })).payload;
+    const line = lines.find((line: string) => line.includes('"message":"operator connected"'));
+    const { time, level, subsystem, 0: text, _meta, ...fields } = JSON.parse(line);
+    assertEquals([level, subsystem], ["info", "gateway"]);
+    assertEquals(_meta, { logLevelName: "INFO", name: '{"subsystem":"gateway"}' });
+    assertEquals(new Date(time).toISOString(), time);
+    assertMatch(text, /^operator connected conn=[0-9a-f-]{36} client=cli\/cli /);
+    assertMatch(fields.conn, /^[0-9a-f-]{36}$/);
+  }));
+
 Deno.test("presence shows nodes and interfaces, hides short calls, and keeps who left", () =>
   withGateway(async (gateway) => {
     const admin = await gateway.owner();

@@ -1,12 +1,18 @@
 /** One line of the gateway's log: read from JSON, shown to a person. */
 import { check, obj, opt, str } from "../../lib/schema.ts";
-import { jsonValue } from "../../lib/objects.ts";
+import { isObject, jsonValue } from "../../lib/objects.ts";
 
 const logLine = obj({
   time: opt(str()),
   level: opt(str()),
   subsystem: opt(str()),
-  message: opt(str()),
+  message: str(),
+}, { unknown: "keep" });
+
+/** A line of a gateway of the reference: its text under `0`, `1`, …, the first of which may repeat `_meta.name`. */
+const referenceLine = obj({
+  time: opt(str()),
+  _meta: obj({ logLevelName: opt(str()), name: opt(str()) }, { unknown: "keep" }),
 }, { unknown: "keep" });
 
 /** A line in its parts; all `undefined` for an old or foreign one. */
@@ -21,13 +27,33 @@ export interface LogLine {
 
 /** Reads a line. */
 export function readLogLine(raw: string): LogLine {
-  const checked = check(logLine, jsonValue(raw));
-  if (!checked.ok) return {}; // an old or foreign line: shown as it is
+  const value = jsonValue(raw);
+  const checked = check(logLine, value);
+  if (!checked.ok) return readReferenceLine(value);
   const { time, level, subsystem, message, ...fields } = checked.value;
-  const rest = Object.entries(fields)
+  // `0` and `_meta` say the same for the command lines of the reference.
+  const rest = Object.entries(fields).filter(([key]) => key !== "0" && key !== "_meta")
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(" ");
   return { time, level, subsystem, message, rest };
+}
+
+function readReferenceLine(value: unknown): LogLine {
+  const checked = check(referenceLine, value);
+  if (!checked.ok) return {}; // an old or foreign line: shown as it is
+  const { time, _meta: { logLevelName, name }, ...parts } = checked.value;
+  const texts = Object.entries(parts).filter(([key]) => /^\d+$/.test(key)).map(([, part]) =>
+    typeof part === "string" ? part : JSON.stringify(part)
+  );
+  const named = name === undefined ? undefined : jsonValue(name);
+  const subsystem = isObject(named) ? named["subsystem"] ?? named["module"] : undefined;
+  if (texts[0] === name) texts.shift();
+  return {
+    time,
+    level: logLevelName?.toLowerCase(),
+    subsystem: typeof subsystem === "string" ? subsystem : undefined,
+    message: texts.join(" "),
+  };
 }
 
 /** A read line as people see it. */

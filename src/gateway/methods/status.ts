@@ -258,6 +258,16 @@ export const statusMethods: readonly MethodDefinition[] = [
   }, () => {
     throw refusal("INVALID_REQUEST", "approval expired or not found");
   }),
+  method("exec.approval.grants.list", {
+    scope: "operator.approvals",
+    summary: "Standing grants of automations; none",
+    params: obj({ limit: opt(int({ min: 1, max: 500 })) }),
+  }, () => ({ grants: [] })),
+  method("exec.approval.grants.revoke", {
+    scope: "operator.approvals",
+    summary: "Revoke a standing grant of an automation; there are none",
+    params: obj({ grantId: str({ min: 1, max: 256 }) }),
+  }, () => ({ outcome: "not-found" })),
   method(
     "openclaw.approval.list",
     { scope: "operator.approvals", summary: "Open approvals of agents; none" },

@@ -5,7 +5,8 @@
 import { dirname } from "@std/path";
 import { messageOf } from "../../lib/errors.ts";
 import { utf8 } from "../../lib/bytes.ts";
-import { type LogRecord, type LogSink, renderJson } from "../../lib/log.ts";
+import { type LogRecord, type LogSink, renderJson, renderMessage } from "../../lib/log.ts";
+import { isObject, jsonValue } from "../../lib/objects.ts";
 import { requireOwned } from "../../platform/file_safety.ts";
 import { ensureDir } from "../../platform/files.ts";
 
@@ -146,7 +147,7 @@ export class LogFile {
       const text = await readRange(file, start, size);
       const all = text.split("\n").filter((line) => line !== "");
       if (start > 0 && start !== asked) all.shift(); // cut in the middle of a line
-      const lines = all.slice(-limit);
+      const lines = all.slice(-limit).map(peerLine);
       const truncated = question.cursor !== undefined && !reset &&
         (start !== asked || lines.length < all.length);
       return { file: this.path, cursor: size, size, lines, truncated, reset };
@@ -154,6 +155,22 @@ export class LogFile {
       file.close();
     }
   }
+}
+
+/**
+ * A line of the file with the members by which the command lines of the reference show it: the text under `0`, level and
+ * subsystem under `_meta`. Without them they print the JSON.
+ */
+function peerLine(line: string): string {
+  const record = jsonValue(line);
+  if (!isObject(record) || typeof record["message"] !== "string") return line;
+  const { time: _, level, subsystem, message, ...fields } = record;
+  const name = JSON.stringify({ subsystem });
+  return JSON.stringify({
+    ...record,
+    0: renderMessage(message, fields),
+    _meta: { logLevelName: String(level).toUpperCase(), name },
+  });
 }
 
 async function openOrMissing(path: string): Promise<Deno.FsFile | undefined> {

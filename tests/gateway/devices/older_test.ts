@@ -104,3 +104,12 @@ Deno.test("approvals of plugins: none waits, so none can be answered", async () 
     "approval expired or not found",
   );
 });
+
+Deno.test("standing grants of automations: none is listed, none can be revoked", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world);
+  assertEquals(await operator.call("exec.approval.grants.list"), { grants: [] });
+  assertEquals(await operator.call("exec.approval.grants.revoke", { grantId: "g-1" }), {
+    outcome: "not-found",
+  });
+});
