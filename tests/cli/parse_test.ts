@@ -52,6 +52,19 @@ const tree = new CommandTree([
   }),
 ]);
 
+function helpOf(line: string[]): string {
+  const parsed = parseCommandLine(line, tree);
+  return parsed.kind === "help" ? parsed.command.path.join(" ") : parsed.kind;
+}
+
+Deno.test("help before a command is --help behind it, version the flag of that name", () => {
+  assertEquals(helpOf(["help"]), "");
+  assertEquals(helpOf(["help", "nodes"]), "nodes");
+  assertEquals(helpOf(["help", "nodes", "rename"]), "nodes rename");
+  assertEquals(helpOf(["version"]), "version");
+  assertEquals(valuesOf(["nodes", "run", "help"]).argv, ["help"]);
+});
+
 function valuesOf(line: string[]): Record<string, unknown> {
   const parsed = parseCommandLine(line, tree);
   if (parsed.kind !== "run") throw new Error(`got ${parsed.kind}`);

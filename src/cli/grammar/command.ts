@@ -20,7 +20,7 @@ export interface Flag<T> {
   readonly default?: T;
   readonly required?: boolean;
   readonly choices?: readonly string[];
-  /** Smallest and largest number of an `int`. */
+  /** Smallest and largest number of an `int`; of a `duration` in milliseconds. */
   readonly range?: readonly [number, number];
   readonly hidden?: boolean;
 }

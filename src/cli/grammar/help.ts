@@ -2,7 +2,7 @@
  * Help pages and the JSON manual, all from the command tree. Pure: returns lines, prints nothing.
  */
 import { GLOBAL_FLAGS } from "./parse.ts";
-import { argName } from "./values.ts";
+import { argName, durationText } from "./values.ts";
 import { type Command, type CommandTree, type Flag, flagName } from "./command.ts";
 
 /** The line `Usage: …` of a command. */
@@ -46,13 +46,6 @@ function flagRow(key: string, flag: Flag<unknown>): Row {
 
 function defaultText(flag: Flag<unknown>): string {
   return flag.kind === "duration" ? durationText(Number(flag.default)) : String(flag.default);
-}
-
-/** The largest unit that says it without a fraction: `24h`, `10s`, `1500ms`. */
-function durationText(ms: number): string {
-  const units: [name: string, ms: number][] = [["h", 3_600_000], ["m", 60_000], ["s", 1_000]];
-  const unit = units.find(([, size]) => ms > 0 && ms % size === 0);
-  return unit ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`;
 }
 
 function section(title: string, rows: readonly Row[]): string[] {

@@ -56,7 +56,7 @@ function flagsByName(command: Command): Map<string, { key: string; flag: AnyFlag
  * `INVALID_FLAG_VALUE` (exit 1) for a value that cannot be read.
  */
 export function parseCommandLine(argv: readonly string[], tree: CommandTree): Parsed {
-  const { command, leading, tokens } = findCommand(argv, tree);
+  const { command, leading, tokens } = findCommand(asFlag(argv), tree);
   const isGroup = command.run === undefined;
   const known = flagsByName(command);
   const checked = checkTokens([...leading, ...tokens], command, known);
@@ -70,6 +70,12 @@ export function parseCommandLine(argv: readonly string[], tree: CommandTree): Pa
     json: checked.args.json === true,
   };
   return { kind: "run", command, values, globals };
+}
+
+/** `help nodes run` and `version`, as other programs have them. */
+function asFlag(argv: readonly string[]): readonly string[] {
+  const [first, ...more] = argv;
+  return first === "help" || first === "version" ? [...more, `--${first}`] : argv;
 }
 
 interface Found {

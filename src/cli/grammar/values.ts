@@ -52,7 +52,9 @@ function readValue(
   if (flag.kind === "duration") {
     const ms = parseDuration(word);
     if (ms === undefined) throw invalid(label, "a duration such as 500ms, 10s, 5m, 24h or 7d");
-    return ms;
+    const [least, most] = flag.range ?? [0, Infinity];
+    if (ms >= least && ms <= most) return ms;
+    throw invalid(label, `a duration from ${durationText(least)} to ${durationText(most)}`);
   }
   const [low, high] = flag.kind === "port" ? [1, 65535] : flag.range ?? [0, 2 ** 31];
   const number = /^-?\d{1,15}$/.test(word) ? Number(word) : NaN;
@@ -76,6 +78,12 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export function parseDuration(word: string): number | undefined {
   const match = /^(\d{1,9})(ms|s|m|h|d)?$/.exec(word);
   return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] as number) : undefined;
+}
+
+/** The largest unit that says it without a fraction: `7d`, `24h`, `10s`, `1500ms`. */
+export function durationText(ms: number): string {
+  const unit = ["d", "h", "m", "s"].find((name) => ms > 0 && ms % (UNIT_MS[name] as number) === 0);
+  return `${unit === undefined ? ms : ms / (UNIT_MS[unit] as number)}${unit ?? "ms"}`;
 }
 
 /** The values of the positional arguments. */
