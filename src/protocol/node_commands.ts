@@ -98,6 +98,12 @@ export const DANGEROUS_NODE_COMMANDS: ReadonlySet<string> = new Set([
   "health.summary",
 ]);
 
+/** Every command that some platform's list, or an opt-in, knows. */
+export const KNOWN_NODE_COMMANDS: ReadonlySet<string> = new Set([
+  ...Object.values(DEFAULTS).flatMap((lists) => Object.values(lists).flat()),
+  ...DANGEROUS_NODE_COMMANDS,
+]);
+
 const EXEC_COMMANDS: ReadonlySet<string> = new Set([
   "system.run",
   "system.run.prepare",

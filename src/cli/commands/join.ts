@@ -17,7 +17,12 @@ export const JOIN_COMMANDS = [
       name: text({ help: "Name of the new machine" }),
       label: list({ help: "Label kept on the gateway", value: "<k=v>" }),
       commands: text({ help: "Commands it may serve, comma separated; default all it offers" }),
-      ttlMs: duration({ name: "ttl", help: "How long the line works", default: 600_000 }),
+      ttlMs: duration({
+        name: "ttl",
+        help: "How long the line works, 1s to 7d",
+        default: 600_000,
+        range: [1_000, 604_800_000],
+      }),
       uses: int({ help: "How many machines may use it", default: 1, range: [1, 1000] }),
       publicUrl: text({ help: "Address the new machine should dial", value: "<wss-url>" }),
       also: list({ help: "Further address to try, also ssh://user@host", value: "<url>" }),

@@ -3,8 +3,10 @@
  * Source: gateway-protocol.md 15.1; decision 35.
  */
 import { bool, int, list, obj, oneOf, opt, record, str } from "../../lib/schema.ts";
+import { quoted } from "../../lib/text.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { isLoopbackIp } from "../peers/address.ts";
+import { refuseUnknown } from "../nodes/policy.ts";
 import { type JoinGrant, MAX_JOIN_LIFETIME_MS, MAX_JOIN_USES } from "../pairing/join/codes.ts";
 import { principalName } from "../peers/principal.ts";
 import type { GatewayServices } from "../services/services.ts";
@@ -54,12 +56,17 @@ function asWebSocket(text: string): string {
   try {
     parsed = new URL(text);
   } catch {
-    throw refusal("INVALID_REQUEST", "publicUrl is not a URL");
+    throw refusal("INVALID_REQUEST", `${quoted(text)} is not a URL such as wss://gw.example:18789`);
   }
   const mapped = text.replace(/^http(s?):/i, "ws$1:");
   const fine = ["ws:", "wss:", "http:", "https:", "ssh:"].includes(parsed.protocol) &&
     parsed.password === "";
-  if (!fine) throw refusal("INVALID_REQUEST", "publicUrl must be ws, wss, http, https or ssh");
+  if (!fine) {
+    throw refusal(
+      "INVALID_REQUEST",
+      "an address must be ws, wss, http, https or ssh, without password",
+    );
+  }
   return mapped.replace(/\/$/, "");
 }
 
@@ -68,6 +75,7 @@ const setupCode = method("device.pair.setupCode", {
   summary: "Make a one-time code that pairs a new machine",
   params: setupParams,
 }, async (params, { services, principal }) => {
+  refuseUnknown(params.commands ?? [], services.nodePolicy());
   const address = gatewayAddress(services, params.publicUrl);
   const profile = params.bootstrapProfile === "voice-node"
     ? "node"

@@ -4,9 +4,11 @@
  */
 import { DETAIL, refusal } from "../../protocol/errors.ts";
 import type { OpenclawError } from "../../lib/errors.ts";
+import { nearest, quoted } from "../../lib/text.ts";
 import {
   DANGEROUS_NODE_COMMANDS,
   defaultNodeCommands,
+  KNOWN_NODE_COMMANDS,
   nodePlatform,
   type PlatformFacts,
 } from "../../protocol/node_commands.ts";
@@ -53,6 +55,20 @@ export function filterDeclared(
   policy: NodePolicy,
 ): string[] {
   return [...new Set(commands)].filter((c) => policyProblem(c, facts, policy) === undefined);
+}
+
+/** Refuses to grant what no node may ever be asked for: a slip of the pen, or a command of somebody's own nodes that is not allowed yet. */
+export function refuseUnknown(commands: readonly string[], policy: NodePolicy): void {
+  const unknown = commands.find((c) => !policy.allow.has(c) && !KNOWN_NODE_COMMANDS.has(c));
+  if (unknown === undefined) return;
+  const near = nearest(unknown, [...KNOWN_NODE_COMMANDS, ...policy.allow]);
+  throw refusal(
+    "INVALID_REQUEST",
+    `unknown node command ${quoted(unknown)}` +
+      (near === undefined ? "" : `; did you mean "${near}"?`) +
+      " (a command of your own nodes has to be in gateway.nodes.commands.allow)",
+    { details: { reason: "command not allowlisted", command: unknown } },
+  );
 }
 
 /** What the verdict on one call looks at. */

@@ -163,3 +163,19 @@ Deno.test("both sides compute the same short code from the secret and the key", 
   assertEquals(await verificationCode(new Secret("secret"), "key"), code);
   assert(await verificationCode(new Secret("secret"), "other") !== code);
 });
+
+Deno.test("a code does not grant a command that no node may be asked for", async () => {
+  await using world = await openWorld({ nodes: { commands: { allow: ["acme.deploy"] } } });
+  const { operator } = await make(world, {
+    commands: ["acme.deploy", "camera.snap", "system.run"],
+  });
+  const refused = async (command: string) => {
+    const params = { publicUrl: LOOPBACK, commands: ["system.which", command] };
+    const error = await operator.refusal("device.pair.setupCode", params);
+    assertEquals(error.code, "INVALID_REQUEST");
+    return String(error.message);
+  };
+  assertMatch(await refused("system.runn"), /"system\.runn"; did you mean "system\.run"\?/);
+  assertMatch(await refused("acme.depoly"), /did you mean "acme\.deploy"\?/);
+  assertMatch(await refused("acme.else.entirely"), /has to be in gateway\.nodes\.commands\.allow/);
+});

@@ -100,7 +100,7 @@ async function paramsOf(values: JoinCodeValues, gateway: Gateway, io: Io): Promi
     uses: values.uses,
     ...(values.name === undefined ? {} : { name: values.name }),
     ...(Object.keys(labels).length > 0 ? { labels } : {}),
-    ...(values.commands === undefined ? {} : { commands: values.commands.split(/[\s,]+/) }),
+    ...(values.commands === undefined ? {} : { commands: commandsOf(values.commands) }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(urls.length > 0 ? { urls } : {}),
   };
@@ -123,6 +123,15 @@ async function lanUrls({ target }: Gateway, also: readonly string[], io: Io): Pr
     );
   }
   return [`${scheme}://127.0.0.1:${running.port}`];
+}
+
+function commandsOf(text: string): string[] {
+  const commands = text.split(/[\s,]+/).filter((name) => name !== "");
+  if (commands.length > 0) return commands;
+  throw new OpenclawError("USAGE", "--commands names no command", {
+    exitCode: 2,
+    hint: "openclaw devices join-code --commands system.run,system.which",
+  });
 }
 
 function labelsOf(pairs: readonly string[]): Record<string, string> {
