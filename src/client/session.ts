@@ -29,13 +29,13 @@ export type { ClientHello, Credentials } from "./connect_plan.ts";
 export interface ConnectMemory {
   /** The gateway speaks only protocol 3. */
   legacy: boolean;
-  /** The one retry with the stored device token was made and failed: not again until a success. */
-  storedRetryFailed: boolean;
+  /** No retry with the stored device token: it was made and failed (until a success), or is not wanted. */
+  noStoredRetry: boolean;
 }
 
 /** Memory of a first attempt. */
 export function newConnectMemory(): ConnectMemory {
-  return { legacy: false, storedRetryFailed: false };
+  return { legacy: false, noStoredRetry: false };
 }
 
 /** How to open a session. */
@@ -77,7 +77,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     try {
       return await attempt(options, memory, second);
     } catch (again) {
-      memory.storedRetryFailed = second.usesStored;
+      memory.noStoredRetry = second.usesStored;
       await forgetStale(options, second, again);
       throw again;
     }
@@ -114,7 +114,7 @@ async function secondChoice(
   const mayRetry = isOpenclawError(error, "AUTH_TOKEN_MISMATCH", "AUTH_PASSWORD_MISMATCH") &&
     (error.details?.canRetryWithDeviceToken === true ||
       error.details?.recommendedNextStep === "retry_with_device_token");
-  if (!mayRetry || !stored || first.usesStored || memory.storedRetryFailed) return undefined;
+  if (!mayRetry || !stored || first.usesStored || memory.noStoredRetry) return undefined;
   // Both tokens go to the peer: only to this machine or to the one certificate we know.
   return isTrusted(options.dial) ? chooseAuth(credentials, stored.token, true) : undefined;
 }
@@ -174,7 +174,7 @@ async function connectOnce(
   const socket = await dial(options.dial);
   const session = await new Opening(socket, plan, { ...options, signal: options.dial.signal }).done
     .catch((error) => Promise.reject(withSent(error, chosen.auth)));
-  memory.storedRetryFailed = false;
+  memory.noStoredRetry = false;
   if (options.onEvent) session.onEvent(options.onEvent);
   await keepIssued(options, session);
   return session;

@@ -4,7 +4,7 @@
  */
 import type { Target } from "../../config/credentials/target.ts";
 import { openWhenReady } from "../../client/open_when_ready.ts";
-import type { Session } from "../../client/session.ts";
+import { newConnectMemory, type Session } from "../../client/session.ts";
 import { loadOrCreateDeviceKey } from "../../identity/device_key.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { OpenclawError } from "../../lib/errors.ts";
@@ -127,6 +127,10 @@ async function tunnelOf(
   return tunnel;
 }
 
+/** `--token` or `--password`. */
+const isTyped = ({ credentials }: CliTarget) =>
+  credentials.tokenSource === "flag" || credentials.passwordSource === "flag";
+
 interface ConnectFacts {
   readonly target: CliTarget;
   readonly tunnel: UsedTunnel | undefined;
@@ -167,6 +171,8 @@ async function connect(
       }),
       watch: pins.watch,
       credentials: { token: target.credentials.token, password: target.credentials.password },
+      // What was typed is what is meant: a wrong one is told, the stored token does not step in for it.
+      memory: { ...newConnectMemory(), noStoredRetry: isTyped(target) },
       deviceKey,
       // For a URL of the caller's no stored token is used, nor is a new one kept (N24).
       ...(target.storedTokens ? { tokens, gatewayKey } : {}),
