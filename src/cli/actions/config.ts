@@ -24,6 +24,7 @@ import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { any, check, list, obj, str } from "../../lib/schema.ts";
 import { nearest } from "../../lib/text.ts";
 import type { Io } from "../terminal/io.ts";
+import { refuseBadAddresses } from "./config_addresses.ts";
 import { readRunningGateway } from "../connect/running_gateway.ts";
 
 const placeOf = (io: Io): ConfigPlace & { paths: ReturnType<typeof statePaths> } => ({
@@ -101,12 +102,13 @@ export interface SetValues {
 export async function configSet(values: SetValues, io: Io): Promise<void> {
   const changes = await changesOf(values);
   const place = placeOf(io);
-  const outcome = await editConfig(place, changes, { dryRun: values.dryRun ?? false })
+  const dryRun = values.dryRun ?? false;
+  const outcome = await editConfig(place, changes, { dryRun, review: refuseBadAddresses })
     .catch((error) => {
       throw withSchema(error);
     });
   const paths = changes.map((c) => c.op === "set" ? renderConfigPath(c.path) : "");
-  await report("Updated", paths, outcome, values.dryRun ?? false, io);
+  await report("Updated", paths, outcome, dryRun, io);
 }
 
 /** A refused value leads to what its path may hold. */
