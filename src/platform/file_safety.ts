@@ -46,11 +46,15 @@ export function fileError(what: string, path: string, error: unknown): OpenclawE
   );
 }
 
-/** A `FILE_UNSAFE` refusal. */
-export function unsafe(path: string, found: string, hint?: string): OpenclawError {
+/** A `FILE_UNSAFE` refusal; without a better hint a look at what is there. */
+export function unsafe(
+  path: string,
+  found: string,
+  hint = `ls -ld ${quoted(path)}`,
+): OpenclawError {
   return new OpenclawError("FILE_UNSAFE", `Refused to use ${quoted(path)}: ${found}`, {
     details: { path },
-    ...(hint ? { hint } : {}),
+    hint,
   });
 }
 

@@ -4,7 +4,7 @@
  * from starting it again and again (F30). With `--force` a gateway in the way is ended first.
  */
 import { readEnv } from "../../../config/env.ts";
-import { CONFIG_REFUSAL_EXIT_CODE } from "../../../config/refusal.ts";
+import { CONFIG_REFUSAL_EXIT_CODE, throwAsRefusal } from "../../../config/refusal.ts";
 import { type GatewayOptions, type RunningGateway, startGateway } from "../../../gateway/server.ts";
 import { wait } from "../../../lib/clock.ts";
 import { isOpenclawError, OpenclawError } from "../../../lib/errors.ts";
@@ -16,12 +16,20 @@ const PORT_PAUSE_MS = 1_000;
 /** One gateway may hold the state directory, another one the port. */
 const MOST_IN_THE_WAY = 2;
 
+/** As {@linkcode startGateway}; a file that must not be used (N40) is refused for good: no restart heals it. */
+async function startOwnFiles(options: GatewayOptions): Promise<RunningGateway> {
+  return await startGateway(options).catch((error) => {
+    if (isOpenclawError(error, "FILE_UNSAFE")) throwAsRefusal(error);
+    throw error;
+  });
+}
+
 /** As {@linkcode startGateway}; `PORT_IN_USE` of a service has exit code 78. `io`: end what is in the way. */
 export async function startInItsPlace(options: GatewayOptions, io: Io): Promise<RunningGateway> {
   const { endOldGateway } = await import("./force.ts");
   for (let ended = 0; ended < MOST_IN_THE_WAY; ended++) {
     try {
-      return await startGateway(options);
+      return await startOwnFiles(options);
     } catch (error) {
       await endOldGateway(error, options.paths, io);
     }
@@ -34,7 +42,7 @@ export async function startWhenPortIsFree(options: GatewayOptions): Promise<Runn
   const endMs = performance.now() + PORT_WAIT_MS;
   for (;;) {
     try {
-      return await startGateway(options);
+      return await startOwnFiles(options);
     } catch (error) {
       const isService = readEnv(options.env).serviceKind === "gateway";
       if (!isService || !isOpenclawError(error, "PORT_IN_USE")) throw error;
