@@ -17,7 +17,7 @@ import { type Globals, parseCommandLine } from "./grammar/parse.ts";
 import { helpHint } from "./grammar/values.ts";
 import { type Prompt, terminalPrompt } from "./terminal/prompt.ts";
 import { OWN_VERSION } from "../protocol/versions.ts";
-import { requireRuntime } from "./runtime.ts";
+import { loadPathLibrary, requireRuntime } from "./runtime.ts";
 
 /** Failures, wrong usage, refusals of configuration: there is a next step. Denials and interruptions speak for themselves. */
 const NEEDS_HINT: ReadonlySet<number> = new Set([1, 2, 78]);
@@ -29,11 +29,14 @@ export interface World {
   readonly env: Env;
   readonly streams: Streams;
   readonly prompt: Prompt;
+  /** Awaited before a command is loaded. */
+  readonly beforeCommand?: () => Promise<void>;
 }
 
 /** Runs one command line and returns the exit code. Never throws for an expected failure. */
 export async function runCli(argv: readonly string[], env: Env): Promise<number> {
-  return await runIn(argv, { env, streams: processStreams(), prompt: terminalPrompt() });
+  const world = { env, streams: processStreams(), prompt: terminalPrompt() };
+  return await runIn(argv, { ...world, beforeCommand: loadPathLibrary });
 }
 
 /** {@linkcode runCli} in a given world. */
@@ -59,6 +62,7 @@ export async function runIn(argv: readonly string[], world: World): Promise<numb
       return EXIT.ok;
     }
     requireRuntime(Deno.version.deno);
+    await world.beforeCommand?.();
     const env = await withSecrets(withGlobals(world.env, parsed.globals));
     const io = { out, prompt: world.prompt, env, words: argv };
     const run = parsed.command.run as NonNullable<typeof parsed.command.run>;
