@@ -50,6 +50,8 @@ export async function askProgram(request: ExecRequest): Promise<Map<string, Secr
   });
   const output = await readAnswer(program, provider, input);
   if (output.trim() === "") throw new Error("the program wrote nothing");
+  // A damaged secret would be another one.
+  if (output.includes("\ufffd")) throw new Error("the output is not UTF-8 text");
   if (provider.jsonOnly) return parseAnswer(output, ids);
   return new Map([[ids[0] ?? "", { value: output.trim() }]]);
 }
@@ -151,7 +153,7 @@ async function readPipe(
   let bytes = 0;
   for (;;) {
     const { done, value } = await pipe.read();
-    if (done) return text;
+    if (done) return text + decoder.decode();
     onChunk();
     bytes += value.length;
     if (bytes > maxBytes) stop(`more than ${maxBytes} bytes of output`);

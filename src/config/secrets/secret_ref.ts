@@ -110,10 +110,18 @@ async function readSecretFile(provider: SecretProvider, env: Env): Promise<strin
   if (!info) throw new Error(`${quoted(path)} does not exist`);
   if (info.isSymlink) throw new Error(`${quoted(path)} is a symbolic link`);
   if (!info.isFile) throw new Error(`${quoted(path)} is no file`);
-  const maxBytes = provider.maxBytes;
-  if (provider.allowInsecurePath) {
-    if (info.size > maxBytes) throw new Error(`${quoted(path)} is longer than ${maxBytes} bytes`);
-    return await Deno.readTextFile(path);
+  return plainText(path, await readBytes(path, info, provider));
+}
+
+async function readBytes(
+  path: string,
+  info: Deno.FileInfo,
+  { allowInsecurePath, maxBytes }: SecretProvider,
+): Promise<Uint8Array> {
+  if (allowInsecurePath) {
+    const bytes = info.size > maxBytes ? undefined : await Deno.readFile(path);
+    if (bytes && bytes.length <= maxBytes) return bytes;
+    throw new Error(`${quoted(path)} is longer than ${maxBytes} bytes`);
   }
   if (IS_POSIX && ((info.mode ?? 0) & 0o077) !== 0) {
     const mode = ((info.mode ?? 0) & 0o777).toString(8);
@@ -121,7 +129,16 @@ async function readSecretFile(provider: SecretProvider, env: Env): Promise<strin
   }
   const file = await readOwned(path, { maxBytes, allowRootOwner: true });
   if (!file) throw new Error(`${quoted(path)} does not exist`);
-  return new TextDecoder("utf-8", { fatal: true }).decode(file.bytes);
+  return file.bytes;
+}
+
+/** A damaged secret would be another one: it is refused, never mended. */
+function plainText(path: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error(`${quoted(path)} is not UTF-8 text`);
+  }
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -167,6 +167,34 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     provider: json("topsecret", 0o600, { mode: "singleValue" }),
     reason: /the id must be "value"/,
   },
+  "file: not UTF-8": {
+    ref: pointer("value"),
+    provider: async (scene) => {
+      const path = await scene.file("");
+      await Deno.writeFile(path, new Uint8Array([0x74, 0x6f, 0xe9, 0x70]));
+      return { source: "file", path, mode: "singleValue" };
+    },
+    reason: /is not UTF-8 text/,
+  },
+  "file: not UTF-8, where others may read it": {
+    ref: pointer("value"),
+    provider: async (scene) => {
+      const path = await scene.file("", 0o644);
+      await Deno.writeFile(path, new Uint8Array([0x74, 0x6f, 0xe9, 0x70]));
+      return { source: "file", path, mode: "singleValue", allowInsecurePath: true };
+    },
+    reason: /is not UTF-8 text/,
+  },
+  "exec: not UTF-8": {
+    ref: exec,
+    provider: program("printf 'topsecret\\351x'", { jsonOnly: false }),
+    reason: /the output is not UTF-8 text/,
+  },
+  "exec: cut off in the middle of a character": {
+    ref: exec,
+    provider: program("printf 'topsecret\\303'", { jsonOnly: false }),
+    reason: /the output is not UTF-8 text/,
+  },
   "exec: exit code": { ref: exec, provider: program(`${ANSWER}; exit 3`), reason: /exit code 3/ },
   "exec: killed": { ref: exec, provider: program("kill -9 $$"), reason: /SIGKILL/ },
   "exec: timeout": {
