@@ -2,7 +2,6 @@
  * The writer thread's program. It owns the only writable connection to the gateway database and turns each batch into
  * one transaction, so that fsync never blocks the main loop. `writer.ts` starts and feeds it.
  */
-import { toFileUrl } from "@std/path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** One row change. Audit values are in column order. */
@@ -14,8 +13,8 @@ export type StoreOp =
 
 /** A batch for the writer; all of it or nothing reaches the disk. */
 export interface StoreBatch {
-  /** The database, which exists and is ours. */
-  readonly path: string;
+  /** File URL of the database, which exists and is ours. */
+  readonly url: string;
   readonly seq: number;
   readonly ops: readonly StoreOp[];
 }
@@ -40,8 +39,8 @@ let database: DatabaseSync | undefined;
 let prepared = new Map<string, StatementSync>();
 
 /** Never makes a file: an empty one in its place would be refused at the next start. */
-function open(path: string): DatabaseSync {
-  const place = toFileUrl(path);
+function open(url: string): DatabaseSync {
+  const place = new URL(url);
   place.searchParams.set("mode", "rw");
   const opened = new DatabaseSync(place);
   opened.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000");
@@ -60,7 +59,7 @@ function run(db: DatabaseSync, [kind, ...values]: StoreOp): void {
 
 function write(batch: StoreBatch): StoreReply {
   try {
-    database ??= open(batch.path);
+    database ??= open(batch.url);
     database.exec("BEGIN IMMEDIATE");
     for (const op of batch.ops) run(database, op);
     database.exec("COMMIT");
