@@ -13,12 +13,15 @@ export interface Clock {
   after(delayMs: number, run: () => void): () => void;
 }
 
+/** Longest wait of one timer of the runtime, milliseconds (25 days); a longer one would end at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** The real clock. Its timers keep the process alive; long idle loops should be cancelled on stop. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, run) {
-    const id = setTimeout(run, delayMs);
+    const id = setTimeout(run, Math.min(delayMs, MAX_TIMER_MS));
     return () => clearTimeout(id);
   },
 };

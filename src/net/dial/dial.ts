@@ -3,6 +3,7 @@
  * connections to an address use the runtime's WebSocket and load nothing; everything else is `ws_dial.ts`.
  */
 import type { Fingerprint } from "../../identity/fingerprint.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { MAX_FRAME_BYTES } from "../../protocol/limits.ts";
 import { BuiltinSocket } from "./builtin_socket.ts";
@@ -61,7 +62,10 @@ export async function dial(options: DialOptions): Promise<FrameSocket> {
   const timeoutMs = options.timeoutMs ?? DIAL_TIMEOUT_MS;
   const stop = new AbortController();
   let stage: DialStage = "tcp";
-  const timer = setTimeout(() => stop.abort(timeoutError(url, timeoutMs, stage)), timeoutMs);
+  const cancel = systemClock.after(
+    timeoutMs,
+    () => stop.abort(timeoutError(url, timeoutMs, stage)),
+  );
   const onAbort = () => stop.abort(options.signal?.reason);
   options.signal?.addEventListener("abort", onAbort, { once: true });
   const run = {
@@ -80,7 +84,7 @@ export async function dial(options: DialOptions): Promise<FrameSocket> {
       ...(options.lookup ? { lookup: options.lookup } : {}),
     });
   } finally {
-    clearTimeout(timer);
+    cancel();
     options.signal?.removeEventListener("abort", onAbort);
   }
 }
@@ -95,7 +99,7 @@ export async function observeFingerprint(
   const endpoint = { ...parseEndpoint(options.url), secure: true };
   const { observe, trustOf } = await import("./ws_dial.ts");
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), options.timeoutMs ?? 3_000);
+  const cancel = systemClock.after(options.timeoutMs ?? 3_000, () => stop.abort());
   const { lookup } = options;
   const run = {
     endpoint,
@@ -107,7 +111,7 @@ export async function observeFingerprint(
   try {
     return (await observe(run, trustOf(run)))?.fingerprint;
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

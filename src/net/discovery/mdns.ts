@@ -2,7 +2,7 @@
  * mDNS on the wire: browsing for gateways and announcing one. Records are made and read in `records.ts`.
  * Uses `node:dgram`, because Deno's own datagram sockets still need an unstable flag. Source: RFC 6762, remote-access.md 5.
  */
-import { systemClock } from "../../lib/clock.ts";
+import { systemClock, wait } from "../../lib/clock.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { decodeDns, DNS_TYPE, type DnsRecord, encodeDns, sameName } from "./dns_message.ts";
 import {
@@ -115,10 +115,10 @@ export async function browseGateways(
   });
   socket.send(question);
   const timers = [0.2, 0.5].map((part) =>
-    setTimeout(() => socket.send(question), timeoutMs * part)
+    systemClock.after(timeoutMs * part, () => socket.send(question))
   );
-  await new Promise((resolve) => setTimeout(resolve, timeoutMs));
-  timers.forEach(clearTimeout);
+  await wait(timeoutMs);
+  for (const cancel of timers) cancel();
   await socket.close();
   return beaconsOf(heard);
 }
