@@ -57,7 +57,14 @@ for (const [name, code, message, exit] of failures) {
   });
 }
 
-const troubles: [code: string, message: string, said: string, hint: RegExp][] = [
+const troubles: [code: string, message: string, said: string, hint: RegExp, exit?: number][] = [
+  [
+    "UNAVAILABLE",
+    "INVALID_REQUEST: SYSTEM_RUN_DENIED: approval requires an existing canonical cwd",
+    "Node build-1 has no such directory to run the command in",
+    /^--cwd /,
+    126,
+  ],
   [
     "NOT_CONNECTED",
     "node not connected",
@@ -77,10 +84,10 @@ const troubles: [code: string, message: string, said: string, hint: RegExp][] = 
     /openclaw config set nodeHost\.maxConcurrentRuns 32$/,
   ],
 ];
-for (const [code, message, said, hint] of troubles) {
+for (const [code, message, said, hint, exit = 255] of troubles) {
   Deno.test(`runFailure() names the node of "${message}"`, () => {
     const error = runFailure(new OpenclawError(code, message), "build-1") as OpenclawError;
-    assertEquals([error.exitCode, error.message], [255, said]);
+    assertEquals([error.exitCode, error.message], [exit, said]);
     assertMatch(error.hint ?? "", hint);
   });
 }

@@ -23,6 +23,7 @@ import { REDACTED } from "../../config/schema/secret_input.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { any, check, list, obj, str } from "../../lib/schema.ts";
 import { nearest } from "../../lib/text.ts";
+import { fileError } from "../../platform/file_safety.ts";
 import type { Io } from "../terminal/io.ts";
 import { refuseBadAddresses } from "./config_addresses.ts";
 import { readRunningGateway } from "../connect/running_gateway.ts";
@@ -126,8 +127,8 @@ function withSchema(error: unknown): unknown {
 }
 
 async function changesOf(values: SetValues): Promise<ConfigChange[]> {
-  const batch = values.batchJson ??
-    (values.batchFile === undefined ? undefined : await Deno.readTextFile(values.batchFile));
+  const { batchFile } = values;
+  const batch = values.batchJson ?? (batchFile && await readNamed(batchFile));
   if (batch !== undefined) {
     if (values.path !== undefined) throw usage("a batch takes no <path>");
     return batchOf(batch);
@@ -142,6 +143,12 @@ async function changesOf(values: SetValues): Promise<ConfigChange[]> {
   if (values.value === undefined) throw usage("<value> is missing");
   const value = parseConfigValue(values.value, { strictJson: values.strictJson ?? false, path });
   return [{ op: "set", path, value }];
+}
+
+async function readNamed(path: string): Promise<string> {
+  return await Deno.readTextFile(path).catch((error) => {
+    throw fileError("read", path, error);
+  });
 }
 
 function batchOf(text: string): ConfigChange[] {

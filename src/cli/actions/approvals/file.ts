@@ -11,7 +11,11 @@ import {
 import { wireApprovals } from "../../../approvals/file/approvals_wire.ts";
 import { addEntries, removeEntries } from "../../../approvals/file/entries.ts";
 import { type Grant, isLive } from "../../../approvals/grants.ts";
-import { effectivePolicy, type ExecConfig } from "../../../approvals/policy.ts";
+import {
+  type EffectivePolicy,
+  effectivePolicy,
+  type ExecConfig,
+} from "../../../approvals/policy.ts";
 import { loadConfig } from "../../../config/file/load.ts";
 import { parseJson5 } from "../../../config/text/json5.ts";
 import { statePaths } from "../../../config/paths.ts";
@@ -163,7 +167,7 @@ async function show(label: string, snapshot: Snapshot, io: Io): Promise<void> {
       [[
         policy.agentId,
         `security=${policy.security}, ask=${policy.ask}, askFallback=${policy.askFallback}`,
-        `${policy.sources.security}, ${policy.sources.ask}, ${policy.sources.askFallback}`,
+        sourcesText(policy.sources),
       ]],
     );
     for (const problem of approvals.problems) io.out.warn(problem);
@@ -175,6 +179,12 @@ async function localExecConfig(io: Io): Promise<ExecConfig> {
   const { config } = await loadConfig(statePaths(io.env), io.env);
   const set = Object.entries(config.tools.exec).filter(([, value]) => value !== undefined);
   return Object.fromEntries(set) as ExecConfig;
+}
+
+/** Where the settings in force come from: once when it is one place. */
+function sourcesText({ security, ask, askFallback }: EffectivePolicy["sources"]): string {
+  if (security === ask && ask === askFallback) return security;
+  return `security: ${security}, ask: ${ask}, askFallback: ${askFallback}`;
 }
 
 function settingsText(settings: { security?: string; ask?: string }): string {

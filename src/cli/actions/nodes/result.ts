@@ -107,7 +107,7 @@ export function runFailure(error: unknown, nodeName?: string): unknown {
     ? RUN_EXIT.timeout
     : RUN_EXIT.transport;
   const trouble = NODE_TROUBLES.find(([word]) =>
-    code === word || error.message.startsWith(`${word}: `)
+    code === word || error.message.startsWith(`${word}: `) || error.message.endsWith(word)
   );
   const nextStep = exitCode === RUN_EXIT.transport ? NODES_STATUS : undefined;
   const hint = trouble?.[2] ?? error.hint ?? nextStep;
@@ -120,10 +120,15 @@ export function runFailure(error: unknown, nodeName?: string): unknown {
 
 const NODES_STATUS = "openclaw nodes status";
 
-/** What is wrong with a node, by code: what is said of it (default: its own words) and the next step. */
+/** What is wrong with a node, by code or last words: what is said of it (default: its own words) and the next step. */
 const NODE_TROUBLES: readonly (readonly [code: string, what: string | undefined, hint: string])[] =
   [
     ["NOT_CONNECTED", "is not connected to the gateway", NODES_STATUS],
+    [
+      "approval requires an existing canonical cwd",
+      "has no such directory to run the command in",
+      "--cwd <a folder of the node>",
+    ],
     ["DISCONNECTED", "went away before the command ended", NODES_STATUS],
     [
       "NODE_BUSY",

@@ -54,17 +54,21 @@ export interface RunValues extends RpcValues {
   readonly needsScreenRecording: boolean | undefined;
 }
 
+const usage = (message: string) =>
+  new OpenclawError("USAGE", message, {
+    exitCode: 2,
+    hint: "openclaw nodes run --node build-1 -- uname -a",
+  });
+
 /** `nodes run`. Returns the exit code of the remote command. */
 export async function runOnNode(values: RunValues, io: Io): Promise<number> {
   const env = readEnv(values.env);
   const argv = values.argv.length > 0 ? [...values.argv] : undefined;
-  if ((argv === undefined) === (values.raw === undefined)) {
-    throw new OpenclawError(
-      "USAGE",
-      argv ? "Use either a command or --raw (not both)" : "No command to run was given",
-      { exitCode: 2, hint: "openclaw nodes run --node build-1 -- uname -a" },
-    );
+  if (argv !== undefined && values.raw !== undefined) {
+    throw usage("Use either a command or --raw (not both)");
   }
+  // Also an empty word: `-- "$PROGRAM"` of an unset variable.
+  if ((argv?.[0] ?? values.raw ?? "").trim() === "") throw usage("No command to run was given");
   tightened(values, {});
   const connect = {
     scopes: ["operator.read", "operator.write"],
