@@ -2,7 +2,7 @@
  * The gateway's certificate and key on disk: made once, reused, never replaced behind the owner's back.
  * Source: config-and-credentials.md 7.
  */
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
@@ -17,8 +17,11 @@ const DAY_MS = 86_400_000;
 const VALID_DAYS = 3650;
 /** The owner is told this long before the certificate ends. */
 const WARN_MS = 30 * DAY_MS;
-/** Stands while a pair is being written; a crash between the two files must not look like a lost one. */
-const MAKING = ".making";
+/**
+ * Stands while a pair is being written; a crash between the two files must not look like a lost one. One per pair: the next
+ * certificate is made beside the one in force, which no crash may replace.
+ */
+const markerOf = (keyPath: string) => join(dirname(keyPath), `.${basename(keyPath)}.making`);
 
 /** Where the files are and whether they may be made. */
 export interface TlsFilesOptions {
@@ -48,14 +51,16 @@ export interface TlsFiles {
  */
 export async function loadOrCreateTls(options: TlsFilesOptions): Promise<TlsFiles> {
   const clock = options.clock ?? systemClock;
-  const marker = join(dirname(options.keyPath), MAKING);
+  const marker = markerOf(options.keyPath);
   const isUnfinished = await lstatOrMissing(marker) !== undefined;
   const certPem = await readCertificateFile(options.certPath);
   const key = await readKey(options.keyPath);
   const mayMake = options.autoGenerate ?? true;
-  if (mayMake && (isUnfinished || (certPem === undefined && !key))) {
+  const isWhole = certPem !== undefined && key !== undefined;
+  if (mayMake && !isWhole && (isUnfinished || (certPem === undefined && !key))) {
     return await make(options, marker, clock);
   }
+  if (mayMake && isUnfinished) await Deno.remove(marker).catch(() => {/* F05: a read-only disk */});
   if (certPem === undefined || !key) throw incomplete(options, certPem === undefined, !key);
   const { fingerprint, notBeforeMs, notAfterMs } = await readCertificate(certPem)
     .catch((error) => Promise.reject(unreadable(options.certPath, messageOf(error), error)));

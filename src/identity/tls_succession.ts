@@ -44,9 +44,18 @@ export async function switchTls(place: TlsPlace): Promise<TlsFiles> {
   await writeAtomic(markerOf(place), "");
   await writeAtomic(place.keyPath, next.keyPem);
   await writeAtomic(place.certPath, next.certPem);
-  await Deno.remove(markerOf(place));
-  for (const path of Object.values(nextPlace(place))) await Deno.remove(path);
+  await endSwitch(place);
   return next;
+}
+
+/** The certificate first: without it there is no next pair, whatever a crash leaves. The marker last. */
+async function endSwitch(place: TlsPlace): Promise<void> {
+  const { certPath, keyPath } = nextPlace(place);
+  for (const path of [certPath, keyPath, markerOf(place)]) {
+    await Deno.remove(path).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
 }
 
 /** The pair in force, made when there is none; a switch that a crash cut short is finished first. */
@@ -58,5 +67,5 @@ export async function loadTlsInForce(options: TlsFilesOptions): Promise<TlsFiles
 async function finishSwitch(place: TlsPlace): Promise<void> {
   if (await lstatOrMissing(markerOf(place)) === undefined) return;
   if (await lstatOrMissing(nextPlace(place).certPath)) await switchTls(place);
-  else await Deno.remove(markerOf(place));
+  else await endSwitch(place);
 }

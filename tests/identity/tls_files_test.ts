@@ -90,10 +90,18 @@ Deno.test("F01: a crash between key and certificate is finished by the next star
   inTemp(async (options) => {
     await loadOrCreateTls(options);
     await Deno.remove(options.certPath);
-    await Deno.writeTextFile(join(dirname(options.keyPath), ".making"), "");
+    const marker = join(dirname(options.keyPath), ".gateway-key.pem.making");
+    await Deno.writeTextFile(marker, "");
     const made = await loadOrCreateTls(options);
     assertEquals(made.created, true);
     assertEquals((await loadOrCreateTls(options)).fingerprint, made.fingerprint);
+    // Both were written, only the marker was left: the pair stands, and a half lost later is not made anew.
+    await Deno.writeTextFile(marker, "");
+    const kept = await loadOrCreateTls(options);
+    assertEquals([kept.created, kept.fingerprint], [false, made.fingerprint]);
+    await Deno.remove(options.certPath);
+    const error = await assertRejects(() => loadOrCreateTls(options), OpenclawError);
+    assertEquals(error.code, "TLS_FILES_INCOMPLETE");
   }));
 
 const DATES: readonly [string, number, number, RegExp | undefined][] = [
