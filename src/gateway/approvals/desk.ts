@@ -16,6 +16,7 @@ import {
   mayAnswer,
   maySee,
   readApproval,
+  reviewsOthers,
 } from "./rules.ts";
 import type { ApprovalDecision, ApprovalDesk, OpenApproval, Resolution } from "./types.ts";
 import type { EventHub } from "../peers/events.ts";
@@ -44,14 +45,15 @@ export interface Asked {
 export class ExecApprovals implements ApprovalDesk {
   readonly #options: ApprovalDeskOptions;
   readonly #book: ApprovalBook;
-  readonly #waiters = new Map<string, ((resolution: Resolution) => void)[]>();
+  readonly #waiters = new Map<string, Set<(resolution: Resolution) => void>>();
   readonly #timers = new Map<string, () => void>();
-  readonly #load = new WaitingLoad();
+  readonly #load: WaitingLoad;
   #stopped = false;
 
   private constructor(options: ApprovalDeskOptions, book: ApprovalBook) {
     this.#options = options;
     this.#book = book;
+    this.#load = new WaitingLoad(options.clock);
     for (const approval of book.values()) this.#arm(approval);
   }
 
@@ -84,6 +86,8 @@ export class ExecApprovals implements ApprovalDesk {
       this.#book.note(approval, nobody);
       return { approval, deliveryRoute: "none", decided: Promise.resolve(nobody) };
     }
+    const flood = reviewsOthers(peer.principal) ? undefined : this.#load.showing(approval);
+    if (flood !== undefined) throw flood;
     const decided = this.#wait(approval);
     this.#arm(approval);
     try {
@@ -119,12 +123,18 @@ export class ExecApprovals implements ApprovalDesk {
     this.#load.remove(approval);
   }
 
-  #wait(approval: OpenApproval): Promise<Resolution> {
+  /** Until it is decided; who left (`signal`) is waited for no longer and costs nothing. */
+  #wait(approval: OpenApproval, signal?: AbortSignal): Promise<Resolution> {
     if (approval.resolution !== undefined) return Promise.resolve(approval.resolution);
     return new Promise((resolve) => {
-      const waiters = this.#waiters.get(approval.id) ?? [];
-      waiters.push(resolve);
-      this.#waiters.set(approval.id, waiters);
+      const waiters = this.#waiters.get(approval.id) ?? new Set();
+      const leave = () => waiters.delete(decided);
+      const decided = (resolution: Resolution) => {
+        signal?.removeEventListener("abort", leave);
+        resolve(resolution);
+      };
+      signal?.addEventListener("abort", leave);
+      this.#waiters.set(approval.id, waiters.add(decided));
     });
   }
 
@@ -153,7 +163,7 @@ export class ExecApprovals implements ApprovalDesk {
     if (approval === undefined || !(maySee(peer, approval) || isRequester(peer, approval))) {
       throw refusal("INVALID_REQUEST", "approval expired or not found");
     }
-    return { approval, decided: this.#wait(approval) };
+    return { approval, decided: this.#wait(approval, peer.signal) };
   }
 
   /** Answers a request, durably; the first answer wins. `applied` is false for a repetition of the same answer. */

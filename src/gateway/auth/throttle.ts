@@ -11,8 +11,6 @@ export type ThrottlePurpose =
   | "shared-secret"
   | "device-token"
   | "bootstrap-token"
-  | "node-pairing"
-  | "node-reapproval"
   | "device-join"
   | "http-bearer";
 

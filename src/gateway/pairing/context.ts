@@ -2,6 +2,7 @@
  * What the parts of the pairing desk share: stores, time, events, configuration. Also the waiting requests and the memory
  * of answered ones. Source: gateway-protocol.md 8.1; decision 3.
  */
+import type { Budget } from "../../lib/budget.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { OpenclawError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -21,6 +22,8 @@ import type { Tokens } from "./tokens.ts";
 /** How long answered ids are remembered, and how many. */
 const ANSWERED_MS = 7 * 24 * 3_600_000;
 const MAX_ANSWERED = 2_000;
+/** Different requests of one device within a minute. */
+const MAX_ASKED = 30;
 /** Kept of what changed: lines, and bytes of each. A device may declare a thousand commands. */
 const MAX_CHANGED = 32;
 const MAX_CHANGED_BYTES = 300;
@@ -31,6 +34,8 @@ export interface PairingContext {
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What each device asked anew lately. */
+  readonly asked: Budget;
   /** Sends an event to everyone its definition admits; called after the change is durable. */
   readonly emit: (name: EventName, payload: unknown) => void;
   /** Called with the id of every device request that was answered. */
@@ -40,6 +45,20 @@ export interface PairingContext {
   /** Command lists in force. */
   readonly nodePolicy: () => NodePolicy;
   readonly switches: () => PairingSwitches;
+}
+
+/**
+ * Counts one request that differs from the device's last. Each is written, shown to every operator and ends the one before:
+ * in a loop nobody could answer any, and the disk had no rest.
+ * @throws `UNAVAILABLE` (retryable): too many within a minute.
+ */
+export function countAsked({ asked }: PairingContext, deviceId: string): void {
+  const retryAfterMs = asked.take(deviceId, MAX_ASKED);
+  if (retryAfterMs === 0) return;
+  throw refusal("UNAVAILABLE", "this device asked for too many different things within a minute", {
+    retryable: true,
+    retryAfterMs,
+  });
 }
 
 /** Waits until no undurable change is visible, so that a verdict never rests on one. */

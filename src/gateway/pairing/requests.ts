@@ -8,7 +8,13 @@ import { coversAll } from "../../protocol/scopes.ts";
 import type { DeviceRecord, Surface } from "../../store/device_record.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
 import type { Change } from "../../store/store.ts";
-import { answerRequest, expireRequests, type PairingContext, waitingRequests } from "./context.ts";
+import {
+  answerRequest,
+  countAsked,
+  expireRequests,
+  type PairingContext,
+  waitingRequests,
+} from "./context.ts";
 import type { AdmissionRequest, PairingReason } from "./desk.ts";
 import { metadataChanged } from "./rules.ts";
 import { sameSurface, surfaceChanges } from "../nodes/surface.ts";
@@ -43,6 +49,7 @@ export async function fileRequest(
     }
     return old;
   }
+  countAsked(context, filing.request.device.deviceId);
   const made = buildRequest(filing, old, nowMs);
   await store.commit((tx) => {
     expireRequests(context, tx);

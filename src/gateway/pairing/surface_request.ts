@@ -8,7 +8,7 @@ import type { Secret } from "../../lib/secret.ts";
 import type { DeviceRecord, PendingSurface, Surface } from "../../store/device_record.ts";
 import { compareSurface, sameSurface, surfaceChanges } from "../nodes/surface.ts";
 import type { Principal } from "../peers/principal.ts";
-import { type PairingContext, remember } from "./context.ts";
+import { countAsked, type PairingContext, remember } from "./context.ts";
 import { mayTouch } from "./rules.ts";
 import { allowedSurface, approvedRow, emitResolved, pendingRow } from "./surfaces.ts";
 
@@ -61,6 +61,7 @@ export async function requestSurface(
     ...wanted,
     ts: clock.now(),
   };
+  countAsked(context, nodeId);
   await store.commit((tx) => {
     tx.put(store.devices, nodeId, { ...record, pendingSurface: made });
     if (old === undefined) return;

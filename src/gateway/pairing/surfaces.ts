@@ -13,7 +13,7 @@ import {
 } from "../../store/device_record.ts";
 import type { Change } from "../../store/store.ts";
 import { filterDeclared } from "../nodes/policy.ts";
-import { deadRequest, type PairingContext, remember } from "./context.ts";
+import { countAsked, deadRequest, type PairingContext, remember } from "./context.ts";
 import type { AdmissionRequest, EffectiveSurface } from "./desk.ts";
 import { refuseName } from "./record.ts";
 import { mayTouch, refuseSurfaceApprove } from "./rules.ts";
@@ -62,6 +62,7 @@ export function reconcile(
     return { record: rest, told: [endPending(context, tx, record, pending, "removed")] };
   }
   if (pending !== undefined && sameSurface(pending, declared)) return { record, told: [] };
+  countAsked(context, record.deviceId);
   const made = buildPending(record, request, declared, context.clock.now());
   const told: (() => void)[] = [];
   if (pending !== undefined) {

@@ -7,6 +7,7 @@ import type { DeviceRecord } from "../../store/device_record.ts";
 import type { PairingRequest } from "../../store/pairing_request.ts";
 import {
   answerRequest,
+  countAsked,
   deadRequest,
   expireRequests,
   type PairingContext,
@@ -35,6 +36,7 @@ export async function requestUpgrade(
   if (old !== undefined && coversAll(old.scopes, scopes)) {
     return { requestId: old.requestId, status: "pending" };
   }
+  countAsked(context, record.deviceId);
   const nowMs = clock.now();
   const made = upgradeRequest(record, old, scopes, nowMs);
   await store.commit((tx) => {

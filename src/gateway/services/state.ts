@@ -3,6 +3,7 @@
  */
 import type { Env } from "../../config/env.ts";
 import type { StatePaths } from "../../config/paths.ts";
+import { Budget } from "../../lib/budget.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { inIpRange, parseIp, parseIpRange } from "../../lib/ip.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -63,6 +64,7 @@ export async function openGatewayState(options: StateOptions): Promise<GatewaySt
     tokens: await Tokens.open(store),
     clock,
     log,
+    asked: new Budget({ clock, maxActors: 10_000 }),
     answered,
     emit: (name, payload) => {
       events.broadcast(name, payload, { only: ({ principal }) => mayHear(principal, payload) });

@@ -1,5 +1,6 @@
 /** I06, I10, N12: what strangers can do to the list of waiting devices, and a paired device to itself. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Budget } from "../../../../src/lib/budget.ts";
 import { GatewayStore } from "../../../../src/store/gateway_store.ts";
 import { fileRequest } from "../../../../src/gateway/pairing/requests.ts";
 import type { PairingContext } from "../../../../src/gateway/pairing/context.ts";
@@ -18,7 +19,8 @@ async function withQueue(
   const dir = await Deno.makeTempDir({ prefix: "openclaw-test-" });
   const store = await GatewayStore.open({ path: `${dir}/gateway.sqlite` });
   const clock = new SteppedClock();
-  const context = { store, clock, emit: () => {} } as unknown as PairingContext;
+  const asked = new Budget({ clock });
+  const context = { store, clock, asked, emit: () => {} } as unknown as PairingContext;
   try {
     await test(
       async (deviceId, remoteIp) => {
@@ -263,4 +265,49 @@ Deno.test("I10 variant: a paired node does not take the name of another one, nor
   assertEquals((await shown()).displayName, "scratch");
   await (await world.connect(named(2, "another"))).expectHello().close();
   assertEquals((await shown()).displayName, "another", "any other name is its own affair");
+});
+
+Deno.test("I24, N12 variant: a device that asks for something else with every knock is told to wait, and no request is lost", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world);
+  const other = await device(world, 31, ["operator.read"]);
+  const mean = await device(world, 30, ["operator.read"]);
+  let last;
+  for (let n = 0; n < 40; n++) {
+    last = await mean.raw("device.scopes.requestUpgrade", { scopes: [`x.${n}`] });
+  }
+  assertEquals([last?.error.code, last?.error.retryable], ["UNAVAILABLE", true]);
+  assertEquals(operator.seen("device.pair.requested").length, 30);
+  const auth = { deviceToken: mean.hello.payload.auth.deviceToken };
+  const knock = await world.connect({ key: 30, scopes: ["operator.write"], auth });
+  assertEquals(
+    [knock.hello.ok, knock.hello.error.code],
+    [false, "INVALID_REQUEST"],
+    "its token covers less",
+  );
+  await other.call("device.scopes.requestUpgrade", { scopes: ["operator.write"] });
+  const { pending } = await operator.call("device.pair.list");
+  assertEquals(pending.length, 2);
+  await mean.call("health");
+});
+
+Deno.test("I08, I24 variant: a node that declares another surface with every connect leaves its request answerable", async () => {
+  await using world = await openWorld();
+  const operator = await owner(world);
+  const node = (n: number) => nodeOptions(1, { caps: [`c${n}`], commands: ["system.which"] });
+  await (await admittedNode(world, operator, node(0))).close();
+  let error;
+  for (let n = 1; n < 60 && error === undefined; n++) {
+    const peer = await world.connect(node(n));
+    error = peer.hello.error;
+    await peer.close();
+  }
+  assertEquals([error?.code, error?.retryable], ["UNAVAILABLE", true]);
+  assert(error.retryAfterMs > 0 && error.retryAfterMs <= 60_000);
+  const { pending: [{ requestId }] } = await operator.call("node.pair.list");
+  await operator.call("node.pair.approve", { requestId });
+  // As it was approved it is welcome at once.
+  const row = (await operator.call("node.list")).nodes[0];
+  (await world.connect(nodeOptions(1, { caps: row.caps, commands: ["system.which"] })))
+    .expectHello();
 });
