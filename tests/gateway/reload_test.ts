@@ -212,6 +212,17 @@ Deno.test("reload off: neither a saved file nor config.patch changes the running
     assertEquals(gateway.config.config.gateway.trustedProxies, []);
   }));
 
+Deno.test("N13: a changed gateway.handshakeTimeoutMs is in force at once, and no listener is closed for it", () =>
+  withGateway({}, async ({ gateway, edit, logs }) => {
+    const { port } = gateway;
+    const listening = () => logs.filter(({ message }) => message === "gateway listening").length;
+    assertEquals(listening(), 1);
+    await edit({ port, handshakeTimeoutMs: 200 }, "configuration reloaded");
+    assertEquals([gateway.plan.handshakeTimeoutMs, listening()], [200, 1]);
+    const silent = await Wire.open(gateway.url);
+    assertEquals((await silent.ended()).code, 1000);
+  }));
+
 Deno.test("reload: a changed gateway.reload.mode rules the next edit", () =>
   withGateway({}, async ({ gateway, edit, logs }) => {
     const { port } = gateway;

@@ -292,6 +292,17 @@ Deno.test("N13: an authenticated socket outlives the handshake deadline", () =>
     unknown.close();
   }));
 
+Deno.test("setHandshakeTimeout(): sockets from now on have the new deadline, those that wait keep theirs", () =>
+  withEcho({ limits: { handshakeTimeoutMs: 60_000 } }, async (echo) => {
+    const patient = await RawPeer.upgraded(echo.port);
+    echo.listener.setHandshakeTimeout(200);
+    const hurried = await RawPeer.upgraded(echo.port);
+    assertEquals(await within(5_000, hurried.closeCode()), 1000);
+    await patient.write(textFrame("still here"));
+    assertEquals((await within(2_000, patient.frame()))?.opcode, 1);
+    for (const peer of [patient, hurried]) peer.close();
+  }));
+
 const ABUSE: readonly [string, number, Uint8Array[]][] = [
   ["an unmasked frame", 1002, [
     frameBytes({ opcode: 1, masked: false, payload: Uint8Array.of(97) }),

@@ -37,6 +37,8 @@ export interface Listeners {
   readonly unauthenticated: number;
   /** For listeners that speak TLS now. */
   setTls(tls: TlsMaterial): void;
+  /** As of `Listener`, for all of them. */
+  setHandshakeTimeout(timeoutMs: number): void;
   /** Listens as `plan` says instead. @throws as {@linkcode openListeners}; the old addresses are served again then. */
   rebind(plan: ListenPlan, tls: TlsFiles | undefined): Promise<void>;
   stopAccepting(): void;
@@ -190,6 +192,11 @@ class Sockets implements Listeners {
       if (!at.required && isOpenclawError(error, "LISTEN_FAILED", "PORT_IN_USE")) return undefined;
       throw isOpenclawError(error, "PORT_IN_USE") ? portInUse(error, at) : error;
     }
+  }
+
+  setHandshakeTimeout(handshakeTimeoutMs: number): void {
+    this.#in = { ...this.#in, plan: { ...this.#in.plan, handshakeTimeoutMs } };
+    for (const { listener } of this.#now) listener.setHandshakeTimeout(handshakeTimeoutMs);
   }
 
   setTls(tls: TlsMaterial): void {

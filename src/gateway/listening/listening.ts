@@ -59,7 +59,7 @@ export class Listening {
   async change(plan: ServerPlan): Promise<boolean> {
     const before = this.#plan;
     if (JSON.stringify(shapeOf(before)) === JSON.stringify(shapeOf(plan))) {
-      this.#expose(plan);
+      this.#takeOver(plan);
       return false;
     }
     const { clock } = this.#services;
@@ -74,11 +74,17 @@ export class Listening {
     return true;
   }
 
-  /** Tailscale publishes what listens anyway: no socket changes, but who publishes has to know. */
-  #expose({ tailscaleMode }: ServerPlan): void {
-    if (tailscaleMode === this.#plan.tailscaleMode) return;
-    this.#plan = { ...this.#plan, tailscaleMode };
-    this.#services.changes.tell();
+  /**
+   * What changes while the same sockets listen: a deadline; and Tailscale, which publishes what listens anyway, but who
+   * publishes has to know.
+   */
+  #takeOver({ tailscaleMode, handshakeTimeoutMs }: ServerPlan): void {
+    const before = this.#plan;
+    this.#plan = { ...before, tailscaleMode, handshakeTimeoutMs };
+    if (handshakeTimeoutMs !== before.handshakeTimeoutMs) {
+      this.listeners.setHandshakeTimeout(handshakeTimeoutMs);
+    }
+    if (tailscaleMode !== before.tailscaleMode) this.#services.changes.tell();
   }
 
   /** Puts a keeper in charge of the certificate; without TLS there is none. */
@@ -101,7 +107,7 @@ export class Listening {
   }
 }
 
-/** What the sockets depend on. */
-function shapeOf({ port, bind, tls, handshakeTimeoutMs }: ServerPlan) {
-  return { port, addresses: bind.addresses, tls, handshakeTimeoutMs };
+/** What the sockets cannot take over while they listen. */
+function shapeOf({ port, bind, tls }: ServerPlan) {
+  return { port, addresses: bind.addresses, tls };
 }

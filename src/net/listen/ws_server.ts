@@ -40,6 +40,8 @@ export interface Listener {
   readonly unauthenticated: number;
   /** New certificate for connections from now on; open ones go on (F22). @throws {OpenclawError} `TLS_UNUSABLE`. */
   setTls(tls: TlsMaterial): void;
+  /** Time to authenticate for sockets from now on, milliseconds; those that wait keep theirs. */
+  setHandshakeTimeout(timeoutMs: number): void;
   /** Stops listening; open connections stay. */
   stopAccepting(): void;
   /** Drops everything and frees the port. */
@@ -49,7 +51,7 @@ export interface Listener {
 class WsListener implements Listener {
   port = 0;
   readonly #options: ListenOptions;
-  readonly #limits: ListenLimits;
+  #limits: ListenLimits;
   readonly #clock: Clock;
   /** Another one after the system stopped accepting for this one. */
   #http: HttpServer | HttpsServer;
@@ -179,8 +181,7 @@ class WsListener implements Listener {
       this.#cancelSweep = undefined;
       const nowMs = this.#clock.monotonic();
       for (const socket of this.#waiting) {
-        const dueMs = socket.waiting?.dueMs ?? Infinity;
-        if (dueMs > nowMs) break; // oldest first
+        if ((socket.waiting?.dueMs ?? Infinity) > nowMs) continue;
         this.#waiting.delete(socket);
         socket.close(1000, "");
       }
@@ -203,6 +204,10 @@ class WsListener implements Listener {
   gone(socket: ServerWsSocket): void {
     this.known(socket);
     this.#sockets.delete(socket);
+  }
+
+  setHandshakeTimeout(handshakeTimeoutMs: number): void {
+    this.#limits = { ...this.#limits, handshakeTimeoutMs };
   }
 
   setTls(tls: TlsMaterial): void {
