@@ -59,10 +59,11 @@ export function answerHttp(
 ): void {
   securityHeaders(gateway, response);
   const peer = gateway.judge(request);
-  if (peer.attribution === "unattributable") return sendJson(response, 403, UNATTRIBUTABLE);
   const path = pathOf(request);
   const probe = PROBES[path];
+  // Whether the gateway is up is no secret, and a load balancer in front of it asks before anybody configured it.
   if (probe) return answerProbe(gateway, request, response, { peer, probe });
+  if (peer.attribution === "unattributable") return sendJson(response, 403, UNATTRIBUTABLE);
   if (path === "/metrics") {
     void answerMetrics(gateway, request, response, peer).catch(() => response.destroy());
   } else if (path === "/tools/invoke") {
@@ -112,6 +113,7 @@ async function checkInsider(
 ): Promise<BearerVerdict> {
   // N03: a page behind a rebound name is a direct local caller too, but its Host gives it away.
   if (peer.local && peer.origin === undefined && isLocalHost(peer.host)) return "ok";
+  if (peer.attribution === "unattributable") return "refused"; // nobody whose guesses could be counted
   return await checkBearer(gateway, request, peer);
 }
 
@@ -204,6 +206,9 @@ async function answerTools(
   const verdict = await checkBearer(gateway, request, peer);
   if (verdict !== "ok") return refuseBearer(response, verdict);
   const body = await readJson(request);
+  // I14: a body takes up to 15 s to come, and the secret may be another by then.
+  const still = await checkBearer(gateway, request, peer);
+  if (still !== "ok") return refuseBearer(response, still);
   const tool = isObject(body) ? body.tool : undefined;
   if (!isObject(body) || typeof tool !== "string" || tool.trim() === "") {
     const message = body === undefined ? "Invalid JSON body" : "tool is required";
@@ -222,7 +227,9 @@ async function answerJoin(
   peer: PeerFacts,
 ): Promise<void> {
   if (request.method !== "GET") return sendNotAllowed(response, "GET");
-  const actor = { address: peer.clientAddress, origin: peer.origin };
+  // N44: a page loads this as a picture, without an Origin: it must not lock out the programs of this machine.
+  const browser = peer.headers["sec-fetch-site"] === undefined ? undefined : "browser";
+  const actor = { address: peer.clientAddress, origin: peer.origin ?? browser };
   const retryAfterMs = gateway.throttle.lockedForMs("device-join", actor, true);
   if (retryAfterMs > 0) {
     response.setHeader("retry-after", String(Math.ceil(retryAfterMs / 1000)));

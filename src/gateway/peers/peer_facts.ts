@@ -33,14 +33,26 @@ export interface ProxyPolicy {
   readonly allowRealIpFallback: boolean;
 }
 
+/** Headers by which everybody says that a proxy stood in between. */
+const PROXY_HEADER = /^(?:forwarded|x-real-ip|x-forwarded-.*|tailscale-.*)$/;
+
+/**
+ * What single proxies and tunnels say beside those or instead. A program of this machine sends none of them; from elsewhere
+ * a proxy on the way out may, and who comes so is remote anyway.
+ */
+const RELAY_HEADER = new RegExp(
+  "^(?:via|cdn-loop|cf-.*|true-client-ip|x-client-ip|client-ip|x-cluster-client-ip|x-remote-(?:ip|addr)|" +
+    "x-original-(?:forwarded-for|host|remote-addr)|x-originating-ip|x-envoy-.*|x-azure-.*|" +
+    "fastly-client-ip|fly-client-ip|x-appengine-user-ip|x-proxyuser-ip|ngrok-.*)$",
+);
+
 /** Whether any header says a proxy stood in between. */
-function hasProxyHeaders(headers: Headers): boolean {
-  for (const name in headers) {
-    if (headers[name] === undefined) continue;
-    if (name === "forwarded" || name === "x-real-ip") return true;
-    if (name.startsWith("x-forwarded-") || name.startsWith("tailscale-")) return true;
-  }
-  return false;
+function hasProxyHeaders(headers: Headers, socket: string): boolean {
+  const fromHere = isLoopbackIp(socket);
+  return Object.keys(headers).some((name) =>
+    headers[name] !== undefined &&
+    (PROXY_HEADER.test(name) || (fromHere && RELAY_HEADER.test(name)))
+  );
 }
 
 /** Judges one upgrade. `repeated`: names of headers that were sent more than once. */
@@ -51,7 +63,7 @@ export function judgePeer(
   repeated: readonly string[] = [],
 ): PeerFacts {
   const socket = canonicalIp(socketAddress) ?? socketAddress;
-  const proxied = hasProxyHeaders(headers);
+  const proxied = hasProxyHeaders(headers, socket);
   // N03: of two `Host` headers one is for us and one for whoever looks next; neither counts.
   const host = repeated.includes("host") ? undefined : headers.host;
   const base = { socketAddress: socket, origin: headers.origin, host, headers, repeated };

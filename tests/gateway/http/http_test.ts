@@ -67,7 +67,7 @@ Deno.test("other methods on the probes are 405, unknown paths 404", () =>
 
 Deno.test("an unattributable proxy is refused on HTTP too", () =>
   withGateway(async (gateway) => {
-    const { status, body } = await get(gateway, "/health", { headers: { "x-real-ip": "::1" } });
+    const { status, body } = await get(gateway, "/metrics", { headers: { "x-real-ip": "::1" } });
     assertEquals([status, body.error.type], [403, "proxy_attribution_required"]);
   }));
 
