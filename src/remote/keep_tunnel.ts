@@ -30,6 +30,8 @@ export interface TunnelState {
   readonly gateway: ProbeResult | undefined;
   readonly pid: number | undefined;
   readonly local: Tunnel["local"] | undefined;
+  /** Where an open tunnel leads, see `placeKey()`. */
+  readonly place?: Tunnel["place"];
   /** Wall clock of the last change. */
   readonly sinceMs: number;
   readonly lastError:
@@ -76,6 +78,7 @@ export async function keepTunnel(options: KeepOptions): Promise<void> {
         gateway: "gateway",
         pid: tunnel.pid,
         local: tunnel.local,
+        place: tunnel.place,
         lastError: undefined,
       });
       throw await watch(tunnel, options, clock, (gateway) => publish({ gateway }));
@@ -91,6 +94,7 @@ export async function keepTunnel(options: KeepOptions): Promise<void> {
         gateway: undefined,
         pid: undefined,
         local: undefined,
+        place: undefined,
         lastError: { code, message, ...(hint ? { hint } : {}) },
       });
       await pause(code, failures, options.signal, clock);

@@ -17,12 +17,19 @@ import { check, int, obj, opt, str } from "../lib/schema.ts";
 import { ensureDir, readOwned, withFileLock, writeAtomic } from "../platform/files.ts";
 import { type ProcessIdentity, stillRuns } from "../platform/process/identity.ts";
 import { signalOne } from "../platform/process/group.ts";
-import { type Lease, startLeased, takeLease } from "./programs/leased_program.ts";
+import { type Lease, leaseOf, saidOf, startLeased, takeLease } from "./programs/leased_program.ts";
+import { removeSocket, socketPlace } from "./programs/unix_socket.ts";
 import { forwardArgs, type LocalEnd } from "./ssh_args.ts";
 import { askSshConfig, reachedText, type SshConfig } from "./ssh_config.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshTargetText } from "./ssh_target.ts";
-import { awaitGateway, type TunnelSurroundings, type TunnelWish, unixEnd } from "./tunnel.ts";
+import {
+  awaitGateway,
+  moreTelling,
+  placeOf,
+  type TunnelSurroundings,
+  type TunnelWish,
+} from "./tunnel.ts";
 import { jsonValue } from "../lib/objects.ts";
 
 /** How long a look through somebody's tunnel may take before it counts as frozen. */
@@ -30,7 +37,7 @@ const LOOK_TIMEOUT_MS = 2_000;
 const READY_MS = 10_000;
 /** How often a starting ssh is looked at. */
 const LOOK_EVERY_MS = 20;
-const MAX_SAID_BYTES = 256 * 1024;
+const MAX_SAID_BYTES = 4 * 1024;
 
 const recordSchema = obj({
   pid: int({ min: 1 }),
@@ -87,8 +94,10 @@ export async function joinShared(
   idleSeconds: number,
 ): Promise<SharedTunnel | undefined> {
   if (around.platform === "windows") return undefined;
-  const place = { configFile: around.configFile, ...wish };
-  const config = await askSshConfig(place, { path: around.sshPath, env: around.env });
+  const config = await askSshConfig(placeOf(wish, around), {
+    path: around.sshPath,
+    env: around.env,
+  });
   if (!config) return undefined;
   // Another host, key, jump or host key rule is another tunnel, also when the alias stayed the same (N38).
   const facts = JSON.stringify([config.text, wish.remotePort, wish.hostKeyPolicy]);
@@ -131,25 +140,21 @@ async function usable({ wish, around, file }: Facts): Promise<Joined | undefined
 async function open(facts: Facts): Promise<Joined> {
   const { wish, around, idleSeconds, config, file } = facts;
   await sweep(around.tunnelsDir);
-  const local = await unixEnd(around);
-  const [lease, said] = [`${local.path}.lease`, file.replace(/json$/, "said")];
-  const ssh = await startLeased({
-    file: around.sshPath,
-    args: forwardArgs({
-      configFile: around.configFile,
-      ...wish,
-      local,
-      config,
-    }),
-    env: around.env,
-    lease,
-    socket: local.path,
-    said,
-    idleSeconds,
-  });
-  const own = takeLease(lease);
+  const { path } = await socketPlace(around.tunnelsDir);
+  const local: LocalEnd = { kind: "unix", path };
+  const [lease, said] = [leaseOf(path), await Said.open(saidOf(path))];
   const watched = new AbortController();
+  let ssh: ProcessIdentity | undefined;
+  let own: Lease | undefined;
   try {
+    ssh = await startLeased({
+      file: around.sshPath,
+      args: forwardArgs({ ...placeOf(wish, around), local, config }),
+      env: around.env,
+      socket: path,
+      idleSeconds,
+    });
+    own = takeLease(lease);
     const ended = whyEnded(ssh, facts, said, watched.signal);
     if (!own) {
       end(ssh);
@@ -158,36 +163,61 @@ async function open(facts: Facts): Promise<Joined> {
     await awaitGateway(wish, around, { local, ended });
     const target = sshTargetText(wish.target);
     const { remotePort } = wish;
-    const record = { ...ssh, target, remotePort, idleSeconds, path: local.path, lease };
+    const record = { ...ssh, target, remotePort, idleSeconds, path, lease };
     await writeAtomic(file, JSON.stringify(record, null, 2) + "\n");
     return { local, lease: own };
   } catch (error) {
-    end(ssh);
+    if (ssh) end(ssh);
+    else await removeSocket(path);
     own?.close();
-    throw error;
+    throw moreTelling(error, failure(facts, said.text()));
   } finally {
     watched.abort();
-    await Deno.remove(said).catch(() => {/* it never got that far */});
+    await said.close();
+  }
+}
+
+/** What a starting ssh says, in a file that its keeper may remove at any time. */
+class Said {
+  private constructor(readonly path: string, readonly file: Deno.FsFile) {}
+
+  static async open(path: string): Promise<Said> {
+    return new Said(
+      path,
+      await Deno.open(path, { read: true, write: true, createNew: true, mode: 0o600 }),
+    );
+  }
+
+  /** Its last lines so far; at once, so that nobody can close it meanwhile. */
+  text(): string {
+    const { size } = this.file.statSync();
+    this.file.seekSync(Math.max(0, size - MAX_SAID_BYTES), Deno.SeekMode.Start);
+    const bytes = new Uint8Array(MAX_SAID_BYTES);
+    return new TextDecoder().decode(bytes.subarray(0, this.file.readSync(bytes) ?? 0));
+  }
+
+  async close(): Promise<void> {
+    this.file.close();
+    await Deno.remove(this.path).catch(() => {/* the keeper was faster */});
   }
 }
 
 /** Why ssh ended, once it has; it is no child of ours, so it is looked at. */
 async function whyEnded(
   ssh: ProcessIdentity,
-  { wish, config }: Facts,
-  said: string,
+  facts: Facts,
+  said: Said,
   signal: AbortSignal,
 ): Promise<OpenclawError> {
   while (stillRuns(ssh) && !signal.aborted) {
     await wait(LOOK_EVERY_MS, signal).catch(() => {/* nobody asks any more */});
   }
-  const text = signal.aborted
-    ? undefined
-    : await readOwned(said, { maxBytes: MAX_SAID_BYTES }).catch(() => undefined);
-  return sshFailure(wish.target, {
-    stderr: new TextDecoder().decode(text?.bytes),
-    reached: reachedText(wish.target, config),
-  });
+  return failure(facts, signal.aborted ? "" : said.text());
+}
+
+function failure({ wish, around, config }: Facts, stderr: string): OpenclawError {
+  const reached = reachedText(wish.target, config);
+  return sshFailure(placeOf(wish, around), { stderr, reached });
 }
 
 /** Ends an ssh of ours. Only where the process can be told from a later one with its pid (F31). */
@@ -230,8 +260,9 @@ export async function listShared(tunnelsDir: string): Promise<SharedRecord[]> {
 async function sweep(tunnelsDir: string): Promise<void> {
   for (const [file, record] of await records(tunnelsDir)) {
     if (record && stillRuns(record)) continue;
-    for (const path of [record?.path, record?.lease, file]) {
+    for (const path of [record?.lease, file]) {
       if (path) await Deno.remove(path).catch(() => {/* somebody else swept */});
     }
+    if (record) await removeSocket(record.path);
   }
 }

@@ -2,6 +2,7 @@
  * Argument lists of the ssh calls we make. Pure; nothing here is ever given to a shell.
  * Source: remote-access.md 2, decisions.md 34.
  */
+import { quoteWord } from "../approvals/words.ts";
 import { sshDestination, type SshTarget } from "./ssh_target.ts";
 
 /** Local end of a forward. */
@@ -22,17 +23,21 @@ export interface OwnSettings {
   readonly forks: boolean;
 }
 
-/** Facts of one forward. */
-export interface ForwardFacts {
+/** Which host is called, and how. */
+export interface SshPlace {
   readonly target: SshTarget;
+  /** Private key file; `undefined` leaves it to ssh. */
+  readonly identity?: string | undefined;
+  /** `-F` configuration file instead of the account's own. */
+  readonly configFile?: string | undefined;
+}
+
+/** Facts of one forward. */
+export interface ForwardFacts extends SshPlace {
   readonly local: LocalEnd;
   /** Port of the gateway on the remote loopback. */
   readonly remotePort: number;
   readonly hostKeyPolicy: HostKeyPolicy;
-  /** Private key file; `undefined` leaves it to ssh. */
-  readonly identity?: string;
-  /** `-F` configuration file instead of the account's own. */
-  readonly configFile?: string | undefined;
   /** What `ssh -G` says of the target, when it answered. */
   readonly config?: OwnSettings | undefined;
 }
@@ -63,9 +68,7 @@ function commonOptions({ hostKeyPolicy, config }: ForwardFacts): string[] {
   return options.flatMap((option) => ["-o", option]);
 }
 
-function place(
-  facts: { target: SshTarget; identity?: string; configFile?: string | undefined },
-): string[] {
+function placeOptions(facts: SshPlace): string[] {
   return [
     ...(facts.configFile === undefined ? [] : ["-F", facts.configFile]),
     ...(facts.target.port === undefined ? [] : ["-p", String(facts.target.port)]),
@@ -92,13 +95,17 @@ export function forwardArgs(facts: ForwardFacts): string[] {
     `${local}:127.0.0.1:${facts.remotePort}`,
     ...commonOptions(facts),
     ...unixOptions,
-    ...place(facts),
+    ...placeOptions(facts),
   ];
 }
 
+/** A line that calls the same place by hand, for a hint: `ssh -p 2222 me@host true`. The words are shell text. */
+export function byHand(facts: SshPlace, program: string, ...words: string[]): string {
+  const place = [...placeOptions(facts), sshDestination(facts.target)];
+  return [program, ...place.map(quoteWord), ...words].join(" ");
+}
+
 /** `ssh -G`: prints the effective configuration without connecting. Without `-N` it refuses one that asks for the background. */
-export function configQueryArgs(
-  facts: { target: SshTarget; identity?: string; configFile?: string | undefined },
-): string[] {
-  return ["-G", "-N", ...place(facts), "--", sshDestination(facts.target)];
+export function configQueryArgs(facts: SshPlace): string[] {
+  return ["-G", "-N", ...placeOptions(facts), "--", sshDestination(facts.target)];
 }

@@ -2,9 +2,10 @@
  * What ssh itself makes of a target (`ssh -G`): the host behind an alias, for messages; the whole answer, to know whether
  * an open tunnel still leads to the same place. Source: remote-access.md 2.
  */
+import { sha256Hex } from "../lib/bytes.ts";
 import { showableWithin } from "../lib/text.ts";
 import { runProgram } from "../platform/process/start.ts";
-import { configQueryArgs, type OwnSettings } from "./ssh_args.ts";
+import { configQueryArgs, type ForwardFacts, type OwnSettings, type SshPlace } from "./ssh_args.ts";
 import type { SshTarget } from "./ssh_target.ts";
 
 const ASK_TIMEOUT_MS = 800;
@@ -43,11 +44,7 @@ export function readSshConfig(text: string): SshConfig {
 
 /** Asks ssh; `undefined` when it does not answer within 800 ms or refuses its configuration. */
 export async function askSshConfig(
-  facts: {
-    readonly target: SshTarget;
-    readonly identity?: string;
-    readonly configFile?: string | undefined;
-  },
+  facts: SshPlace,
   ssh: { readonly path: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<SshConfig | undefined> {
   const result = await runProgram({
@@ -57,6 +54,21 @@ export async function askSshConfig(
     timeoutMs: ASK_TIMEOUT_MS,
   });
   return result.exitCode === 0 ? readSshConfig(result.stdout) : undefined;
+}
+
+/** Lines of `ssh -G` about how somebody proves who he is. */
+const ABOUT_KEYS = /^(?:identity|certificatefile|pkcs11|addkeystoagent|preferredauth)/i;
+
+/**
+ * A name for the place a forward leads to: the same for two of them only when ssh calls the same host in the same way and
+ * checks it by the same rule (N38). Which key opened it does not matter to those who use it once it is open.
+ */
+export async function placeKey(
+  config: SshConfig,
+  forward: Pick<ForwardFacts, "remotePort" | "hostKeyPolicy">,
+): Promise<string> {
+  const lines = config.text.split("\n").filter((line) => !ABOUT_KEYS.test(line));
+  return await sha256Hex(JSON.stringify([lines, forward.remotePort, forward.hostKeyPolicy]));
 }
 
 /** Where ssh really goes, for a message: `root@10.0.0.5:2222 through jump`; `undefined` when the target says as much. */

@@ -5,8 +5,9 @@
 import { OpenclawError } from "../lib/errors.ts";
 import { check, obj, str } from "../lib/schema.ts";
 import { runProgram } from "../platform/process/start.ts";
+import { byHand, type SshPlace } from "./ssh_args.ts";
 import { sshFailure } from "./ssh_failure.ts";
-import { sshDestination, type SshTarget } from "./ssh_target.ts";
+import { sshDestination } from "./ssh_target.ts";
 import { jsonValue } from "../lib/objects.ts";
 
 /** The question, as the remote shell reads it; a login shell, because the program often lies in the account's own PATH. */
@@ -14,13 +15,9 @@ export const IDENTITY_COMMAND = "sh -lc 'openclaw node identity --json'";
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** Whom to ask, and how. */
-export interface VerifyFacts {
-  /** The host is an IP address, never a name a stranger chose. */
-  readonly target: SshTarget;
-  /** Key file; then no other key is offered. */
+export interface VerifyFacts extends SshPlace {
+  /** Key file; then no other key is offered. The target's host is an IP address, never a name a stranger chose. */
   readonly identity: string | undefined;
-  /** `-F` file, from `OPENCLAW_SSH_CONFIG`. */
-  readonly configFile: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -90,14 +87,14 @@ export async function askIdentity(
       ? `no answer in ${facts.timeoutMs} ms`
       : String(result.exitCode ?? result.signal);
     const tried = "ask over ssh for the node identity at";
-    throw sshFailure(facts.target, { how, stderr: result.stderr, tried });
+    throw sshFailure(facts, { how, stderr: result.stderr, tried });
   }
   const identity = readIdentity(result.stdout);
   if (identity) return identity;
   throw new OpenclawError(
     "NODE_IDENTITY_UNREADABLE",
     `Cannot read the identity of the node at "${facts.target.host}": its answer is not the expected JSON`,
-    { hint: `ssh ${sshDestination(facts.target)} openclaw node identity --json` },
+    { hint: byHand(facts, "ssh", "openclaw node identity --json") },
   );
 }
 

@@ -2,16 +2,15 @@
  * One ssh forward to a gateway's loopback port: started, proven by a challenge through it, and stopped with everything
  * it started. Keeping one alive is `keep_tunnel.ts`. Source: remote-access.md 2, decisions.md 23, 34.
  */
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { type Clock, systemClock, wait } from "../lib/clock.ts";
-import { messageOf, OpenclawError } from "../lib/errors.ts";
-import { lstatOrMissing } from "../platform/file_safety.ts";
-import { ensureDir } from "../platform/files.ts";
+import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { findProgram } from "../platform/find_program.ts";
 import type { Program } from "../platform/process/start.ts";
 import { startGuarded } from "./programs/guarded_program.ts";
-import { forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
-import { askSshConfig, reachedText, type SshConfig } from "./ssh_config.ts";
+import { removeSocket, socketPlace } from "./programs/unix_socket.ts";
+import { byHand, forwardArgs, type ForwardFacts, type LocalEnd } from "./ssh_args.ts";
+import { askSshConfig, placeKey, reachedText } from "./ssh_config.ts";
 import { sshFailure } from "./ssh_failure.ts";
 import { sshTargetText } from "./ssh_target.ts";
 
@@ -57,6 +56,8 @@ export interface TunnelWish extends Omit<ForwardFacts, "local" | "config"> {
 /** An open tunnel. */
 export interface Tunnel {
   readonly local: LocalEnd;
+  /** Where it leads, see {@linkcode placeKey}; `undefined` when ssh did not tell its configuration. */
+  readonly place: string | undefined;
   readonly pid: number;
   /** Why ssh ended; never rejects. */
   readonly ended: Promise<OpenclawError>;
@@ -113,18 +114,15 @@ export function sshEnvironment(
  * `TUNNEL_NOT_READY` when nothing happened in time.
  */
 export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): Promise<Tunnel> {
-  const config = await askConfig(wish, around);
-  const local = await localEnd(wish, around);
+  const place = placeOf(wish, around);
+  const config = await askSshConfig(place, { path: around.sshPath, env: around.env });
+  const { local, ownSocket } = await localEnd(wish, around);
   const program = await startGuarded({
     file: around.sshPath,
-    args: forwardArgs({
-      configFile: around.configFile,
-      ...wish,
-      local,
-      config,
-    }),
+    args: forwardArgs({ ...place, local, config }),
     env: around.env,
     stdout: "null",
+    socket: ownSocket,
   }, around.platform);
   const said = lastLines(program.stderr);
   let stopping = false;
@@ -132,10 +130,11 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
     await program.stdin?.close().catch(() => {/* already closed by its end */});
     const how = String(end.exitCode ?? end.signal);
     const reached = stopping || !config ? undefined : reachedText(wish.target, config);
-    return sshFailure(wish.target, { how, stderr: await said, reached });
+    return sshFailure(place, { how, stderr: await said, reached });
   });
   const tunnel: Tunnel = {
     local,
+    place: config && await placeKey(config, wish),
     pid: program.pid,
     ended,
     stop: () => {
@@ -148,19 +147,25 @@ export async function openTunnel(wish: TunnelWish, around: TunnelSurroundings): 
     return tunnel;
   } catch (error) {
     await tunnel.stop();
-    throw error;
+    throw moreTelling(error, await ended);
   }
 }
 
-async function askConfig(
-  wish: TunnelWish,
-  around: TunnelSurroundings,
-): Promise<SshConfig | undefined> {
-  const place = { configFile: around.configFile, ...wish };
-  return await askSshConfig(place, { path: around.sshPath, env: around.env });
+/** A wish with the configuration of its surroundings. */
+export function placeOf(wish: TunnelWish, around: TunnelSurroundings): TunnelWish {
+  return { configFile: around.configFile, ...wish };
 }
 
-async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<LocalEnd> {
+/** ssh stays when the host refuses the forward: then what it said tells more than that nobody answered. */
+export function moreTelling(error: unknown, end: OpenclawError): unknown {
+  const isVague = isOpenclawError(error) && error.code === "TUNNEL_NO_GATEWAY";
+  return isVague && end.code === "SSH_FORWARD_REFUSED" ? end : error;
+}
+
+async function localEnd(
+  wish: TunnelWish,
+  around: TunnelSurroundings,
+): Promise<{ readonly local: LocalEnd; readonly ownSocket?: string | undefined }> {
   if (wish.localPort !== undefined) {
     // F24: somebody else's listener on our port would answer the first look in the gateway's place.
     if (!canBind(wish.localPort)) {
@@ -170,50 +175,14 @@ async function localEnd(wish: TunnelWish, around: TunnelSurroundings): Promise<L
         { hint: "openclaw tunnel status", retryable: true },
       );
     }
-    return { kind: "port", port: wish.localPort };
+    return { local: { kind: "port", port: wish.localPort } };
   }
-  if (around.platform === "windows") return { kind: "port", port: freePort(wish.remotePort) };
-  return await unixEnd(around, wish.socketName);
-}
-
-/**
- * A unix socket for the local end, by default of a random name. A socket's path has room for 104 bytes on macOS, and ssh
- * appends a random suffix while it binds; in `-L` it reads `:`, `%`, `$`, `\\` and blanks as more than a path. A folder that
- * does not fit is replaced by one of ours in `/tmp`, readable by nobody else.
- */
-export async function unixEnd(
-  around: TunnelSurroundings,
-  name = `${crypto.randomUUID().slice(0, 8)}.sock`,
-): Promise<LocalEnd & { readonly kind: "unix" }> {
-  await ensureDir(around.tunnelsDir);
-  const path = join(around.tunnelsDir, name);
-  const fits = path.length <= 80 && /^[A-Za-z0-9/._@+,=~-]+$/.test(path);
-  if (fits) {
-    await clearUnixEnd(path);
-    return { kind: "unix", path };
+  if (around.platform === "windows") {
+    return { local: { kind: "port", port: freePort(wish.remotePort) } };
   }
-  const dir = await Deno.makeTempDir({ dir: "/tmp", prefix: "openclaw-" });
-  return { kind: "unix", path: join(dir, "gw.sock") };
-}
-
-/** F24: a socket left behind, or somebody's who listens there, would answer the first look in the gateway's place. */
-async function clearUnixEnd(path: string): Promise<void> {
-  const found = await lstatOrMissing(path);
-  if (!found) return;
-  if (found.isSocket) return await Deno.remove(path);
-  throw new OpenclawError(
-    "SSH_LOCAL_END_TAKEN",
-    `Cannot open an ssh tunnel at "${path}": what lies there is not a socket`,
-    { hint: `rm -r "${path}"` },
-  );
-}
-
-/** Removes the socket, and the folder it got because no other fitted. */
-export async function removeUnixEnd(path: string): Promise<void> {
-  await Deno.remove(path).catch(() => {/* ssh removed it itself */});
-  if (/^\/tmp\/openclaw-[^/]+$/.test(dirname(path))) {
-    await Deno.remove(dirname(path)).catch(() => {/* somebody else's files are in it */});
-  }
+  const { path, isOwn } = await socketPlace(around.tunnelsDir, wish.socketName);
+  // A fixed name may belong to the next tunnel by the time this one's guard is done.
+  return { local: { kind: "unix", path }, ownSocket: isOwn ? path : undefined };
 }
 
 /** The port that could be bound (0 finds a free one), or `undefined` when it is taken. */
@@ -258,17 +227,18 @@ export async function awaitGateway(
   }
   if (early) throw early;
   const name = sshTargetText(wish.target);
+  const place = placeOf(wish, around);
   if (last === "no-gateway") {
     throw new OpenclawError(
       "TUNNEL_NO_GATEWAY",
       `The ssh tunnel to "${name}" works, but no gateway answers on its port ${wish.remotePort}`,
-      { hint: `ssh ${name} openclaw gateway status`, retryable: true },
+      { hint: byHand(place, "ssh", "openclaw gateway status"), retryable: true },
     );
   }
   throw new OpenclawError(
     "TUNNEL_NOT_READY",
     `The ssh tunnel to "${name}" did not come up within ${limitMs} ms: the host, a jump host or a key agent does not answer`,
-    { hint: `ssh -v ${name} true`, retryable: true },
+    { hint: byHand(place, "ssh -v", "true"), retryable: true },
   );
 }
 
@@ -279,7 +249,7 @@ async function stopTunnel(
 ): Promise<void> {
   await program.stop({ graceMs: 1500 });
   await ended;
-  if (local.kind === "unix") await removeUnixEnd(local.path);
+  if (local.kind === "unix") await removeSocket(local.path);
 }
 
 /** The last 4 KiB a program says, without ever holding more. */

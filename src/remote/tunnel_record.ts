@@ -22,6 +22,7 @@ const recordSchema = obj({
       obj({ kind: oneOf("unix"), path: str() }),
       obj({ kind: oneOf("port"), port: int() }),
     )),
+    place: opt(str()),
     sinceMs: int(),
     lastError: opt(obj({ code: str(), message: str(), hint: opt(str()) })),
     restarts: int(),

@@ -2,7 +2,7 @@
  * From what a person asked for to an installed service: the plan, its environment and the 0600 file with its secrets.
  * Source: remote-access.md 4.1. Secrets never stand in a unit, an agent or a script.
  */
-import { join } from "@std/path";
+import { join, resolve } from "@std/path";
 import { quoteServiceValue } from "../config/service_env.ts";
 import { OpenclawError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
@@ -58,6 +58,9 @@ const CARRIED = [
   "OPENCLAW_LOG_PREFIX",
 ];
 
+/** Those of them that name a file; the service starts in another folder. */
+const CARRIED_FILES = ["NODE_EXTRA_CA_CERTS", "OPENCLAW_SSH_CONFIG"];
+
 /** Whether an address names a user with a password. */
 export function holdsPassword(address: string): boolean {
   return /^[a-z0-9+.-]*:?\/*[^/\s]*:[^/\s]*@/i.test(address);
@@ -84,7 +87,8 @@ export async function planInstall(facts: InstallFacts, host: ServiceHost): Promi
     CARRIED.flatMap((name): [string, string][] => {
       const value = host.env[name];
       // A proxy's password is a secret like any other: it stands in the 0600 file or nowhere.
-      return value && !holdsPassword(value) ? [[name, value]] : [];
+      if (!value || holdsPassword(value)) return [];
+      return [[name, CARRIED_FILES.includes(name) ? resolve(value) : value]];
     }),
   );
   const profileNote = facts.profile ? `profile: ${facts.profile}, ` : "";

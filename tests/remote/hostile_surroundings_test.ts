@@ -1,9 +1,10 @@
 /** Tunnels where the account's ssh configuration, the state directory or its files are not what one hopes for. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { join } from "@std/path";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { dirname, join } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { joinShared } from "../../src/remote/shared_tunnel.ts";
 import { openTunnel } from "../../src/remote/tunnel.ts";
+import { eventually } from "../e2e/program.ts";
 import { processesWith } from "../support/sshd.ts";
 import { type Scene, scene } from "./tunnel_scene.ts";
 
@@ -30,6 +31,11 @@ async function bothWays({ wish, around, sshd }: Scene): Promise<void> {
     assert(performance.now() < endMs, "the shared one stays");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  if (shared?.local.kind !== "unix") throw new Error("expected a unix socket");
+  const folder = dirname(shared.local.path);
+  const isOurs = folder === around.tunnelsDir;
+  const left = await Deno.lstat(isOurs ? shared.local.path : folder).catch(() => "gone");
+  assertEquals(left, "gone");
 }
 
 const settings: [name: string, lines: (scene: Scene, port: number) => string[]][] = [
@@ -95,6 +101,55 @@ scene(
     asked.forEach((conn) => conn.close());
     agent.close();
     await accepting;
+  },
+);
+
+/** Starts the daemon again with more lines in its configuration. */
+async function reconfigure({ sshd }: Scene, lines: readonly string[]): Promise<void> {
+  await sshd.kill();
+  const file = join(sshd.dir, "sshd_config");
+  await Deno.writeTextFile(file, lines.map((line) => `${line}\n`).join(""), { append: true });
+  await sshd.start();
+}
+
+scene(
+  "F25: a host that refuses forwards is told apart from a gateway that is off",
+  async (facts) => {
+    await reconfigure(facts, ["AllowTcpForwarding no"]);
+    for (const open of [openTunnel, (w: Scene["wish"]) => joinShared(w, facts.around, 30)]) {
+      const error = await assertRejects(
+        async () => await open(facts.wish, facts.around),
+        OpenclawError,
+      );
+      assertEquals(error.code, "SSH_FORWARD_REFUSED", error.message);
+      assertMatch(error.hint ?? "", /sshd -T/);
+      await eventually(
+        "no ssh is left",
+        async () => (await processesWith(facts.sshd.configFile)).length === 0,
+        20_000,
+      );
+    }
+  },
+);
+
+scene(
+  "F25: what a host says to everybody is not taken for the reason of a failure",
+  async (facts) => {
+    const banner = join(facts.sshd.dir, "banner");
+    const words = [
+      "Host key verification failed",
+      "Permission denied without a passphrase",
+      "timed out",
+    ];
+    await Deno.writeTextFile(
+      banner,
+      [...words, ...Array(40).fill("Authorized use only."), ""].join("\n"),
+    );
+    await reconfigure(facts, [`Banner ${banner}`]);
+    await bothWays(facts);
+    await Deno.writeTextFile(`${facts.sshd.dir}/authorized_keys`, "");
+    const error = await assertRejects(() => openTunnel(facts.wish, facts.around), OpenclawError);
+    assertEquals(error.code, "SSH_AUTH_FAILED", error.message);
   },
 );
 

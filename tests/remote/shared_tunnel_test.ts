@@ -1,5 +1,5 @@
 /** One ssh for several commands, through a real sshd whose log counts the logins. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import { joinShared, listShared } from "../../src/remote/shared_tunnel.ts";
 import type { LocalEnd } from "../../src/remote/ssh_args.ts";
@@ -11,8 +11,10 @@ const PARENT = new URL("./tunnel_parent.ts", import.meta.url).pathname;
 const IDLE_SECONDS = 1;
 /** Long enough to tell it from the end after a crash. */
 const LONGER_SECONDS = 4;
-/** When nothing of a crashed command may be left: 2 s of grace and room for a busy machine. */
-const CRASH_MS = 6_000;
+/** Idle time of a test that is about something else: nothing ends by it. */
+const NEVER_SECONDS = 600;
+/** When nothing of a crashed command may be left: 2 s of grace and much room for a busy machine. */
+const CRASH_MS = 20_000;
 
 const join = ({ wish, around }: Scene, more = {}, idleSeconds = IDLE_SECONDS) =>
   joinShared({ ...wish, ...more }, around, idleSeconds);
@@ -25,7 +27,7 @@ async function used(facts: Scene, idleSeconds = LONGER_SECONDS): Promise<LocalEn
 }
 
 /** Waits until every ssh of the scene has ended by itself. */
-async function idledOut({ sshd }: Scene, withinMs = 10_000): Promise<number> {
+async function idledOut({ sshd }: Scene, withinMs = 20_000): Promise<number> {
   const startMs = performance.now();
   while ((await processesWith(sshd.configFile)).length > 0) {
     assert(performance.now() - startMs < withinMs, "ssh stays");
@@ -50,8 +52,7 @@ scene(
     const leftMs = performance.now() - doneMs;
     assert(leftMs > 3_000, `the next command had only ${leftMs} ms`);
     assertEquals(await listShared(facts.around.tunnelsDir), []);
-    const left = (await Array.fromAsync(Deno.readDir(facts.around.tunnelsDir))).map((e) => e.name);
-    assertEquals(left.filter((name) => !/^shared-.*\.(json|lock)$/.test(name)), []);
+    assertEquals(await socketsLeft(facts), []);
   },
 );
 
@@ -65,7 +66,7 @@ scene("F24: ssh stays as long as somebody uses it, also without traffic", async 
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   long?.close();
-  await idledOut(facts, 4_000);
+  await idledOut(facts);
 });
 
 scene("commands started together share one login, too", async (facts) => {
@@ -76,6 +77,12 @@ scene("commands started together share one login, too", async (facts) => {
   await idledOut(facts);
 });
 
+/** What lies in the folder of tunnels beside records and their locks: sockets, leases, what ssh said. */
+async function socketsLeft({ around }: Scene): Promise<string[]> {
+  const names = (await Array.fromAsync(Deno.readDir(around.tunnelsDir))).map((e) => e.name);
+  return names.filter((name) => !/^shared-.*\.(json|lock)$/.test(name));
+}
+
 /** A process of its own that uses the shared tunnel until it is killed. */
 async function otherCommand(facts: Scene): Promise<{ crash(): Promise<void> }> {
   const child = new Deno.Command(Deno.execPath(), {
@@ -84,13 +91,13 @@ async function otherCommand(facts: Scene): Promise<{ crash(): Promise<void> }> {
       TUNNEL_CONFIG: facts.sshd.configFile,
       TUNNEL_PORT: String(facts.gatewayPort),
       TUNNEL_DIR: facts.around.tunnelsDir,
-      TUNNEL_SHARE_SECONDS: "600",
+      TUNNEL_SHARE_SECONDS: String(NEVER_SECONDS),
     },
     stdin: "null",
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
-  assertEquals(new TextDecoder().decode((await reader.read()).value).trim(), "open");
+  assertMatch(new TextDecoder().decode((await reader.read()).value), /^open /);
   return {
     async crash() {
       child.kill("SIGKILL");
@@ -112,7 +119,7 @@ scene(
 
 scene("F24: one of two commands killed with -9: the other keeps its tunnel", async (facts) => {
   const command = await otherCommand(facts);
-  const shared = await join(facts, {}, 600);
+  const shared = await join(facts, {}, NEVER_SECONDS);
   assertEquals(await facts.sshd.logins(), 1);
   const ssh = await sshOf(facts);
   await command.crash();
@@ -138,7 +145,7 @@ scene("F24: the opener killed while ssh connects leaves nothing", async (facts) 
       TUNNEL_CONFIG: facts.sshd.configFile,
       TUNNEL_PORT: String(facts.gatewayPort),
       TUNNEL_DIR: facts.around.tunnelsDir,
-      TUNNEL_SHARE_SECONDS: "600",
+      TUNNEL_SHARE_SECONDS: String(NEVER_SECONDS),
     },
     stdin: "null",
     stdout: "null",
@@ -148,12 +155,13 @@ scene("F24: the opener killed while ssh connects leaves nothing", async (facts) 
   child.kill("SIGKILL");
   await child.status;
   await idledOut(facts, CRASH_MS);
+  assertEquals(await socketsLeft(facts), []);
   conn.close();
   silent.close();
 });
 
 scene("F24: a state directory removed under a shared ssh takes it along", async (facts) => {
-  const shared = await join(facts, {}, 600);
+  const shared = await join(facts, {}, NEVER_SECONDS);
   await Deno.remove(facts.around.tunnelsDir, { recursive: true });
   shared?.close();
   await idledOut(facts, CRASH_MS);
@@ -187,9 +195,7 @@ scene("F24: a shared ssh that is killed, and one that is frozen, is replaced", a
   const second = await used(facts);
   assert(JSON.stringify(first) !== JSON.stringify(second));
   Deno.kill(await sshOf(facts), "SIGSTOP");
-  const startMs = performance.now();
   const third = await used(facts);
-  assert(performance.now() - startMs < 5_000);
   assert(JSON.stringify(second) !== JSON.stringify(third));
   assertEquals(await facts.sshd.logins(), 3);
   await sshOf(facts); // the frozen one is gone
@@ -197,15 +203,19 @@ scene("F24: a shared ssh that is killed, and one that is frozen, is replaced", a
 });
 
 scene("a gateway that is not there is told, and no ssh is kept for it", async (facts) => {
-  const error = await assertRejects(() => join(facts, { remotePort: 1 }), OpenclawError);
+  const error = await assertRejects(
+    () => join(facts, { remotePort: 1 }, NEVER_SECONDS),
+    OpenclawError,
+  );
   assertEquals(error.code, "TUNNEL_NO_GATEWAY");
-  await idledOut(facts, 2_000);
+  await idledOut(facts);
 });
 
 scene("F25: a refused login is told as without sharing", async (facts) => {
   await Deno.writeTextFile(`${facts.sshd.dir}/authorized_keys`, "");
-  const error = await assertRejects(() => join(facts), OpenclawError);
+  const error = await assertRejects(() => join(facts, {}, NEVER_SECONDS), OpenclawError);
   assertEquals(error.code, "SSH_AUTH_FAILED");
   assert(error.message.includes("ssh exited: it accepts none"), error.message);
-  await idledOut(facts, 2_000);
+  await idledOut(facts);
+  assertEquals(await socketsLeft(facts), []);
 });

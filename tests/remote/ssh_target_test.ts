@@ -1,6 +1,6 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { OpenclawError } from "../../src/lib/errors.ts";
-import { forwardArgs } from "../../src/remote/ssh_args.ts";
+import { forwardArgs, type SshPlace } from "../../src/remote/ssh_args.ts";
 import { reachedText, readSshConfig } from "../../src/remote/ssh_config.ts";
 import { sshFailure } from "../../src/remote/ssh_failure.ts";
 import { parseSshTarget, sshTargetText } from "../../src/remote/ssh_target.ts";
@@ -188,7 +188,7 @@ const failures: [code: string, stderr: string, retryable: boolean][] = [
 ];
 for (const [code, stderr, retryable] of failures) {
   Deno.test(`sshFailure() names ${code}`, () => {
-    const error = sshFailure(parseSshTarget("me@h"), {
+    const error = sshFailure({ target: parseSshTarget("me@h") }, {
       how: "255",
       stderr,
       reached: "me@10.0.0.5",
@@ -197,4 +197,54 @@ for (const [code, stderr, retryable] of failures) {
     assertEquals(error.message.includes('"me@h" (me@10.0.0.5): ssh exited (255)'), true);
     assertEquals(error.hint === undefined, false);
   });
+}
+
+const changed = [
+  "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
+  "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+  "The fingerprint for the ED25519 key sent by the remote host is",
+  "SHA256:bK0x.",
+  "Please contact your system administrator.",
+  "Offending ED25519 key in /home/me/.ssh/known_hosts:7",
+  "Host key for [h]:2222 has changed and you have requested strict checking.",
+  "Host key verification failed.",
+].join("\r\n");
+
+Deno.test("N38: a changed host key is told with what was found and what was known", () => {
+  const { code, message } = sshFailure({ target: parseSshTarget("h") }, { stderr: changed });
+  assertEquals(code, "SSH_HOST_KEY_CHANGED");
+  assertStringIncludes(
+    message,
+    "(SHA256:bK0x. | Offending ED25519 key in /home/me/.ssh/known_hosts:7)",
+  );
+});
+
+const reasons: [code: string, stderr: string][] = [
+  // A banner comes before the reason, and a gateway that was away is no reason.
+  [
+    "SSH_UNREACHABLE",
+    "Permission denied to strangers\na\nb\nc\nd\nTimeout, server h not responding.",
+  ],
+  ["SSH_UNREACHABLE", "Connection to h closed by remote host."],
+  ["SSH_ENDED", "channel 1: open failed: connect failed: Connection refused\n"],
+  ["SSH_FORWARD_REFUSED", "channel 1: open failed: administratively prohibited: open failed"],
+  ["SSH_LOCAL_END_TAKEN", "unix_listener: cannot bind to path /x/y: No such file or directory"],
+];
+for (const [code, stderr] of reasons) {
+  Deno.test(`sshFailure() finds ${code} in ${JSON.stringify(stderr.slice(-40))}`, () =>
+    assertEquals(sshFailure({ target: parseSshTarget("h") }, { stderr }).code, code));
+}
+
+const places: [target: string, more: Partial<SshPlace>, hint: string][] = [
+  ["me@h", {}, "ssh me@h true"],
+  ["me@h:2222", {}, "ssh -p 2222 me@h true"],
+  ["[::1]:22", {}, "ssh -p 22 ::1 true"],
+  ["h", { identity: "/a b/k", configFile: "/c" }, "ssh -F /c -i '/a b/k' h true"],
+];
+for (const [target, more, hint] of places) {
+  Deno.test(`a hint for ${target} is a line that ssh understands: ${hint}`, () =>
+    assertEquals(
+      sshFailure({ target: parseSshTarget(target), ...more }, { stderr: "" }).hint,
+      hint,
+    ));
 }

@@ -19,7 +19,8 @@ const around = {
   probe: probeTunnel({ url: "ws://127.0.0.1" }),
 } as const;
 const shareSeconds = Number(env["TUNNEL_SHARE_SECONDS"]);
-if (shareSeconds > 0) await joinShared(wish, around, shareSeconds);
-else await openTunnel(wish, around);
-console.log("open");
+const tunnel = shareSeconds > 0
+  ? await joinShared(wish, around, shareSeconds)
+  : await openTunnel(wish, around);
+console.log(`open ${tunnel?.local.kind === "unix" ? tunnel.local.path : ""}`);
 setInterval(() => {}, 60_000);

@@ -1,11 +1,12 @@
 /** Tunnels through a real sshd to a socket that greets as a gateway does. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import type { TunnelState } from "../../src/remote/keep_tunnel.ts";
 import { openTunnel } from "../../src/remote/tunnel.ts";
-import { processesWith, sshdMissing, startSshd } from "../support/sshd.ts";
-import { greeter, kept, killRounds, scene, sshOf } from "./tunnel_scene.ts";
+import { eventually } from "../e2e/program.ts";
+import { processesWith } from "../support/sshd.ts";
+import { kept, killRounds, scene, sshOf } from "./tunnel_scene.ts";
 
 scene(
   "openTunnel() gives a 0600 unix socket through which the gateway greets",
@@ -134,39 +135,39 @@ scene("F24: a host that was away is back within 3 s of its return", async (facts
   }
 });
 
-Deno.test("N37: the parent killed with -9 takes its ssh along", async () => {
-  const missing = await sshdMissing();
-  if (missing) return console.log(`skipped: ${missing}`);
-  const sshd = await startSshd();
-  const dir = await Deno.makeTempDir({ prefix: "tun" });
-  const gateway = greeter();
-  try {
-    const parent = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-check",
-        new URL("./tunnel_parent.ts", import.meta.url).pathname,
-      ],
-      env: { TUNNEL_CONFIG: sshd.configFile, TUNNEL_PORT: String(gateway.port), TUNNEL_DIR: dir },
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const reader = parent.stdout.getReader();
-    const { value } = await reader.read();
-    assertEquals(new TextDecoder().decode(value).trim(), "open");
-    assertEquals((await processesWith(sshd.configFile)).length >= 1, true);
-    parent.kill("SIGKILL");
-    await parent.status;
-    await reader.cancel();
-    for (let round = 0; round < 100; round++) {
-      if ((await processesWith(sshd.configFile)).length === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, 30));
-    }
-    assertEquals(await processesWith(sshd.configFile), []);
-  } finally {
-    await gateway.close();
-    await sshd.close();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
+for (
+  const [name, folder] of [["", "t"], [", and the folder in its place", "x".repeat(120)]] as const
+) {
+  scene(
+    `N37, F24: the parent killed with -9 takes its ssh and its socket along${name}`,
+    async ({ sshd, dir, gatewayPort }) => {
+      const parent = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", new URL("./tunnel_parent.ts", import.meta.url).pathname],
+        env: {
+          TUNNEL_CONFIG: sshd.configFile,
+          TUNNEL_PORT: String(gatewayPort),
+          TUNNEL_DIR: join(dir, folder),
+        },
+        stdin: "null",
+        stdout: "piped",
+      }).spawn();
+      const reader = parent.stdout.getReader();
+      const [word, socket] = new TextDecoder().decode((await reader.read()).value).trim().split(
+        " ",
+      );
+      assertEquals(word, "open");
+      assertEquals((await Deno.lstat(socket!)).isSocket, true);
+      assertEquals((await processesWith(sshd.configFile)).length >= 1, true);
+      parent.kill("SIGKILL");
+      await parent.status;
+      await reader.cancel();
+      await eventually(
+        "no ssh and no guard",
+        async () => (await processesWith(sshd.configFile)).length === 0,
+        20_000,
+      );
+      const gone = folder === "t" ? socket! : dirname(socket!);
+      assertEquals(await Deno.lstat(gone).catch(() => "gone"), "gone");
+    },
+  );
+}

@@ -4,10 +4,16 @@
  */
 import type { Fingerprint } from "../../identity/fingerprint.ts";
 import { throughTunnel } from "../../remote/probe_tunnel.ts";
-import { sshTargetText } from "../../remote/ssh_target.ts";
 import { tunnelSurroundings } from "../../remote/surroundings.ts";
 import { joinShared } from "../../remote/shared_tunnel.ts";
-import { openTunnel } from "../../remote/tunnel.ts";
+import type { LocalEnd } from "../../remote/ssh_args.ts";
+import { askSshConfig, placeKey } from "../../remote/ssh_config.ts";
+import {
+  openTunnel,
+  placeOf,
+  type TunnelSurroundings,
+  type TunnelWish,
+} from "../../remote/tunnel.ts";
 import { readRecord } from "../../remote/tunnel_record.ts";
 import { gatewayKeyBehind, type TunnelText, tunnelWish } from "../../remote/tunnel_wish.ts";
 import type { Env } from "../terminal/io.ts";
@@ -45,14 +51,12 @@ export async function useTunnel(facts: UseFacts, env: Env): Promise<UsedTunnel> 
   const pins = facts.pins ?? (facts.pin ? [facts.pin] : []);
   const behind = { url: facts.url, ...(pins.length > 0 ? { pins } : {}) };
   const gatewayKey = gatewayKeyBehind(facts.tunnel, facts.pin ? [facts.pin] : []);
-  const lasting = await readRecord(facts.tunnelsDir);
-  const samePlace = lasting?.target === sshTargetText(wish.target) &&
-    lasting.remotePort === wish.remotePort;
-  if (samePlace && lasting.state.tunnel === "open" && lasting.state.local) {
-    const dial = throughTunnel(lasting.state.local, behind);
+  const around = await tunnelSurroundings(env, facts.tunnelsDir, behind);
+  const lasting = await lastingEnd(wish, around);
+  if (lasting) {
+    const dial = throughTunnel(lasting, behind);
     return { dial, gatewayKey, notes: [], close: () => Promise.resolve() };
   }
-  const around = await tunnelSurroundings(env, facts.tunnelsDir, behind);
   const wished = { ...wish, readyMs: facts.timeoutMs };
   const shared = facts.shareSeconds > 0 &&
     await joinShared(wished, around, facts.shareSeconds);
@@ -73,6 +77,20 @@ export async function useTunnel(facts: UseFacts, env: Env): Promise<UsedTunnel> 
     notes: [],
     close: () => tunnel.stop(),
   };
+}
+
+/** The local end of the account's lasting tunnel, when it leads where this command wants to go. */
+async function lastingEnd(
+  wish: TunnelWish,
+  around: TunnelSurroundings,
+): Promise<LocalEnd | undefined> {
+  const { state } = await readRecord(around.tunnelsDir) ?? {};
+  if (state?.tunnel !== "open" || !state.local || state.place === undefined) return undefined;
+  const ssh = { path: around.sshPath, env: around.env };
+  const config = await askSshConfig(placeOf(wish, around), ssh);
+  // N38: the text of a target alone would still name the old host after its alias was given to another.
+  const leadsThere = config && await placeKey(config, wish) === state.place;
+  return leadsThere ? state.local : undefined;
 }
 
 /** N38: the account's own ssh configuration lets anybody be the host; that is worth a line each time. */

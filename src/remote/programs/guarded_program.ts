@@ -3,13 +3,18 @@
  * pipe of ours and ends the program when the pipe closes. The program's arguments are positional parameters; the shell
  * never reads them as text.
  */
+import { FORGET_SOCKET } from "./unix_socket.ts";
 import { type Program, type ProgramOptions, startProgram } from "../../platform/process/start.ts";
 
 /**
- * `$@` runs with an empty input; a reader of our pipe waits beside it. Whoever ends first takes the other along:
- * the pipe's end stops the program (TERM, KILL after 1.5 s), the program's end stops the reader.
+ * `$1` is the socket only this program listens on, or empty; the program with its arguments follows and runs with an empty
+ * input; a reader of our pipe waits beside it. Whoever ends first takes the other along: the pipe's end stops the program
+ * (TERM, KILL after 1.5 s), the program's end stops the reader.
  */
 const GUARD = `
+socket=$1
+shift
+${FORGET_SOCKET}
 exec 3<&0 </dev/null
 "$@" 3<&- &
 child=$!
@@ -26,22 +31,29 @@ wait "$child"
 code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
 kill -KILL "$guard" 2>/dev/null
+forget
 exit "$code"
 `;
+
+/** What to start. */
+export interface GuardedOptions extends Omit<ProgramOptions, "stdin" | "group" | "argv0"> {
+  /** A socket with a name nobody else uses, which goes with the program. */
+  readonly socket?: string | undefined;
+}
 
 /**
  * Starts a program in its own group that ends when this process does. On Windows there is no such shell: the program is
  * started as it is and only an orderly end takes it along.
  */
 export async function startGuarded(
-  options: Omit<ProgramOptions, "stdin" | "group" | "argv0">,
+  { socket = "", ...options }: GuardedOptions,
   platform: "linux" | "macos" | "windows",
 ): Promise<Program> {
   if (platform === "windows") return await startProgram({ ...options, group: true });
   return await startProgram({
     ...options,
     file: "/bin/sh",
-    args: ["-c", GUARD, "openclaw-guard", options.file, ...options.args ?? []],
+    args: ["-c", GUARD, "openclaw-guard", socket, options.file, ...options.args ?? []],
     stdin: "pipe",
     group: true,
   });

@@ -13,6 +13,7 @@ import { OpenclawError } from "../../lib/errors.ts";
 import { quoted, showableWithin } from "../../lib/text.ts";
 import { identityOf, type ProcessIdentity } from "../../platform/process/identity.ts";
 import { runProgram } from "../../platform/process/start.ts";
+import { FORGET_SOCKET } from "./unix_socket.ts";
 
 /**
  * Seconds for somebody to come when nobody is expected: after a crash, and before the first user.
@@ -21,19 +22,21 @@ import { runProgram } from "../../platform/process/start.ts";
 const GRACE_SECONDS = 2;
 
 /**
- * `$1` is the FIFO, `$2` the idle time, `$3` the grace, `$4` the file for what the program says, `$5` the socket it
- * listens on; the program with its arguments follows and is never read as text. The shell runs in a process group of its
+ * `$1` is the socket the program listens on, `$2` the idle time, `$3` the grace; the FIFO and the file for what the program
+ * says lie beside the socket. The program with its arguments follows and is never read as text. The shell runs in a process group of its
  * own, so that its last act can take everything along that it started. `<"$lease"` waits until a user opens the FIFO, and the
  * end of `read` is that the last one closed it; a FIFO that somebody removed ends the program, since nobody could come any
  * more. A user's word is one short write, so two of them never mix.
  */
 const KEEPER = `
-lease=$1 idle=$2 grace=$3 said=$4 socket=$5
-shift 5
+socket=$1 idle=$2 grace=$3
+lease=$1.lease said=$1.said
+shift 3
 umask 077
+${FORGET_SOCKET}
 mkfifo "$lease" || exit 1
 over() {
-  rm -f "$lease" "$socket"
+  forget
   kill -KILL "-$$"
 }
 (
@@ -78,20 +81,29 @@ export interface LeasedOptions {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Path of the FIFO to make, in a folder of ours. */
-  readonly lease: string;
-  /** The unix socket the program listens on; removed at its end. */
+  /** The unix socket the program listens on, in a folder of ours; it goes with the program, and what lies beside it, too. */
   readonly socket: string;
-  /** File for what it says; the caller removes it. */
-  readonly said: string;
   /** How long it stays for the next user after the last one said goodbye. */
   readonly idleSeconds: number;
 }
 
-/** Starts the program; whoever started it has {@linkcode takeLease}d it within 2 s. POSIX only. */
+/** The FIFO that users of the program at a socket hold. */
+export function leaseOf(socket: string): string {
+  return `${socket}.lease`;
+}
+
+/** The file for what the program at a socket says until it is known to work. */
+export function saidOf(socket: string): string {
+  return `${socket}.said`;
+}
+
+/**
+ * Starts the program; whoever started it has {@linkcode takeLease}d it within 2 s, and removes {@linkcode saidOf} its socket
+ * once nobody reads it. POSIX only.
+ */
 export async function startLeased(options: LeasedOptions): Promise<ProcessIdentity> {
-  const { file, args, env, lease, socket, said, idleSeconds } = options;
-  const facts = [lease, String(idleSeconds), String(GRACE_SECONDS), said, socket];
+  const { file, args, env, socket, idleSeconds } = options;
+  const facts = [socket, String(idleSeconds), String(GRACE_SECONDS)];
   const started = await runProgram({
     file: "/bin/sh",
     args: ["-c", KEEPER, "openclaw-keeper", ...facts, file, ...args],

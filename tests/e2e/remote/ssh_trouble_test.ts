@@ -37,7 +37,10 @@ Deno.test("trouble on the ssh way is told apart", async (t) => {
 
   await t.step("F25: a host that wants a password", async () => {
     await Deno.rename(at("authorized_keys"), at("off"));
-    assertMatch(await told(), /password cannot be asked for here[\s\S]*hint: ssh-copy-id gw/);
+    assertMatch(
+      await told(),
+      /password cannot be asked for here[\s\S]*hint: ssh-copy-id -F \S+ gw/,
+    );
     await Deno.rename(at("off"), at("authorized_keys"));
   });
 
@@ -56,7 +59,7 @@ Deno.test("trouble on the ssh way is told apart", async (t) => {
   await t.step("F25, N38: an unknown host key is refused, not accepted", async () => {
     const known = await Deno.readTextFile(at("known_hosts"));
     await Deno.writeTextFile(at("known_hosts"), "");
-    assertMatch(await told(), /host key is not known yet[\s\S]*hint: ssh gw {3}# once/);
+    assertMatch(await told(), /host key is not known yet[\s\S]*hint: ssh -F \S+ gw {3}# once/);
     assertEquals(await Deno.readTextFile(at("known_hosts")), "", "nothing was learned");
     await Deno.writeTextFile(at("known_hosts"), known);
   });

@@ -65,6 +65,16 @@ Deno.test({
       assertMatch(await print("--via", "ssh://gw"), /ExecStart=.* node run --via ssh:\/\/gw$/m);
     });
 
+    await t.step("files named from here are found from the service's folder, too", async () => {
+      const done = await run(
+        ["tunnel", "install", "--print", "gw", "--ssh-identity", "keys/id one"],
+        { env: { ...env, OPENCLAW_SSH_CONFIG: "ssh/config" } },
+      );
+      assertEquals(done.code, 0, done.stderr);
+      assertStringIncludes(done.stdout, ` --ssh-identity "${Deno.cwd()}/keys/id one" `);
+      assertStringIncludes(done.stdout, `OPENCLAW_SSH_CONFIG=${Deno.cwd()}/ssh/config`);
+    });
+
     await t.step("start and restart fail, stop and uninstall do not", async () => {
       const code = async (verb: string) => (await run(["gateway", verb], { env })).code;
       assertEquals(

@@ -6,7 +6,7 @@ import { type StatePaths, statePaths } from "../../../config/paths.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { createLogger, renderText } from "../../../lib/log.ts";
 import { ensureDir, tryLockFile } from "../../../platform/files.ts";
-import { join } from "@std/path";
+import { join, resolve } from "@std/path";
 import { onStopSignals } from "../../../platform/signals.ts";
 import { keepTunnel, type TunnelState } from "../../../remote/keep_tunnel.ts";
 import { gatewayBehind, probeTunnel } from "../../../remote/probe_tunnel.ts";
@@ -138,7 +138,8 @@ export async function installTunnel(
         "tunnel",
         "run",
         sshTargetText(wish.target),
-        ...flag("--ssh-identity", wish.identity),
+        // A service starts in another folder.
+        ...flag("--ssh-identity", wish.identity && resolve(wish.identity)),
         "--remote-port",
         String(wish.remotePort),
         ...flag("--local-port", wish.localPort),
