@@ -55,6 +55,9 @@ Deno.test("onlyNode() takes the one connected node and asks when there are more"
     node({ nodeId: id("b"), connected: true }),
   ];
   assertThrows(() => onlyNode(two), OpenclawError, "--node is needed");
+  const hostile = two.map((one) => ({ ...one, displayName: "a b; rm -rf ~" }));
+  const { hint } = assertThrows(() => onlyNode(hostile), OpenclawError);
+  assertEquals(hint, `openclaw nodes run --node ${id("a")} -- uname -a`, "ready to paste");
 });
 
 Deno.test("filterNodes() and summaryText() count what is there", () => {

@@ -161,6 +161,11 @@ export function findNode(nodes: readonly NodeEntry[], query: string): NodeEntry 
   );
 }
 
+/** The node as it can be typed: by its name where that needs no quotes, else by its id. A name may hold anything (N39). */
+export function typedName({ displayName, nodeId }: NodeEntry): string {
+  return displayName && /^\w[\w.-]*$/.test(displayName) ? displayName : nodeId;
+}
+
 /** The only node there is to choose: one connected, or one known. */
 export function onlyNode(nodes: readonly NodeEntry[]): NodeEntry {
   const connected = nodes.filter((n) => n.connected);
@@ -173,7 +178,7 @@ export function onlyNode(nodes: readonly NodeEntry[]): NodeEntry {
   }
   const names = choice.map((n) => n.displayName ?? n.nodeId).join(", ");
   throw new OpenclawError("NODE_AMBIGUOUS", `--node is needed: ${choice.length} nodes (${names})`, {
-    hint: `openclaw nodes run --node ${choice[0]?.displayName ?? choice[0]?.nodeId} -- uname -a`,
+    hint: `openclaw nodes run --node ${typedName(choice[0] as NodeEntry)} -- uname -a`,
     exitCode: 2,
   });
 }

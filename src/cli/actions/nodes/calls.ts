@@ -1,6 +1,7 @@
 /**
  * `nodes …` except `nodes run`: lists, details and single calls.
  */
+import { quoteWord } from "../../../approvals/words.ts";
 import { isObject, jsonValue } from "../../../lib/objects.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import { type Gateway, withGateway } from "../../connect/connect.ts";
@@ -230,7 +231,7 @@ export async function nodesInvoke(values: InvokeValues, io: Io): Promise<void> {
     throw new OpenclawError(
       "COMMAND_RESERVED",
       `command "${values.command}" is reserved for shell execution; use nodes run`,
-      { hint: `openclaw nodes run --node ${values.node} -- uname -a` },
+      { hint: `openclaw nodes run --node ${quoteWord(values.node)} -- uname -a` },
     );
   }
   const answer = await withGateway(

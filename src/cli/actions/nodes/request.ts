@@ -5,6 +5,7 @@
 import { quoteWord } from "../../../approvals/words.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
 import type { NodeEntry } from "../../shapes.ts";
+import { typedName } from "../../views/nodes.ts";
 import { RUN_EXIT } from "./result.ts";
 import { stdinKind, stdinUnsupported } from "./stream.ts";
 
@@ -64,11 +65,6 @@ export function tightened(flags: Wish, exec: Wish): Wish {
     });
   }
   return { security, ask: stricter(ASKS, [flags.ask, exec.ask]) };
-}
-
-/** The node as it can be typed: by its name where that needs no quotes, else by its id. */
-function typedName({ displayName, nodeId }: NodeEntry): string {
-  return displayName && /^\w[\w.-]*$/.test(displayName) ? displayName : nodeId;
 }
 
 /** The node's own words, with its name in the commands they suggest: they are typed here, not there. */
