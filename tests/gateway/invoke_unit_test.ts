@@ -122,3 +122,16 @@ Deno.test("F17, decision 13: a caller cut for slowness leaves its command runnin
   invoker.stop();
   assertEquals(invoker.pending, 0);
 });
+
+Deno.test("a cancelled call of a node that reports no end, as the reference's, is over at once", async () => {
+  const { clock, invoker, node } = scene();
+  const peer = node();
+  invoker.nodeConnected(peer);
+  const caller = fakePeer();
+  const answer = invoker.call({ ...call, caller, idempotencyKey: "a" });
+  invoker.cancel({ peer: caller, idempotencyKey: "a" });
+  assertEquals(peer.sent.at(-1)?.event, "node.invoke.cancel");
+  clock.advance(50);
+  const outcome = await answer;
+  assert(!outcome.ok && outcome.code === "CANCELLED", JSON.stringify(outcome));
+});

@@ -26,7 +26,7 @@ import type { Peer } from "../peers/peer.ts";
 
 /** Longest call: a day (decision 16). */
 export const MAX_INVOKE_TIMEOUT_MS = 24 * 3_600_000;
-/** How long a cancelled command may take to report its end (TERM, wait, KILL) before the call is given up. */
+/** How long a cancelled command of ours may take to report its end (TERM, wait, KILL); the reference's report none. */
 const CANCEL_GRACE_MS = 15_000;
 const NOT_CONNECTED = failure("NOT_CONNECTED", "node not connected", false);
 
@@ -249,7 +249,7 @@ export class NodeInvoker implements Invoker {
     if (call.cancelled !== undefined) return;
     call.cancelled = { code, message };
     this.#sendCancel(call);
-    this.#deadlines.set(call, CANCEL_GRACE_MS);
+    this.#deadlines.set(call, call.live === undefined ? 0 : CANCEL_GRACE_MS);
   }
 
   #sendCancel({ id, nodeId, node }: PendingCall): void {

@@ -217,7 +217,7 @@ class Run {
         params: this.#params(plan, granted),
         timeoutMs: values.invokeTimeoutMs,
         idempotencyKey,
-      }, { timeoutMs: values.invokeTimeoutMs + values.timeoutMs });
+      }, { timeoutMs: values.invokeTimeoutMs + values.timeoutMs }).catch(stop.calm);
       const sent = stdin ? stream.sendStdin((buffer) => Deno.stdin.read(buffer)) : undefined;
       // A failed stdin (the command ended, or does not read) is no failure of the run.
       sent?.catch(() => {});
@@ -275,7 +275,11 @@ class Run {
       gateway.call("node.invoke.cancel", { idempotencyKey })
         .catch(() => interrupted.resolve(undefined));
     });
-    return { interrupted: interrupted.promise, fired: () => fired, remove };
+    const calm = (error: unknown): void => {
+      if (!fired) throw error;
+      io.out.warn("the node did not tell of the command's end: it may still be running there");
+    };
+    return { interrupted: interrupted.promise, fired: () => fired, calm, remove };
   }
 
   async #report(result: RunResult, stream: RunStream): Promise<number> {
