@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { freeDescriptors } from "../../src/platform/descriptors.ts";
 import { RawPeer, textFrame, within } from "./raw.ts";
 
@@ -7,10 +7,12 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   async fn() {
     const before = await freeDescriptors();
-    using _file = await Deno.open("/dev/null");
+    const files = await Promise.all(Array.from({ length: 40 }, () => Deno.open("/dev/null")));
     const after = await freeDescriptors();
-    assert(before !== undefined && after !== undefined && before > 0);
-    assertEquals(after, before - 1);
+    for (const file of files) file.close();
+    assert(before !== undefined && after !== undefined && after > 0);
+    // The runtime opens and closes some of its own meanwhile.
+    assertAlmostEquals(before - after, files.length, 10);
   },
 });
 
