@@ -42,6 +42,26 @@ const starts: Readonly<Record<string, string>> = {
     "convert |id x.png¦convert x png:|id¦magick -script x¦sox |id x.wav¦gs -o%pipe%id x¦gs -sOutputFile=%pipe%id x¦ps2pdf -dNOSAFER x y¦exiftool -if system('id') x¦exiftool -config x y¦mpv --script=x y¦libreoffice macro:///x¦chromium --renderer-cmd-prefix=id x¦mutt -e source␣x|¦mail -S sendmail=id x¦w3m -config x¦lynx -editor=id x¦scrot -e id¦gpg --photo-viewer id -k¦gpg --agent-program=id -k¦sdiff --diff-program=id a b¦diff3 --diff-prog=id a b c¦texi2dvi --command=id x¦vimdiff -c !id a b¦rview -c !id¦gvim +!id",
   "X15: carriers and runners of other families":
     "crontab f¦crontab -¦sudo -s¦su -l¦gdb --version -ex x¦ccache -s id¦command id¦uname26 id¦gpg-agent --daemon id¦bash /dev/stdin¦sh /proc/self/fd/0¦sh ../../dev/fd/0¦pexec id¦sshpass -p x id¦watchexec id¦execlineb -c id¦stap -e x -c id¦dbus-launch id¦autossh h¦torify id¦msgfilter id¦openvt -- id¦env-cmd -- id¦pm2 start id¦cabal exec id¦stack exec id¦composer exec id¦rustup run x id¦lxc exec x id¦multipass exec x id¦sops exec-env x id¦gem open -e id rdoc¦nix-build x¦dotnet exec x.dll¦cargo watch -x id¦npm set script-shell id¦npm config set script-shell=id¦posh -c id¦oksh -c id¦ctest --test-command id¦some-tool --pager=id¦some-tool --post-hook id¦some-tool -exec id",
+  "X15: programs of other families that run what they are given":
+    "scriptlive -I f -T f -c id¦pee id¦mispipe id true¦zrun id¦pipesz id¦enosys id¦fakeroot-sysv id¦fakeroot-tcp id¦debconf id¦debconf -f x id¦" +
+    "libtool --mode=execute id¦bear -- id¦mpirun -n 1 id¦srun id¦systemd-socket-activate -l 1 id¦systemd-dissect --with x id¦fghack id¦" +
+    "pgrphack id¦multilog !id .¦argv0 id x¦flatpak-spawn --host id¦pasta id¦s6-applyuidgid -u 1 id¦nyc id¦zsh5 -c id¦bsd-csh -c id¦" +
+    "parallel.moreutils id¦meson devenv id¦opam exec -- id¦mix cmd id¦repo forall -c id¦etcdctl lock x id¦consul lock x id¦pnpm id¦" +
+    "pnpm recursive exec id¦pnpm --config.script-shell=id run t¦bun run id¦yarn workspace x exec id¦yarn workspaces foreach exec id",
+  "X15: tools told by a setting that stays, or by one option more":
+    "npm pkg set scripts.t=id¦npm set-script t id¦pnpm config set script-shell id¦yarn config set script-shell id¦yarn set version ./x.js¦" +
+    "yarn plugin import ./x.js¦gh config set pager id¦gh config set browser id¦kubectl config set users.x.exec.command id¦git merge-index id -a¦" +
+    "git merge-index -o id f¦git -C . merge-index id f¦git svn --authors-prog=id fetch¦dpkg-architecture -c id¦dpkg-architecture -cid¦" +
+    "dpkg-buildpackage -rid¦apt-mark -o Dir::Bin::dpkg=id hold x¦apt-config -oX=y dump¦ctest -S x¦ctest -VS x¦ctest -SP x¦cpack --config x¦" +
+    "cmake --build . -- SHELL=/tmp/x¦cmake --build . -- --ev=x:;id¦cmake -S . -D CMAKE_C_COMPILER=id¦cmake -D CMAKE_C_COMPILER_LAUNCHER=id .¦" +
+    "cmake . -DCMAKE_C_FLAGS=-wrapper␣id¦cmake . -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=/tmp/x¦cmake . --toolchain x¦cmake . --toolchain=x¦" +
+    "cmake . -DCMAKE_LINKER=id¦cmake . -DCMAKE_AR:FILEPATH=id¦cmake . -DCMAKE_USER_MAKE_RULES_OVERRIDE=x¦cmake . -DGIT_EXECUTABLE=/tmp/x¦" +
+    "cmake . -D CMAKE_PROJECT_TOP_LEVEL_INCLUDES=x¦cmake . -DCMAKE_C_COMPILE_OBJECT=id¦cmake . -DCMAKE_CXX_CLANG_TIDY=id¦cargo rustc -- -Clinker=id¦" +
+    "cargo +/tmp/x build¦kak -e nop␣%sh{id} f¦msmtp --passwordeval=id x¦swaks --pipe id¦enscript --filter=id f¦enscript -p |id f¦mysqlslap --pre-system=id¦" +
+    "ssh-add -S x.so¦ftp -o |id http://h/¦exim -be x¦fetchmail -m id¦fetchmail --mda=id¦pdflatex -shell-esc x¦pdflatex -cnf-line=shell_escape=t x¦" +
+    "dvips -o!id x¦dnsmasq --dhcp-script=id¦openconnect -s id h¦pg_ctl -p id start¦openssl s_client -ssl_client_engine x¦mount -t fuse id#x /mnt¦" +
+    "tc exec bpf import s run id¦ansible-playbook --ssh-common-args=-oProxyCommand=id x.yml¦unison -sshcmd id a b¦cdk synth --app id¦" +
+    "terraform init -plugin-dir=/tmp/x¦openocd -c exec␣id¦calc system('id')¦psql -c \\\\i␣x¦duckdb x .shell␣id¦make libx.a ARFLAGS=--plugin␣x.so",
 };
 for (const [name, text] of Object.entries(starts)) {
   Deno.test(`${name}: refused although the program is allowed`, async () => {
@@ -122,7 +142,40 @@ Deno.test("X15, X17: a shell, wrapper or interpreter under another name is recog
   }
 });
 
-const FED = "echo cat sqlite3 psql mysql sftp lftp ed make xargs npm docker openssl";
+Deno.test("X35: pnpm and bun run a script of the project, but not a program of the system in its place", async () => {
+  const machine = { programs: "pnpm bun", files: { "/srv/app/id": "x" } };
+  for (const line of ["pnpm touch x", "pnpm -s touch x", "bun run touch x"]) {
+    assertEquals(await runs({ argv: words(line), allow: ["*"], machine }), false, line);
+  }
+  for (const line of ["pnpm build", "pnpm -s lint", "bun run build", "bun run id"]) {
+    assertEquals(await runs({ argv: words(line), allow: ["*"], machine }), true, line);
+  }
+});
+
+Deno.test("X01: an open file under another name is the input as well", async () => {
+  const machine = { programs: "make dc vim", directories: ["/dev", "/dev/shm", "/proc/self/fd"] };
+  for (
+    const line of [
+      "cd /dev && echo 'BEGIN{system(1)}' | awk -f stdin",
+      "cd /dev/shm && echo 'BEGIN{system(1)}' | awk -f ../stdin",
+      "cd /proc/self/fd && echo 'BEGIN{system(1)}' | awk -f 0",
+      "echo 'BEGIN{system(1)}' | awk -f /dev/shm/../stdin",
+      "echo 'BEGIN{system(1)}' | awk -f /dev/shm/../fd/./0",
+      "cd /dev && echo 'x:;id' | make -sf stdin",
+      "cd /dev/shm && echo 'x:;id' | make -sf ../stdin",
+      "cd /dev/shm && echo 'x:;id' | make -sf../fd/0",
+      "cd /dev && echo id | bash stdin",
+    ]
+  ) assertEquals(await runs({ argv: sh(line), allow: ["*"], machine }), false, line);
+  const awk = { argv: ["awk", "-f", "stdin"], allow: ["*"], machine };
+  assertEquals(await runs({ ...awk, request: { cwd: "/dev" } }), false);
+  const linked = { ...machine, links: { "/srv/d": "/dev" }, aliases: { "/dev": "/dev" } };
+  assertEquals(await runs({ ...awk, machine: linked, request: { cwd: "/srv/d" } }), false);
+  const memory = { argv: ["make", "-f", "build.mk"], allow: ["*"], machine };
+  assertEquals(await runs({ ...memory, request: { cwd: "/dev/shm" } }), true);
+});
+
+const FED = "echo cat vim ex dc sqlite3 psql mysql sftp lftp ed make xargs npm docker openssl";
 
 Deno.test("X01: commands are not piped into a program that starts others", async () => {
   for (
@@ -142,6 +195,13 @@ Deno.test("X01: commands are not piped into a program that starts others", async
       "echo 'exec x' | xargs npm --",
       "echo 'run -v /:/h x' | xargs docker",
       "echo engine | xargs openssl",
+      "echo engine | openssl",
+      "echo ':!id' | vim f",
+      "echo '!id' | vim -es f",
+      "echo '!id' | ex f",
+      "echo '!id' | dc",
+      "echo '!id' | dc -e 1 -",
+      "cat x | sqlite3 x.db 'select 1' -",
     ]
   ) {
     const one = { argv: sh(line), allow: FED.split(" "), machine: { programs: FED } };
@@ -182,7 +242,14 @@ Deno.test("everyday uses of these programs run by their rule", async () => {
     "rsync -e ssh␣-i␣/home/u/.ssh/k␣-o␣BatchMode=yes a h:b¦git -c http.extraHeader=AUTHORIZATION:␣bearer␣x fetch¦cmake -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER_LAUNCHER=ccache .¦cmake --preset release¦crontab -l¦ccache -s¦sccache --show-stats¦gdb --version¦strace --help¦sudo --version¦" +
     "apt-get install -y -o Dpkg::Options::=--force-confold x¦apt-get install --only-upgrade x¦apt-get -qq -oAcquire::Retries=3 update¦dnf install -y --setopt=install_weak_deps=False x¦dnf update --security¦ssh-copy-id -i k.pub h¦" +
     "kubectl --kubeconfig=k.yml get pods¦kubectl --context prod get pods¦google-chrome --headless --user-data-dir=/tmp/x u¦rake test¦rake -T¦just build¦just --list¦docker run --hostname x --rm i¦" +
-    "systemctl show -p MainPID x¦restic -r /x snapshots --password-file p¦rclone copy --retries 3 a b¦update-alternatives --list java¦rustup update¦dotnet test¦dotnet publish -c Release¦composer install¦gem install x¦flatpak list¦snap list¦vagrant status"
+    "systemctl show -p MainPID x¦restic -r /x snapshots --password-file p¦rclone copy --retries 3 a b¦update-alternatives --list java¦rustup update¦dotnet test¦dotnet publish -c Release¦composer install¦gem install x¦flatpak list¦snap list¦vagrant status¦" +
+    "cmake -S . -B b -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/srv/x -DBUILD_TESTING=OFF¦cmake -D CMAKE_CXX_STANDARD=20 .¦" +
+    "cmake . -DCMAKE_CXX_FLAGS=-O2␣-Wall -DCMAKE_PREFIX_PATH=/opt/qt -DPython3_EXECUTABLE=/usr/bin/python3¦cmake --build b -- -j4 VERBOSE=1¦" +
+    "cmake --install b --prefix /srv/x¦ctest --output-on-failure -j4¦ctest --test-dir b -R unit¦cpack -G TGZ¦pnpm run build¦pnpm -r test¦" +
+    "pnpm install --frozen-lockfile¦bun install¦yarn workspace web build¦" +
+    "npm pkg get version¦npm pkg set version=1.2.3¦npm config set fund false¦gh release view v1¦gh config get git_protocol¦apt-mark hold x¦" +
+    "dpkg-architecture -qDEB_HOST_ARCH¦cargo clippy -- -D warnings¦cargo +nightly fmt¦git svn fetch¦ssh-add -l¦mount -o ro /dev/sdb1 /mnt¦" +
+    "meson setup b¦meson test -C b¦opam install x¦terraform init -input=false¦vim stdin.txt¦base64 -d f¦sha256sum f¦tc qdisc show"
   ).split("¦");
   for (const line of lines) {
     const argv = words(line);

@@ -17,7 +17,7 @@ const BY_NAME =
 
 /** Versions, architectures and flavours that distributions put behind a name. */
 const SUFFIX =
-  /[-.](?:v?\d[\w.]*|basic|tiny|nox|athena|gtk\d*|static|real|orig|distrib|openbsd|traditional|x86_64|aarch64|amd64|arm64)$/;
+  /(?:[-.](?:v?\d[\w.]*|basic|tiny|nox|athena|gtk\d*|static|real|orig|distrib|openbsd|traditional|moreutils|gnu|bsd|ul|x86_64|aarch64|amd64|arm64)|(?<=[a-z])\d{1,2})$/;
 
 /** What another name of the program says about a command. */
 export interface OtherName {

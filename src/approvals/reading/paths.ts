@@ -67,7 +67,16 @@ export function fileNameOf(path: string): string {
   return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
-/** Whether a word names a program's own input or another open file of it: `/dev/stdin`, `/proc/self/fd/0`. */
+/**
+ * Whether a word names a program's own input or another open file of it: `/dev/stdin`, `/proc/self/fd/0`, and by a detour
+ * `../stdin` or `/dev/shm/../fd/0`.
+ */
 export function isInputPath(word: string): boolean {
-  return /(?:^|\/)(?:dev\/+(?:\.\/+)*(?:stdin|tty|fd\/)|proc\/.*\/fd\/)/.test(word);
+  return /(?:^|\/)(?:dev\/+(?:\.\/+)*(?:stdin|tty|fd\/)|proc\/.*\/fd\/)/.test(word) ||
+    /(?:^|\/)(?:stdin|fd\/+(?:\.\/+)*\d+)$/.test(word) || /\.\.\/+(?:\.\/+)*tty$/.test(word);
+}
+
+/** Whether names in this directory stand for devices and open files instead of files: `/dev`, `/proc/self/fd`. */
+export function holdsOpenFiles(directory: string): boolean {
+  return /^\/(?:dev|proc)(?:\/|$)/.test(directory) && !/^\/dev\/shm(?:\/|$)/.test(directory);
 }

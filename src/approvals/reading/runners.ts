@@ -94,6 +94,32 @@ const OTHER_RUNNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["chezmoi", ["cd", "edit", "execute-template"]],
   ["task", ["execute"]],
   ["concurrently", []],
+  ["firebase", ["emulators:exec"]],
+  ["netlify", ["dev:exec"]],
+  ["railway", ["run", "shell"]],
+  ["gitlab-runner", ["exec"]],
+  ["meson", ["devenv", "runpython"]],
+  ["opam", ["exec", "config"]],
+  ["dune", ["exec", "utop", "ocaml"]],
+  ["mix", ["cmd", "do", "run"]],
+  ["buildah", ["run", "unshare"]],
+  ["ctr", ["run", "exec"]],
+  ["lerna", ["exec"]],
+  ["nx", ["exec"]],
+  ["repo", ["forall"]],
+  ["west", ["forall"]],
+  ["jj", ["util"]],
+  ["homectl", ["with"]],
+  ["etcdctl", ["lock", "watch", "elect"]],
+  ["consul", ["lock", "watch", "exec"]],
+  ["envconsul", []],
+  ["devbox", ["run", "shell"]],
+  ["flox", ["activate"]],
+  ["tox", ["exec"]],
+  ["jenv", ["exec"]],
+  ["phpenv", ["exec"]],
+  ["goenv", ["exec"]],
+  ["rtx", ["exec", "x", "run"]],
 ]);
 
 const GLOBAL_FLAGS = /^(?:-s|-q|--silent|--quiet|--color|--no-color|--bun)$/;
@@ -144,6 +170,8 @@ function jsRunner(name: string, rule: JsRunner, argv: readonly string[]): Runner
     at += GLOBAL_VALUED.test(word) ? 2 : 1;
   }
   const verb = direct ? "" : argv[at] ?? "";
+  // "pnpm recursive exec x", "yarn workspace a exec x": the sub-command stands further back.
+  movedOrUnread ||= /^(?:recursive|multi|m|workspaces?|global)$/.test(verb);
   const verbs = [...rule.exec, ...rule.node, ...rule.fetch];
   if (movedOrUnread && argv.slice(1).some((word) => word !== "" && verbs.includes(word))) {
     return unbound(name, argv.slice(0, 3).join(" "));
@@ -168,6 +196,22 @@ function jsRunner(name: string, rule: JsRunner, argv: readonly string[]): Runner
   // A path, a version or a scope names something to fetch, not a bin of this project.
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(target)) return unbound(name, `${name} ${target}`);
   return { kind: "runner", name, inner: argv.slice(at), local: true };
+}
+
+const PNPM_VERBS = new Set(
+  ("add i install update up upgrade remove rm uninstall un link ln unlink import rebuild rb prune fetch install-test it patch " +
+    "patch-commit patch-remove audit list ls ll la outdated why licenses test t tst start run run-script pack publish store root " +
+    "bin setup config c get set deploy doctor cat-file cat-index find-hash dedupe approve-builds ignored-builds self-update init " +
+    "server help version view info show search whoami login logout").split(" "),
+);
+
+/** The word that pnpm and bun would look for on PATH as well when the project has no script of that name. */
+export function pathCommand(argv: readonly string[]): string | undefined {
+  const name = baseName(argv[0] ?? "");
+  if (name !== "pnpm" && name !== "bun") return undefined;
+  const words = argv.slice(1).filter((word) => !word.startsWith("-"));
+  if (name === "bun") return words[0] === "run" ? words[1] : undefined;
+  return words.find((word) => !PNPM_VERBS.has(word)) === words[0] ? words[0] : undefined;
 }
 
 /** npm takes any unambiguous start of a sub-command: `npm exe x` is `npm exec x`. */

@@ -10,9 +10,9 @@ import { type InterpreterUse, interpreterUse } from "./interpreters.ts";
 import { type NestedUse, nestedUses } from "./nested.ts";
 import { bindScript, type ScriptOperand } from "./operand.ts";
 import { byOtherNames } from "./other_names.ts";
-import { absolutePath, hasSlash } from "./paths.ts";
+import { absolutePath, hasSlash, holdsOpenFiles } from "./paths.ts";
 import { type Resolved, resolveExecutable } from "./resolve.ts";
-import { runnerUse } from "./runners.ts";
+import { pathCommand, runnerUse } from "./runners.ts";
 import { parseShell } from "./shell/shell.ts";
 import { shellUse } from "./shells.ts";
 import { MAX_WRAPPERS, stripWrapper } from "./wrappers.ts";
@@ -83,7 +83,10 @@ export async function analyzeSegment(
     multiplexer: false,
     viaRunner: false,
   };
-  unwrap(walk, found, 0);
+  if (holdsOpenFiles(cwd) || holdsOpenFiles(facts.file(cwd)?.real ?? "")) {
+    // "stdin" there is the program's own input, so an innocent name would make it read code that nobody judged.
+    block(found, refusal("cwd", `names in "${cwd}" stand for devices and open files`));
+  } else unwrap(walk, found, 0);
   const use = found.blocked === undefined ? shellUse(found.argv) : undefined;
   const read = use?.kind === "file"
     ? shellScript(walk, found, use.operandIndex)
@@ -237,7 +240,17 @@ function program(walk: Walk, found: Found): Read {
   const options = codeOptions(found.argv);
   const nested = nestedUses(found.argv, options.nested, walk.cwd, walk.facts);
   const other = target ? byOtherNames(found.argv, target, walk.facts) : {};
-  const blocked = found.blocked ?? options.refusal ?? nested.refusal ?? other.refusal ??
+  const onPath = pathCommand(found.argv);
+  const runs = onPath !== undefined &&
+    !walk.facts.file(absolutePath(onPath, walk.cwd, walk.facts)) &&
+    resolveExecutable(onPath, walk.cwd, walk.facts);
+  const blocked = found.blocked ??
+    (runs
+      ? refusal("runner", `without a script "${onPath}", ${word} would start ${runs.path}`, {
+        hint: `call ${onPath} itself, or a script of the project with "${word} run"`,
+      })
+      : undefined) ??
+    options.refusal ?? nested.refusal ?? other.refusal ??
     (target ? undefined : refusal("not-found", `no executable "${word}" was found`, {
       hint: "name the program by its absolute path",
     }));

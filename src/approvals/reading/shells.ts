@@ -18,10 +18,11 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
   ["bash", "bash"],
   ["rbash", "bash"],
   ["zsh", "zsh"],
+  ["rzsh", "zsh"],
   ["fish", "fish"],
 ]);
 const OTHER_SHELLS = new Set(
-  "csh tcsh elvish nu nushell xonsh rc es yash oil oils osh ysh pdksh lksh oksh loksh posh sash ion murex scsh closh"
+  "csh tcsh bsd-csh elvish nu nushell xonsh rc es yash oil oils osh ysh pdksh lksh oksh loksh posh sash ion murex scsh closh"
     .split(" "),
 );
 

@@ -80,13 +80,21 @@ const CARRIERS = new Set(
     "reflex air modd sshpass autossh torify tsocks tcpserver tcpclient websocketd ttyd gotty pdsh ansible-console tasksh " +
     "tmate gtester dbus-launch dbus-send dbus-run cset env-cmd dotenv-cli envchain teller chamber foreman honcho overmind " +
     "supervisord xinetd inetd inotifyd incrond msgfilter msgexec ksu agetty getty login sulogin openvpn dosbox lxc-attach " +
-    "lxc-execute toolbox lockfile runit runsv s6-setuidgid s6-envdir s6-softlimit s6-sudo s6-setlock " +
-    "command uname26 gpg-agent ansible-pull salt salt-call chef-shell procmail dhclient udhcpc wpa_cli pppd")
+    "lxc-execute toolbox lockfile runit runsv " +
+    "command uname26 gpg-agent ansible-pull salt salt-call chef-shell procmail dhclient udhcpc wpa_cli pppd " +
+    "scriptlive pee mispipe zrun pipesz enosys debconf libtool bear intercept-build scan-build compiledb icerun " +
+    "fakeroot-sysv fakeroot-tcp pseudo systemd-socket-activate systemd-dissect systemd-vmspawn systemd-pty-forward mpirun mpiexec " +
+    "orterun prun prterun srun salloc sbatch qsub bsub horovodrun torchrun argv0 fghack pgrphack supervise svscan multilog svlogd " +
+    "recordio sslserver ipcserver flatpak-spawn host-spawn distrobox-host-exec steam-run appimage-run pasta rootlesskit " +
+    "lxc-usernsexec seunshare sandbox su-to-root gksu gksudo kdesu kdesudo lxqt-sudo beesu schedtool hugectl operf ocount vglrun " +
+    "switcherooctl heaptrack samply nsys ncu compute-sanitizer xfce4-terminal lxterminal terminator tilix foot wezterm st " +
+    "switch_root pivot_root vipe vidir inoticoming nyc c8 onchange chokidar start-server-and-test checkinstall strace64 " +
+    "x-terminal-emulator netns-exec graftcp mullvad-exclude landrun syd sydbox runc crun youki ch-run udocker xss-lock xautolock swayidle expectk autoexpect uwsgi consul-template gomplate")
     .split(" "),
 );
 
-/** The dynamic loader and the processor emulators of qemu run any program given to them. */
-const LOADER = /^(?:ld[a-z0-9_.-]*\.so(?:\.\d+)*|qemu-[a-z0-9_-]+)$/;
+/** The dynamic loader, the processor emulators of qemu and the links of s6 chains run any program given to them. */
+const LOADER = /^(?:ld[a-z0-9_.-]*\.so(?:\.\d+)*|qemu-[a-z0-9_-]+|s6-[a-z0-9-]+)$/;
 
 /** Whether a single option only asks: for the version, for help, for a list. */
 function asksOnly(name: string, option: string): boolean {

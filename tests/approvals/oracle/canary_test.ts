@@ -60,11 +60,22 @@ sh: echo '-exec touch $C ;' | xargs find .
 sh: echo '1e touch $C' | xargs -d '\\n' sed -n -- f f
 sh: echo a | xargs -I{} -E cat touch $C
 sh: echo ok | cat && nice touch $C | cat
+sh: cd /dev && echo 'BEGIN{system("touch $C")}' | awk -f stdin
+sh: echo 'BEGIN{system("touch $C")}' | awk -f /dev/shm/../stdin
+sh: cd /dev/shm && echo 'x:;touch $C' | make -sf ../stdin
+sh: echo ':!touch $C' | vim f
+sh: echo '!touch $C' | dc
+dpkg-architecture -ctouch␣$C
+debconf touch $C
+fakeroot-sysv touch $C
+scriptlive -I f -T f -c touch␣$C
+pee touch␣$C
 `;
 
 /** All programs of the lines but the ones that make the canary. */
 const ALLOWED =
-  "sed awk mawk find xargs tar split git make gcc vim ssh scp wget sqlite3 zip env nice flock setarch ld.so echo cat sh bash";
+  "sed awk mawk find xargs tar split git make gcc vim ssh scp wget sqlite3 zip env nice flock setarch ld.so echo cat sh bash " +
+  "dc dpkg-architecture debconf fakeroot-sysv scriptlive pee";
 
 async function scratch(): Promise<string> {
   const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "openclaw-canary-" }));

@@ -2,6 +2,7 @@
  * Compilers, linkers, build systems and package tools: the options and words with which they start a program that the
  * command did not name, or load code into themselves. Data for `tool_options.ts` (class of X15, X30).
  */
+import { isInputPath } from "../paths.ts";
 import type { ToolRule } from "./options.ts";
 
 /** Assignments of make that it would evaluate, or that name a program; a makefile from its input is code as well. */
@@ -9,30 +10,24 @@ const MAKE_EVALUATED =
   /^(?:SHELL|\.SHELLFLAGS|MAKE|MAKEFLAGS|MAKEFILES|GNUMAKEFLAGS)[:+?]*=|^[^=-][^=]*!=|^[^=-][^=]*=.*[$`;&|<>()\n]/;
 const MAKE_PROGRAM =
   /^(?:CC|CXX|CPP|FC|LD|AR|AS|NM|RM|CP|MV|INSTALL|STRIP|RANLIB|OBJCOPY|YACC|LEX|PYTHON|NODE|NPM|CARGO|GO|SUDO|SH|BASH|PERL|PC|M2C|CO|GET|LINT|TEX|MAKEINFO|TANGLE|WEAVE|CTANGLE|CWEAVE|TEXI2DVI|OUTPUT_OPTION|(?:COMPILE|LINK|PREPROCESS|LINT|YACC|LEX)\.[A-Za-z]+)[:+?]*=/;
-const COMPILER = /=(?:\w+-)*(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc|ld|ar|as|nm|strip)(?:-\d+)?$/;
+/** An assignment of one of the usual compilers and linkers, which is no way to another program. */
+export const COMPILER =
+  /=(?:\w+-)*(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc|ld|ar|as|nm|strip)(?:-\d+)?$/;
 
 /** Names of a file that is the input, in every detour: `-sf-`, `/./dev/stdin`, `/proc/self/fd/0`. */
 const FROM_INPUT = /^(?:-[a-zA-Z]*f|--(?:file|makefile)=)-$|^-$|(?:^|\/)(?:dev|proc)\//;
 
-const COMPILER_CODE =
-  /^(?:-wrapper|--?specs|-B|-fplugin|-iplugindir|-fpass-plugin|-Xclang|-Xlinker|-load|-mllvm|-ccc-|--?ld-path|-fuse-ld=.*\/|-fmodule-mapper=[|<]|-Wl,.*plugin|-Wl,@|--config|-no-canonical-prefixes|--gcc-(?:toolchain|install-dir)|@)/;
+/** Options of compilers that start a program of their choosing, or load code. */
+export const COMPILER_CODE =
+  /^(?:-wrapper|--?plugin|--?specs|-B|-fplugin|-iplugindir|-fpass-plugin|-Xclang|-Xlinker|-load|-mllvm|-ccc-|--?ld-path|-fuse-ld=.*\/|-fmodule-mapper=[|<]|-Wl,.*plugin|-Wl,@|--config|-no-canonical-prefixes|--gcc-(?:toolchain|install-dir)|@)/;
 
-function makeWord(word: string): boolean {
+/** Whether make, given this word, would evaluate it, start a program it names, or read its rules from its input. */
+export function makeWord(word: string): boolean {
   // Not only in *FLAGS: TARGET_ARCH, LDLIBS and others stand on the compiler's line as well.
   const options = /^[A-Za-z0-9_.]+[:+?]*=(.*)$/s.exec(word)?.[1]?.split(/[\s"']+/) ?? [];
   return MAKE_EVALUATED.test(word) || (MAKE_PROGRAM.test(word) && !COMPILER.test(word)) ||
     options.some((one) => COMPILER_CODE.test(one)) ||
-    /^-[a-zA-Z]*E/.test(word) || FROM_INPUT.test(word);
-}
-
-const CMAKE_CODE =
-  /^(?:-E|-P|-C|-DCMAKE_[A-Z_]*(?:LAUNCHER|COMPILER|PROGRAM|PROJECT_.*INCLUDE|TOOLCHAIN)[A-Z_]*[:=])/;
-
-/** Naming one of the usual compilers, or a compiler cache in front of it, is no way to another program. */
-function cmakeWord(word: string): boolean {
-  if (/^-DCMAKE_[A-Z]+_COMPILER(?::[A-Z]+)?=/.test(word)) return !COMPILER.test(word);
-  if (/^-DCMAKE_[A-Z]+_COMPILER_LAUNCHER(?::[A-Z]+)?=s?ccache$/.test(word)) return false;
-  return CMAKE_CODE.test(word);
+    /^-[a-zA-Z]*E/.test(word) || FROM_INPUT.test(word) || isInputPath(word);
 }
 
 const LOADED = { long: ["plugin"], word: /^-plugin/ } as const;
@@ -75,13 +70,13 @@ export const BUILD_TOOLS: readonly ToolRule[] = [
   { names: /^(?:[a-z0-9_]+-)*(?:gcc-)?(?:nm|ar|ranlib|strip|objdump|objcopy)$/, ...LOADED },
   { names: /^clang-(?:tidy|query|check)(?:-\d+)?$/, long: ["load", "plugin"], word: /^--?load/ },
   { names: /^(?:g|p|b|re)?make$/, long: ["eval"], word: { test: makeWord } },
-  { names: /^cmake3?$/, word: { test: cmakeWord } },
   {
     names: /^(?:ninja|samu|just|task|go-task|rake)$/,
     long: ["command", "shell", "shell-arg", "execute", "execute-continue", "execute-print"],
     word: {
       test: (one) =>
-        FROM_INPUT.test(one) || /^-[a-zA-Z]*[cepE]$/.test(one) && !/^-[a-z]*d/.test(one),
+        FROM_INPUT.test(one) || isInputPath(one) ||
+        /^-[a-zA-Z]*[cepE]$/.test(one) && !/^-[a-z]*d/.test(one),
     },
   },
   {
@@ -103,6 +98,8 @@ export const BUILD_TOOLS: readonly ToolRule[] = [
     word: /^(?:-e|--interactive|-pgm|-F$|-fplugin|-ghci-script|@)/,
   },
   { names: /^ocaml(?:c|opt|find|build)(?:\.opt)?$/, word: /^-(?:ppx?|cc|plugin)$/ },
+  { names: /^nim$/, word: /^-{1,2}[a-z.]*(?:exe|linkerexe)[:=]|^(?:e|secret)$/i },
+  { names: /^nvcc$/, word: /^(?:-ccbin|--compiler-bindir|-X?compiler|--compiler-options)/ },
   {
     names: /^(?:gradlew?|mvnw?)$/,
     long: ["init-script"],
@@ -113,7 +110,13 @@ export const BUILD_TOOLS: readonly ToolRule[] = [
     word: /^--(?:run_under|bazelrc|shell_executable|workspace_status_command|test_.*wrapper)/,
   },
   { names: /^(?:pip|pip3|pip\d\.\d+)$/, long: ["python", "editor"] },
-  { names: /^(?:apt|apt-get|apt-cache|aptitude)$/, long: ["config-file"], argv: aptSetting },
+  { names: /^(?:apt(?:-[a-z]+)?|aptitude)$/, long: ["config-file"], argv: aptSetting },
+  { names: /^dpkg-architecture$/, long: ["command"], word: /^-c/ },
+  {
+    names: /^(?:dpkg-buildpackage|debuild)$/,
+    long: ["root-command", "sign-command", "check-command", "rules-file"],
+    word: /^(?:-[rpR]|--hook|--[a-z]+-hook)/,
+  },
   { names: /^dpkg$/, long: ["pre-invoke", "post-invoke", "status-logger"] },
   {
     names: /^rpm(?:query|verify|db|keys|sign|build|spec)?$/,

@@ -62,14 +62,23 @@ const remoteArchive = (argv: readonly string[]) =>
 const editor: Reader = (argv) =>
   shortOption(argv, /^(?:-[a-zA-Z]*[cSsuUiWwr]|--cmd|--remote|--startuptime|\+)/);
 
-/** `npm set script-shell x` is remembered, and a later, innocent `npm test` would start it. */
-const npmSetting: Reader = (argv) =>
-  argv.includes("set") || argv.includes("edit")
+/** `npm set script-shell x` and `npm pkg set scripts.test=x` are remembered, and a later, innocent `npm test` would start it. */
+const packageSetting: Reader = (argv) =>
+  argv.some((word) => /^(?:set|set-script|edit|plugin)$/.test(word))
     ? shortOption(
       argv,
-      /^(?:script-shell|shell|editor|browser|viewer|git|node-options|init-module|globalconfig|userconfig|prefix|edit)(?:=|$)/,
+      /^(?:set-script|edit|import|(?:scripts|bin|pnpm|plugins)\b.*|(?:script-shell|shell|editor|browser|viewer|git|node-options|init-module|globalconfig|userconfig|prefix|yarn-?path)(?:=.*)?|version)$/si,
     )
     : undefined;
+
+/** Options of rustc stand behind the words of cargo as well, and a toolchain can be a path. */
+const cargo: Reader = (argv) => {
+  const verb = argv.find((word, i) => i > 0 && !/^[-+]/.test(word));
+  return verb === "watch" ? verb : shortOption(argv, /^(?:--config(?:=|$)|\+.*\/)/) ??
+    (/^(?:rustc|rustdoc|clippy|fix)$/.test(verb ?? "")
+      ? shortOption(argv, /linker|link-arg|codegen-backend|^@/)
+      : undefined);
+};
 
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["git", gitCode],
@@ -96,7 +105,6 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "evim",
     "ex",
     "vifm",
-    "kak",
   ]
     .map((name): [string, Reader] => [name, editor]),
   ...["awk", "gawk", "mawk", "nawk", "original-awk"].map((
@@ -106,7 +114,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "less",
     (argv) =>
       shortOption(argv, /^(?:\+|-[a-zA-Z]*[kK])/) ??
-        longOption(argv, ["lesskey-file", "lesskey-src", "lesskey-context"]),
+        longOption(argv, ["lesskey-file", "lesskey-src", "lesskey-content"]),
   ],
   ["more", (argv) => shortOption(argv, /^\+/)],
   [
@@ -140,12 +148,11 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     "tcpdump",
     (argv) => shortOption(argv, /^-[a-zA-Z]*z/) ?? longOption(argv, ["postrotate-command"]),
   ],
-  ["cargo", (argv) => argv[1] === "watch" ? "watch" : shortOption(argv, /^--config(?:=|$)/)],
   ["patch", (argv) => shortOption(argv, /^-[a-zA-Z]*[eg]/) ?? longOption(argv, ["ed", "get"])],
   [
     "npm",
     (argv) =>
-      npmSetting(argv) ?? longOption(argv, [
+      packageSetting(argv) ?? longOption(argv, [
         "script-shell",
         "node-options",
         "globalconfig",
@@ -157,7 +164,16 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
         "shell",
       ]),
   ],
-  ["pnpm", (argv) => longOption(argv, ["script-shell", "shell-mode", "shell-emulator"])],
+  [
+    "pnpm",
+    (argv) =>
+      packageSetting(argv) ??
+        longOption(argv, ["script-shell", "shell-mode", "shell-emulator", "config"]),
+  ],
+  ["yarn", packageSetting],
+  ["bun", packageSetting],
+  ["kak", (argv) => shortOption(argv, /^-(?:e|f|E|c|p)$/)],
+  ["cargo", cargo],
   ["rg", (argv) => longOption(argv, ["pre", "hostname-bin"])],
   [
     "fd",

@@ -25,7 +25,7 @@ const CODE_OPTIONS = [
   "config",
 ];
 const CODE_VERBS =
-  /^(?:filter-branch|submodule--helper|imap-send|quiltimport|cvsexportcommit|cvsimport|archimport|difftool|mergetool|credential|daemon|send-email|instaweb|web--browse|gui|citool|remote-ext|remote-fd|shell|for-each-repo|cvsserver|hook)$/;
+  /^(?:filter-branch|submodule--helper|imap-send|quiltimport|cvsexportcommit|cvsimport|archimport|difftool|mergetool|credential|daemon|send-email|instaweb|web--browse|gui|citool|remote-ext|remote-fd|shell|for-each-repo|cvsserver|hook|merge-index)$/;
 
 /** The part of a git argv that can run another program; `undefined` when there is none. */
 export function gitCode(argv: readonly string[]): string | undefined {
@@ -68,6 +68,8 @@ function verbCode(verb: string, rest: readonly string[]): string | undefined {
       return short("O");
     case "clone":
       return short("uc");
+    case "svn":
+      return rest.find((word) => /^--authors-p/.test(word));
     case "config":
       return configCode(rest);
     default:

@@ -15,11 +15,23 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
   {
     names: /^kubectl$/,
     long: ["exec-command", "preset"],
-    word: /^(?:plugin|edit|proxy|krew)$/,
+    word: /^(?:plugin|edit|proxy|krew)$|\.exec\./,
   },
   { names: /^helm$/, long: ["post-renderer"], word: /^(?:plugin)$/ },
   { names: /^aws$/, word: /credential_process|cli_pager|^alias$/ },
-  { names: /^ansible$/, long: ["args", "module-path", "playbook-dir"], word: /^-[a-zA-Z]*[aM]/ },
+  {
+    names: /^ansible(?:-(?:playbook|inventory))?$/,
+    long: [
+      "args",
+      "module-path",
+      "playbook-dir",
+      "ssh-common-args",
+      "ssh-extra-args",
+      "scp-extra-args",
+      "sftp-extra-args",
+    ],
+    word: /^-[a-zA-Z]*[aM]|ansible_[a-z_]*(?:args|interpreter|executable|method|exe)\b/,
+  },
   {
     names: /^systemctl$/,
     long: ["host", "machine", "root", "image"],
@@ -30,7 +42,11 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
   { names: /^(?:busctl|gdbus)$/, word: /^(?:call|emit|set-property)$|^(?:-H|--host|--address)/ },
   { names: /^update-alternatives$/, long: ["install", "set", "altdir", "config"] },
   { names: /^ip6?tables(?:-[a-z]+)*$/, long: ["modprobe"], word: /^-M/ },
-  { names: /^mount$/, word: /ssh_command|helper=|^(?:-t)?\.*\/.*mount\./ },
+  {
+    names: /^mount(?:\.fuse3?)?$/,
+    word: /ssh_command|helper=|(?:^|[,t])fuse|#|\.\.\/|^(?:-t)?\.*\/.*mount\./,
+  },
+  { names: /^tc$/, word: /^(?:e|ex|exe|exec)$/ },
   { names: /^logrotate$/, long: ["mail"], word: /^-[a-z]*m/ },
   { names: /^ip$/, word: /^(?:e|ex|exe|exec|-b|-ba[a-z]*|--?batch.*)$/ },
   {
@@ -41,7 +57,8 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
   { names: /^socat\d?$/, word: /(?:exec|system|shell):/i },
   {
     names: /^openssl$/,
-    word: /^(?:engine|--?(?:engine|provider|provider-path|provider_path|config)(?:=|$))/,
+    word:
+      /^(?:engine|--?(?:engine|ssl_client_engine|provider|provider-path|provider_path|config)(?:=|$))/,
   },
   { names: /^curl$/, long: ["engine"] },
   { names: /^aria2c$/, word: /^--(?:on-|conf-path|hook)/ },
@@ -59,7 +76,7 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
       "ffmpeg-location",
     ],
   },
-  { names: /^ssh-(?:keygen|add)$/, word: /^-[a-zA-Z]*[Dswe]/ },
+  { names: /^ssh-(?:keygen|add)$/, word: /^-[a-zA-Z]*[DSswe]/ },
   { names: /^(?:ssh-copy-id|sshuttle)$/, long: ["ssh-cmd"], word: /^-[a-zA-Z]*[oeF]/ },
   {
     names: /^(?:sshfs|mosh)$/,
@@ -81,13 +98,25 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
       "sftp-server-command",
       "metadata-mapper",
       "content-from-command",
+      "gpg-binary",
     ],
     word: /^(?:-o|rcd$)|(?:ssh|pass_?command|program)=/,
   },
   { names: /^nmap$/, long: ["script", "interactive", "datadir"], word: /^-[a-zA-Z]*C$|^-sC/ },
   { names: /^(?:tshark|wireshark|dumpcap)$/, word: /^-[a-zA-Z]*X/ },
   { names: /^(?:nginx|apache2(?:ctl)?|httpd)$/, word: /^-[a-zA-Z]*[cCgf]/ },
-  { names: /^(?:lftp|ncftp|smbclient|debugfs)$/, word: /[!|]|\b(?:shell|local)\b/ },
+  {
+    names: /^(?:lftp|ncftp|smbclient|debugfs)$/,
+    word: /[!|]|\b(?:shell|local)\b|(?:^|\/)(?:dev|proc)\//,
+  },
+  { names: /^unison$/, word: /^--?(?:sshcmd|rshcmd|sshargs|diff|merge|servercmd|copyprog)/ },
+  { names: /^(?:cdk|cdktf)$/, long: ["app", "build", "browser"], word: /^-a/ },
+  { names: /^terraform$/, word: /^--?plugin-dir/ },
+  {
+    names: /^(?:gimp|blender|openocd)(?:-[\d.]+)?$/,
+    word: /^(?:-[bPcf]$|-[bc].|--(?:batch|python))/,
+  },
+  { names: /^(?:calc|qalc)$/, word: /system|exec|command|!/ },
   { names: /^sftp$/, word: /^-[a-zA-Z0-9]*b-$|^-$|(?:^|\/)(?:dev|proc)\// },
   {
     names: /^(?:mail|mailx|s-nail|mutt|neomutt)$/,
@@ -115,7 +144,8 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
     ],
   },
   {
-    names: /^(?:rsvg-convert|convert|magick|identify|mogrify|composite|montage|gm|sox|play|rec)$/,
+    names:
+      /^(?:rsvg-convert|convert|import|display|animate|conjure|stream|magick|identify|mogrify|composite|montage|gm|sox|play|rec)$/,
     word: /^(?:[a-z]+:)?\||^(?:msl|ephemeral|mvg|url|https?):|%pipe%|^-script$/i,
   },
   {
@@ -137,7 +167,7 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
   {
     names: /^(?:(?:pdf|xe|lua|p|up)?(?:la)?tex|latexmk|context)$/,
     long: ["shell-escape", "enable-write18", "lua", "use-make"],
-    word: /^--?(?:shell-escape|enable-write18|e$|r$|latex=|[a-z]*latex=)/,
+    word: /^--?(?:shell-e|enable|cnf|lua|e$|r$|latex=|[a-z]*latex=)/,
   },
   {
     names: /^pandoc$/,
@@ -154,7 +184,34 @@ export const SYSTEM_TOOLS: readonly ToolRule[] = [
     names: /^(?:bat|batcat|delta|ag|ack|ack-grep|diffoscope)$/,
     long: ["pager", "ackrc", "filter", "diff-args"],
   },
-  { names: /^gh$/, long: ["shell"], word: /^(?:alias|extension|ext)$/ },
+  {
+    names: /^(?:gh|glab)$/,
+    long: ["shell"],
+    word: /^(?:alias|extension|ext|pager|editor|browser|glamour_style)$/,
+  },
+  { names: /^jj$/, long: ["config", "config-file", "config-toml", "tool"] },
+  { names: /^(?:ftp|tnftp)$/, word: /^-o.*\||^\||^!/ },
+  { names: /^(?:exim4?|sendmail)$/, word: /^-(?:be|bm[a-z]|C|D|O|X|oX)|\$\{/ },
+  { names: /^msmtp$/, long: ["passwordeval", "file"], word: /^-C/ },
+  {
+    names: /^fetchmail$/,
+    long: ["mda", "plugin", "plugout", "preconnect", "fetchmailrc"],
+    word: /^-[a-zA-Z]*[mf]/,
+  },
+  { names: /^swaks$/, long: ["pipe", "config", "plugin"], word: /^-{1,2}(?:pipe|config)/ },
+  { names: /^enscript$/, long: ["filter", "output"], word: /^-[a-zA-Z0-9]*[po]|^\|/ },
+  { names: /^dvips$/, word: /^-o|^[|!`]/ },
+  {
+    names: /^(?:dnsmasq|openconnect|vpnc|dhcpcd)$/,
+    long: ["conf-file"],
+    word: /script|^-[a-zA-Z]*[sC]/,
+  },
+  { names: /^mdadm$/, word: /^-[a-zA-Z]*p$/ },
+  { names: /^pg_ctl$/, word: /^-[a-zA-Z]*[po]/ },
+  { names: /^rotatelogs$/, word: /^-[a-zA-Z]*p/ },
+  { names: /^gpg-connect-agent$/, word: /^-[a-zA-Z]*[ErS]|^\/run\b/ },
+  { names: /^modprobe$/, long: ["config"], word: /^-[a-zA-Z]*[Cd]/ },
+  { names: /^wg-quick$/, word: /\// },
   { names: /^fzf$/, word: /^--?(?:preview|bind|listen|become|with-shell|execute)/ },
   { names: /^nano$/, word: /^(?:-[a-zA-Z]*[soI]|--speller|--rcfile|--operatingdir)/ },
   { names: /^(?:troff|groff|nroff|tbl|pic)$/, word: /^-[a-zA-Z]*[US]|^-[a-zA-Z]*[PLXM]/ },

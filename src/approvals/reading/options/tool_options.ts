@@ -5,15 +5,21 @@
  * read in `code_options.ts`.
  */
 import { BUILD_TOOLS } from "./build_tools.ts";
+import { CMAKE_TOOLS } from "./cmake_options.ts";
 import { DATABASE_TOOLS } from "./database_tools.ts";
 import { longOption, type ToolRule } from "./options.ts";
 import { SYSTEM_TOOLS } from "./system_tools.ts";
 
-const TOOLS: readonly ToolRule[] = [...BUILD_TOOLS, ...SYSTEM_TOOLS, ...DATABASE_TOOLS];
+const TOOLS: readonly ToolRule[] = [
+  ...BUILD_TOOLS,
+  ...CMAKE_TOOLS,
+  ...SYSTEM_TOOLS,
+  ...DATABASE_TOOLS,
+];
 
 /** Options that name a program wherever they occur: `--password-command`, `--pre-hook`, `-exec`. */
 const USUAL =
-  /^--?(?!no-)(?:[a-z0-9]+[-_])*(?:exec|execute|eval|command|cmd|program|hook|pager|editor|shell|rsh|wrapper|preprocessor|launcher)(?:=|$)/;
+  /^--?(?!no-)(?:[a-z0-9]+[-_])*(?:exec(?:-[a-z-]+)?|execute|executable|eval|command|cmd|program|script|hook|askpass|pager|editor|shell|rsh|wrapper|preprocessor|launcher)(?:=|$)/;
 
 /** Programs in which a usual name means something else, or that only look at their words. */
 const NO_USUAL =
