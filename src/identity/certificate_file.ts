@@ -4,6 +4,7 @@
  */
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
+import { type Fingerprint, fingerprintOfPem } from "./fingerprint.ts";
 
 /** Longest certificate file, chain included, bytes. */
 export const MAX_PEM_BYTES = 256 * 1024;
@@ -23,6 +24,15 @@ export async function readCertificateFile(path: string): Promise<string | undefi
     if (error instanceof OpenclawError) throw error;
     throw unreadable(path, messageOf(error), error);
   }
+}
+
+/** Fingerprint of the first certificate in a file; `undefined` when there is none. @throws as {@linkcode readCertificateFile}. */
+export async function fingerprintOfFile(path: string): Promise<Fingerprint | undefined> {
+  const pem = await readCertificateFile(path);
+  if (pem === undefined) return undefined;
+  return await fingerprintOfPem(pem).catch((error) => {
+    throw unreadable(path, messageOf(error), error);
+  });
 }
 
 /** `CERTIFICATE_UNREADABLE` for a file. */

@@ -46,6 +46,12 @@ export async function keyFingerprintOfDer(der: Uint8Array): Promise<Fingerprint>
   return `spki:${await sha256Hex(readCertificateParts(der).publicKeyInfo)}` as Fingerprint;
 }
 
+/** The blocks of one kind in a PEM text, without what other tools write around and between them; `""` for none. */
+export function pemBlocks(pem: string, label = "CERTIFICATE"): string {
+  const block = new RegExp(`-----BEGIN (${label})-----[^-]*-----END \\1-----`, "g");
+  return [...pem.matchAll(block)].map(([text]) => `${text}\n`).join("");
+}
+
 /** The DER bytes of the first certificate in a PEM text; `undefined` when there is none. */
 export function derOfPem(pem: string, label = "CERTIFICATE"): Uint8Array<ArrayBuffer> | undefined {
   const body = new RegExp(`-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]+)-----END ${label}-----`)

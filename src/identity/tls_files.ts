@@ -11,7 +11,7 @@ import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import { makeCertificate, readCertificate } from "./certificate.ts";
 import { MAX_PEM_BYTES, readCertificateFile, unreadable } from "./certificate_file.ts";
-import { derOfPem, type Fingerprint } from "./fingerprint.ts";
+import { derOfPem, type Fingerprint, pemBlocks } from "./fingerprint.ts";
 
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 3650;
@@ -22,6 +22,9 @@ const WARN_MS = 30 * DAY_MS;
  * certificate is made beside the one in force, which no crash may replace.
  */
 const markerOf = (keyPath: string) => join(dirname(keyPath), `.${basename(keyPath)}.making`);
+
+/** Kinds of unencrypted keys. */
+const KEY_LABEL = "(?:RSA |EC )?PRIVATE KEY";
 
 /** Where the files are and whether they may be made. */
 export interface TlsFilesOptions {
@@ -65,7 +68,9 @@ export async function loadOrCreateTls(options: TlsFilesOptions): Promise<TlsFile
   const { fingerprint, notBeforeMs, notAfterMs } = await readCertificate(certPem)
     .catch((error) => Promise.reject(unreadable(options.certPath, messageOf(error), error)));
   const warnings = [...key.warnings, ...dateWarnings(notBeforeMs, notAfterMs, clock)];
-  return { certPem, keyPem: key.pem, fingerprint, notAfterMs, created: false, warnings };
+  // One file may hold both, and words around them: only what is meant goes to the listener.
+  const pems = { certPem: pemBlocks(certPem), keyPem: pemBlocks(key.pem, KEY_LABEL) };
+  return { ...pems, fingerprint, notAfterMs, created: false, warnings };
 }
 
 /** What the owner should know about a certificate's dates (F23): not yet valid, ended, or ending within 30 days. */
@@ -113,7 +118,7 @@ async function readKey(path: string) {
   });
   if (!file) return undefined;
   const pem = new TextDecoder().decode(file.bytes);
-  if (!derOfPem(pem, "(?:RSA |EC )?PRIVATE KEY")) {
+  if (!derOfPem(pem, KEY_LABEL)) {
     throw unusableKey(path, "no unencrypted PEM private key in it");
   }
   const warnings = file.tightened
@@ -129,6 +134,7 @@ function unusableKey(path: string, why: string, cause?: OpenclawError): Openclaw
     {
       exitCode: 78,
       cause,
+      details: { path },
       hint: cause
         ? "openclaw config set gateway.tls.keyPath <file>   # a file of its own, mode 0600, owned by the gateway's user"
         : `openssl pkey -in ${path} -out <new file>   # asks for the passphrase and writes the key without one`,

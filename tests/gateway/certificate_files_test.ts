@@ -7,10 +7,13 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { dial } from "../../src/net/dial/dial.ts";
 import { startNode } from "../../src/node/host.ts";
+import { cli } from "../cli/support.ts";
 import { inside, type TempState, tempState } from "../config/temp_state.ts";
 import { eventually } from "../e2e/program.ts";
 import { type TestGateway, TOKEN, withGateway } from "../support/gateway.ts";
 import { startGateway } from "../../src/gateway/server.ts";
+
+type Environment = Record<string, string>;
 
 const TLS = { flags: { tls: true } };
 
@@ -183,6 +186,28 @@ for (const [name, ...commands] of KINDS) {
     assertEquals(await reaches(gateway.url, spkiFingerprint), true);
   });
 }
+
+Deno.test(
+  "a given pair in one file, with words around it, is served; its fingerprint is read through a link",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using state = await tempState();
+    const { certPem, keyPem, fingerprint } = await newPair();
+    const both = `Bag Attributes\n  friendlyName: gw\n${keyPem}subject=CN = gw\n${certPem}`;
+    await Deno.writeTextFile(inside(state, "k.pem"), both);
+    await Deno.writeTextFile(inside(state, "archive.pem"), both);
+    await Deno.chmod(inside(state, "archive.pem"), 0o644);
+    await Deno.symlink(inside(state, "archive.pem"), inside(state, "c.pem"));
+    await using gateway = await given(state);
+    assertEquals(gateway.fingerprint, fingerprint);
+    assertEquals(await reaches(gateway.url, fingerprint), true);
+    const told = await cli(["gateway", "fingerprint", "--json"], { env: state.env as Environment });
+    assertEquals(JSON.parse(told.stdout).fingerprint, fingerprint, told.stderr);
+    assertEquals((await Deno.stat(inside(state, "archive.pem"))).mode! & 0o777, 0o644);
+  },
+);
 
 Deno.test(
   "a chain is served with the gateway's own certificate first; a renewal with the same key keeps a key pin",

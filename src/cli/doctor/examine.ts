@@ -2,7 +2,7 @@
  * `doctor`: walks the hops to the gateway and on to a node and stops at the first broken one. What a failure means
  * is data (`table.ts`); here is only the walking.
  */
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { quoteWord } from "../../approvals/words.ts";
 import { requireValid } from "../../config/file/load.ts";
 import { statePaths } from "../../config/paths.ts";
@@ -226,7 +226,7 @@ function findingOf(error: unknown, facts: FindingFacts): Finding {
 function fill(command: string, error: OpenclawError, { target, io, values }: FindingFacts): string {
   if (!command.includes("<")) return command;
   const { details = {} } = error;
-  const { stateDir, gatewayLockFile } = statePaths(io.env);
+  const { stateDir, gatewayLockFile, tlsCertFile } = statePaths(io.env);
   const given = typeof details.url === "string" ? details.url : undefined;
   const url = target?.url ?? given ?? wssIn(error.message) ?? "wss://gateway.example:18789";
   const { hostname, port } = new URL(url.replace(/^ws/, "http"));
@@ -240,7 +240,8 @@ function fill(command: string, error: OpenclawError, { target, io, values }: Fin
     observed: details.observed ?? details.actual,
     requestId: details.requestId,
     kind: details.kind,
-    path: details.path,
+    path: details.path ?? stateDir,
+    tlsDir: dirname(missingIn(details) ?? tlsCertFile),
     node: values.node,
     argv: values.argv.length > 0 ? values.argv.map(quoteWord).join(" ") : "true",
     stateDir,
@@ -248,6 +249,10 @@ function fill(command: string, error: OpenclawError, { target, io, values }: Fin
   };
   return command.replace(/<([a-zA-Z-]+)>/g, (all, name) => String(facts[name] ?? all));
 }
+
+/** The half of a certificate pair that is not there. */
+const missingIn = ({ missing }: NonNullable<OpenclawError["details"]>) =>
+  Array.isArray(missing) && typeof missing[0] === "string" ? missing[0] : undefined;
 
 /** The address in a dial's message. */
 const wssIn = (message: string) => /"(wss?:\/\/[^"\s]+)"/.exec(message)?.[1];

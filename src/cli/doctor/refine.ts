@@ -132,8 +132,8 @@ async function whyNotStarted(
     const [hasCert, hasKey] = await Promise.all([tls.certPath, tls.keyPath].map(exists));
     if (!hasCert && !hasKey && tls.autoGenerate) return undefined;
     const files = await loadOrCreateTls({ ...tls, autoGenerate: false });
-    const { tlsOptions, usable } = await import("../../net/listen/checks.ts");
-    usable(() => tlsOptions(files));
+    const { requireUsable } = await import("../../net/listen/checks.ts");
+    requireUsable(files);
     return undefined;
   } catch (error) {
     if (!isOpenclawError(error)) throw error;

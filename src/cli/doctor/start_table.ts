@@ -39,7 +39,8 @@ export const START_DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   },
   TLS_UNUSABLE: {
     hop: "config",
-    cause: "the gateway's key does not belong to its certificate; it does not start without both",
+    cause:
+      "the gateway's key does not belong to its certificate, or is too weak; it does not start without both",
     command: "openclaw config get gateway.tls",
   },
 };

@@ -26,7 +26,7 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   FILE_UNSAFE: {
     hop: "config",
     cause: "a file with secrets belongs to, or can be written by, somebody else",
-    command: "ls -la <stateDir>",
+    command: "ls -la <path>",
   },
   STATE_READ_ONLY: {
     hop: "config",
@@ -43,7 +43,7 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
     hop: "config",
     cause:
       "of certificate and key one is missing; the gateway does not start, and never goes plaintext",
-    command: "ls -l <stateDir>/gateway/tls",
+    command: "ls -l <tlsDir>",
   },
   ...START_DIAGNOSES,
   GATEWAY_URL_INVALID: {

@@ -5,12 +5,8 @@
  */
 import { OpenclawError } from "../../lib/errors.ts";
 import { type Secret, secretOf } from "../../lib/secret.ts";
-import { readCertificateFile } from "../../identity/certificate_file.ts";
-import {
-  type Fingerprint,
-  fingerprintOfPem,
-  requireFingerprint,
-} from "../../identity/fingerprint.ts";
+import { fingerprintOfFile } from "../../identity/certificate_file.ts";
+import { type Fingerprint, requireFingerprint } from "../../identity/fingerprint.ts";
 import { decideAuthMode } from "./auth_mode.ts";
 import { type Credentials, fetchCredentials } from "./credential_fetch.ts";
 import {
@@ -186,9 +182,9 @@ async function decidePin(
 /** The certificate file of the gateway on this machine; `undefined` when there is none. */
 async function localPin({ loaded, paths }: TargetFacts): Promise<Fingerprint | undefined> {
   const { certPath } = loaded.config.gateway.tls;
-  const path = certPath === undefined ? paths.tlsCertFile : expandHome(certPath, paths.home);
-  const text = await readCertificateFile(path);
-  return text === undefined ? undefined : await fingerprintOfPem(text);
+  return await fingerprintOfFile(
+    certPath === undefined ? paths.tlsCertFile : expandHome(certPath, paths.home),
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Turns what the system says about a listener and its certificate into coded errors, before the first peer comes. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import type { TlsMaterial } from "./options.ts";
 
@@ -15,6 +16,11 @@ export function tlsOptions({ certPem, keyPem, caPem }: TlsMaterial) {
   }
   const minVersion = "TLSv1.3" as const;
   return { cert: certPem, key: keyPem, minVersion, ...(caPem === undefined ? {} : { ca: caPem }) };
+}
+
+/** For whoever only looks: throws what a listener would. @throws {OpenclawError} `TLS_UNUSABLE`. */
+export function requireUsable(tls: TlsMaterial): void {
+  usable(() => createSecureContext(tlsOptions(tls)));
 }
 
 /** Runs `make`; what it throws becomes `TLS_UNUSABLE`. */

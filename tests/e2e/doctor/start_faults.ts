@@ -2,7 +2,7 @@
 import { assertStringIncludes } from "@std/assert";
 import { makeCertificate } from "../../../src/identity/certificate.ts";
 import { freePort } from "../program.ts";
-import { inside } from "../../config/temp_state.ts";
+import { inside, type TempState } from "../../config/temp_state.ts";
 import { expectCode, type Fault, withClient } from "./report.ts";
 
 /** A gateway configuration that a start refuses. */
@@ -26,7 +26,28 @@ function refusedStart(
   };
 }
 
-/** Certificate and key as they come, in files of the owner. */
+/** The doctor on a gateway whose certificate and key are files of the owner. */
+async function expectWithFiles(
+  state: TempState,
+  code: string,
+  files: readonly [cert: string, key: string],
+): Promise<void> {
+  const [certPath = "", keyPath = ""] = ["given.crt", "given.key"].map((name) =>
+    inside(state, name)
+  );
+  await Deno.writeTextFile(certPath, files[0], { mode: 0o600 });
+  await Deno.writeTextFile(keyPath, files[1], { mode: 0o600 });
+  const gateway = {
+    port: freePort(),
+    auth: TOKEN,
+    tls: { enabled: true, certPath, keyPath },
+  };
+  await state.write(JSON.stringify({ gateway }));
+  const { finding } = await expectCode(code, state.env);
+  if (code === "CERTIFICATE_UNREADABLE") assertStringIncludes(finding?.message ?? "", "given.");
+}
+
+/** Certificate and key as they come. */
 function givenFiles(
   title: string,
   code: string,
@@ -42,18 +63,23 @@ function givenFiles(
           [1, 2].map(() => makeCertificate({ commonName: "gw", sans: ["localhost"], ...dates })),
         );
         const files = make(one?.certPem ?? "", one?.keyPem ?? "", two?.keyPem ?? "");
-        const paths = ["given.crt", "given.key"].map((name) => inside(state, name));
-        for (const [i, path] of paths.entries()) {
-          await Deno.writeTextFile(path, files[i] ?? "", { mode: 0o600 });
-        }
-        const tls = { enabled: true, certPath: paths[0], keyPath: paths[1] };
-        await state.write(
-          JSON.stringify({ gateway: { port: freePort(), auth: { token: "given-tok" }, tls } }),
-        );
-        await expectCode(code, state.env);
+        await expectWithFiles(state, code, files);
       }),
   };
 }
+
+/** openssl makes what we do not. */
+function openssl(args: readonly string[]): string {
+  try {
+    const { stdout } = new Deno.Command("openssl", { args: [...args], stderr: "null" })
+      .outputSync();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return ""; // not installed
+  }
+}
+
+const WEAK = ["req", "-x509", "-nodes", "-newkey", "rsa:1024", "-subj", "/CN=gw", "-days", "9"];
 
 const TOKEN = { token: "given-tok" };
 
@@ -95,6 +121,21 @@ export const START_FAULTS: readonly Fault[] = [
     "requires gateway auth mode=password",
   ),
   givenFiles("a key of another certificate", "TLS_UNUSABLE", (cert, _key, other) => [cert, other]),
+  {
+    title: "a key that is too weak",
+    code: "TLS_UNUSABLE",
+    notHere: () => openssl(["version"]) === "" ? "no openssl here" : undefined,
+    inject: () =>
+      withClient("{}", async (state) => {
+        const keyFile = inside(state, "weak.key");
+        const cert = openssl([...WEAK, "-keyout", keyFile]);
+        await expectWithFiles(state, "TLS_UNUSABLE", [cert, await Deno.readTextFile(keyFile)]);
+      }),
+  },
+  givenFiles("a certificate that is not PEM", "CERTIFICATE_UNREADABLE", (_cert, key) => [
+    "\u0030\u0082\u0003",
+    key,
+  ]),
   givenFiles("a certificate file cut short", "CERTIFICATE_UNREADABLE", (cert, key) => [
     cert.slice(0, cert.length / 2),
     key,

@@ -6,8 +6,8 @@ import { decideEndpoint } from "../../../config/credentials/endpoint.ts";
 import { readEnv } from "../../../config/env.ts";
 import { loadConfig } from "../../../config/file/load.ts";
 import { statePaths } from "../../../config/paths.ts";
-import { fingerprintOfPem } from "../../../identity/fingerprint.ts";
-import { readOwned } from "../../../platform/files.ts";
+import { tlsPlan } from "../../../config/server/server_plan.ts";
+import { fingerprintOfFile } from "../../../identity/certificate_file.ts";
 import { ALL_SCOPES } from "../../../protocol/scopes.ts";
 import { withGateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -43,16 +43,15 @@ export async function gatewayFingerprint(io: Io): Promise<void> {
   const paths = statePaths(io.env);
   const loaded = await withRunningGateway(await loadConfig(paths, io.env), paths);
   const endpoint = decideEndpoint({ only: "local", env: readEnv(io.env), config: loaded.config });
-  const path = loaded.config.gateway.tls.certPath ?? paths.tlsCertFile;
-  const file = await readOwned(path, { maxBytes: 64 * 1024 });
-  if (!file) {
+  const path = tlsPlan(loaded.config, {}, paths).certPath;
+  const fingerprint = await fingerprintOfFile(path);
+  if (!fingerprint) {
     throw new OpenclawError(
       "CERTIFICATE_MISSING",
       `There is no certificate yet at ${path}: the gateway makes one when it first starts with TLS`,
       { hint: "openclaw gateway run --tls" },
     );
   }
-  const fingerprint = await fingerprintOfPem(new TextDecoder().decode(file.bytes));
   const { hostname, port } = new URL(endpoint.url.replace(/^ws/, "http"));
   const facts = { host: hostname, port: Number(port), fingerprint };
   io.out.show(facts, () =>
