@@ -125,10 +125,11 @@ function wantsJson(argv: readonly string[]): boolean {
   return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
 }
 
-/** `NO_COLOR` and `--no-color` win; `FORCE_COLOR` colours what goes to a file, too. */
+/** `NO_COLOR` and `--no-color` win; `FORCE_COLOR` colours what goes to a file, too; a dumb terminal shows none. */
 function colourWanted(env: Env, noColor: boolean): boolean | "always" {
   if (noColor || env.NO_COLOR) return false;
-  return /^(?:|0|false)$/i.test(env.FORCE_COLOR ?? "") || "always";
+  if (!/^(?:|0|false)$/i.test(env.FORCE_COLOR ?? "")) return "always";
+  return env.TERM !== "dumb";
 }
 
 /** `--profile` and `--dev` act as their environment variables do. */

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Output, styled } from "../../src/cli/terminal/output.ts";
 import { ageText, tableLines, textWidth, wrap } from "../../src/cli/terminal/table.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
+import { cli } from "./support.ts";
 
 function recorder(options: { json?: boolean; colour?: boolean; terminal?: boolean }) {
   const written = { out: "", err: "" };
@@ -35,6 +36,19 @@ Deno.test("A16: invisible characters are shown as escapes, and JSON stays the sa
   output.document({ name: HOSTILE });
   assert(written.out.includes("\\u202e"));
   assertEquals(JSON.parse(written.out), { name: HOSTILE });
+});
+
+Deno.test("colour: NO_COLOR wins, FORCE_COLOR beats a dumb terminal, and that one shows none", async () => {
+  const rows: [env: Record<string, string>, coloured: boolean][] = [
+    [{}, true],
+    [{ TERM: "dumb" }, false],
+    [{ TERM: "dumb", FORCE_COLOR: "1" }, true],
+    [{ NO_COLOR: "1", FORCE_COLOR: "1" }, false],
+  ];
+  for (const [env, coloured] of rows) {
+    const { stderr } = await cli(["nosuch"], { env, terminal: true });
+    assertEquals(stderr.includes("\x1b["), coloured, JSON.stringify(env));
+  }
 });
 
 Deno.test("colour appears on a terminal only, and never without leave", () => {

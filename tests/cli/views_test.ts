@@ -1,8 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { NodeEntry, PairedDevice, PendingDevice } from "../../src/cli/shapes.ts";
 import { withoutTokens } from "../../src/cli/shapes.ts";
 import { findDevice, raceReason, statusText } from "../../src/cli/views/devices.ts";
-import { logText, readLogLine } from "../../src/cli/views/log_line.ts";
+import { localTime, logText, readLogLine } from "../../src/cli/views/log_line.ts";
 import { filterNodes, findNode, onlyNode, summaryText } from "../../src/cli/views/nodes.ts";
 import { OpenclawError } from "../../src/lib/errors.ts";
 
@@ -122,7 +122,10 @@ Deno.test("findDevice() takes names and prefixes, but never a guess", () => {
   ];
   assertEquals(findDevice(devices, "two").deviceId, id("b"));
   assertEquals(findDevice(devices, "aaaaaa").deviceId, id("a"));
-  assertThrows(() => findDevice(devices, "one"), OpenclawError, "unknown deviceId");
+  assertEquals(findDevice(devices, "aaaaaaaaaaaaaaaa…").deviceId, id("a"), "as the list cuts it");
+  assertThrows(() => findDevice(devices, "one"), OpenclawError, `ambiguous device: "one"`);
+  assertThrows(() => findDevice(devices, "three"), OpenclawError, "unknown deviceId");
+  assertThrows(() => findDevice(devices, "……"), OpenclawError, "unknown deviceId");
   assertThrows(() => findDevice(devices, "aaaaa"), OpenclawError);
 });
 
@@ -131,6 +134,15 @@ Deno.test("withoutTokens() drops token texts at any depth", () => {
     node: { token: "secret", tokens: [{ role: "node", token: "x" }] },
   });
   assertEquals(shown, { node: { tokens: [{ role: "node" }] } });
+});
+
+Deno.test("localTime() is the same moment in this machine's zone, and leaves what is no time", () => {
+  for (const time of ["2026-01-15T12:30:01.531Z", "2026-07-15T23:59:59.000Z"]) {
+    const shown = localTime(time);
+    assertMatch(shown, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/);
+    assertEquals(new Date(shown).toISOString(), time);
+  }
+  assertEquals(localTime("yesterday"), "yesterday");
 });
 
 const logLines: [name: string, line: string, shown: string][] = [

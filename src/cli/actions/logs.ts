@@ -10,7 +10,7 @@ import { type Gateway, targetOf, withGateway } from "../connect/connect.ts";
 import type { Io } from "../terminal/io.ts";
 import type { RpcValues } from "../connect/rpc_flags.ts";
 import { readAnswer } from "../shapes.ts";
-import { logText, readLogLine } from "../views/log_line.ts";
+import { localTime, logText, readLogLine } from "../views/log_line.ts";
 
 /** Values of the command. */
 export interface LogValues extends RpcValues {
@@ -73,7 +73,7 @@ class LogView {
       return this.#jsonLine({ type: "log", time, level, subsystem, message, raw });
     }
     if (this.values.plain || message === undefined) return this.io.out.text(raw);
-    const shown = time && this.values.localTime ? new Date(time).toLocaleString() : time;
+    const shown = time && this.values.localTime ? localTime(time) : time;
     this.io.out.text(logText({ time: shown, level, subsystem, message, rest }));
   }
 

@@ -159,6 +159,12 @@ export function textWidth(text: string): number {
   return width;
 }
 
+/** Whether a word is the start of an id, at least six characters, as typed or as a table cut it. */
+export function startsId(id: string, word: string): boolean {
+  const start = word.replace(/(?:…|\.\.\.)$/, "");
+  return start.length >= 6 && id.startsWith(start);
+}
+
 /** `just now`, `5m ago`, `3h ago`, `2d ago`; `never` for an absent time. */
 export function ageText(timeMs: number | undefined | null, nowMs: number): string {
   if (timeMs === undefined || timeMs === null || timeMs <= 0) return "never";

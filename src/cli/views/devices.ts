@@ -4,7 +4,7 @@
 import { OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
 import type { PairedDevice, PendingDevice } from "../shapes.ts";
-import { ageText, type Column } from "../terminal/table.ts";
+import { ageText, type Column, startsId } from "../terminal/table.ts";
 
 /** Columns of the table of pending requests. */
 export const PENDING_COLUMNS: readonly Column[] = [
@@ -61,12 +61,14 @@ export function pairedRow(device: PairedDevice): string[] {
 export function findDevice(devices: readonly PairedDevice[], word: string): PairedDevice {
   const exact = devices.find((device) => device.deviceId === word);
   const named = devices.filter((d) => d.operatorLabel === word || d.displayName === word);
-  const started = word.length >= 6 ? devices.filter((d) => d.deviceId.startsWith(word)) : [];
+  const started = devices.filter((d) => startsId(d.deviceId, word));
   const found = exact ?? [named, started].find((list) => list.length === 1)?.[0];
   if (found) return found;
-  throw new OpenclawError("DEVICE_UNKNOWN", `unknown deviceId: ${quoted(word)}`, {
-    hint: "openclaw devices list",
-  });
+  const tied = (named.length > 0 ? named : started).map((d) => d.deviceId).join(", ");
+  const message = tied === ""
+    ? `unknown deviceId: ${quoted(word)}`
+    : `ambiguous device: ${quoted(word)} (matches: ${tied})`;
+  throw new OpenclawError("DEVICE_UNKNOWN", message, { hint: "openclaw devices list" });
 }
 
 /** The roles of a record, from either spelling. */

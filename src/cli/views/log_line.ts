@@ -60,3 +60,14 @@ function readReferenceLine(value: unknown): LogLine {
 export function logText({ time, level, subsystem, message, rest }: LogLine): string {
   return [time, level, subsystem, message, rest].filter(Boolean).join(" ");
 }
+
+/** A time of the log in this machine's zone, `2026-11-21T20:41:01.531+01:00`; what is no time stays as it is. */
+export function localTime(time: string): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return time;
+  const eastMinutes = -date.getTimezoneOffset();
+  const there = new Date(date.getTime() + eastMinutes * 60_000).toISOString().slice(0, -1);
+  const [hours, minutes] = [Math.trunc(Math.abs(eastMinutes) / 60), Math.abs(eastMinutes) % 60];
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${there}${eastMinutes < 0 ? "-" : "+"}${two(hours)}:${two(minutes)}`;
+}

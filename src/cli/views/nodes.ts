@@ -4,7 +4,7 @@
 import { OpenclawError } from "../../lib/errors.ts";
 import { quoted, slugOf } from "../../lib/text.ts";
 import type { NodeEntry } from "../shapes.ts";
-import { ageText, type Column } from "../terminal/table.ts";
+import { ageText, type Column, startsId } from "../terminal/table.ts";
 
 /** Columns of `nodes status`. */
 export const STATUS_COLUMNS: readonly Column[] = [
@@ -128,7 +128,7 @@ function nodeMatch(node: NodeEntry, query: string): number {
   if (node.remoteIp === query) return 3000;
   const name = slugOf(node.displayName ?? "");
   if (name !== "" && name === slugOf(query)) return 2000;
-  return query.length >= 6 && node.nodeId.startsWith(query) ? 1000 : 0;
+  return startsId(node.nodeId, query) ? 1000 : 0;
 }
 
 /**
