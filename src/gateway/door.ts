@@ -12,12 +12,14 @@ import { sharedList, sharedText } from "../lib/shared.ts";
 import type { AuthPolicy } from "./auth/auth.ts";
 import { Connection, type ConnectionHost, SLOW_CONSUMER } from "./peers/connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
-import type { Gate, GatewayPhase, WelcomeEffect } from "./handshake/gate.ts";
+import type { Gate, GatewayPhase, SessionFacts, WelcomeEffect } from "./handshake/gate.ts";
+import { duplicateIdentity, REFUSALS } from "./handshake/refusals.ts";
 import { HandshakeDriver } from "./handshake/driver.ts";
 import type { HelloBuilder } from "./hello.ts";
 import { UNATTRIBUTABLE } from "./http.ts";
 import type { OriginPolicy } from "./auth/origin.ts";
 import type { FrameLog } from "./peers/frame_log.ts";
+import { Outgoing } from "./peers/outgoing.ts";
 import { judgePeer, type PeerFacts } from "./peers/peer_facts.ts";
 import { Takeovers } from "./peers/takeovers.ts";
 import type { Principal } from "./peers/principal.ts";
@@ -25,6 +27,9 @@ import type { PairingDesk } from "./pairing/desk.ts";
 import type { GatewayServices } from "./services/services.ts";
 import type { Throttle } from "./auth/throttle.ts";
 import { Tidy } from "./tidy.ts";
+
+/** Sessions of one device at once: scripts call in parallel, but no device needs all descriptors and all memory (N12). */
+const MAX_SESSIONS_OF_DEVICE = 128;
 
 /** What a {@linkcode Door} needs. */
 export interface DoorOptions {
@@ -46,6 +51,7 @@ export class Door implements Gate, ConnectionHost {
   /** Where the gateway is in its life; set by the server. */
   currentPhase: GatewayPhase = "starting";
   readonly #options: DoorOptions;
+  readonly outgoing = new Outgoing();
   readonly #tidy: Tidy;
   readonly #takeovers: Takeovers;
   #lastJudged: { readonly info: PeerInfo; readonly facts: PeerFacts } | undefined;
@@ -83,8 +89,12 @@ export class Door implements Gate, ConnectionHost {
     return this.#options.origins();
   }
 
-  takeoverWaitMs(nodeId: string): Promise<number> {
-    return this.#takeovers.waitMs(nodeId);
+  async refuseSession(deviceId: string, { role, owner }: SessionFacts) {
+    if (!owner && this.#options.services.registry.sessionsOf(deviceId) >= MAX_SESSIONS_OF_DEVICE) {
+      return REFUSALS.tooManySessions;
+    }
+    const waitMs = role === "node" ? await this.#takeovers.waitMs(deviceId) : 0;
+    return waitMs > 0 ? duplicateIdentity(waitMs) : undefined;
   }
 
   /** Looks at an upgrade before it is made. */

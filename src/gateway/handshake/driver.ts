@@ -22,7 +22,7 @@ import type {
 } from "./types.ts";
 import type { PeerFacts } from "../peers/peer_facts.ts";
 import { readFrame } from "./read_frame.ts";
-import { duplicateIdentity, REFUSALS, wireErrorOf } from "./refusals.ts";
+import { REFUSALS, wireErrorOf } from "./refusals.ts";
 import { judgeSecret, stillHolds } from "./second_look.ts";
 import type { ThrottlePurpose } from "../auth/throttle.ts";
 
@@ -229,12 +229,9 @@ export class HandshakeDriver implements HandshakeHandler {
         : { deviceTokenGeneration: grant.deviceTokenGeneration }),
     });
     if (admission.kind !== "admitted") return { kind: "admission", admission };
-    if (role === "node") {
-      const retryAfterMs = await this.#gate.takeoverWaitMs(params.device?.id ?? "");
-      if (retryAfterMs > 0) {
-        return { kind: "failed", error: duplicateIdentity(retryAfterMs) };
-      }
-    }
+    const session = { role, owner: grant.owner };
+    const error = await this.#gate.refuseSession(params.device?.id ?? "", session);
+    if (error !== undefined) return { kind: "failed", error };
     const question = this.#question(candidate);
     const look = { question, grant, admitted: admission, policy: this.#policy };
     return await stillHolds(look, this.#gate)

@@ -3,6 +3,8 @@
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/log.ts";
+import type { WireError } from "../../protocol/errors.ts";
+import type { Role } from "../../protocol/roles.ts";
 import type { AuthPolicy } from "../auth/auth.ts";
 import type { Connection } from "../peers/connection.ts";
 import type { HandshakeEffect } from "./types.ts";
@@ -17,6 +19,12 @@ export type GatewayPhase = "starting" | "ready" | "stopping";
 /** The effect that ends a handshake well. */
 export type WelcomeEffect = Extract<HandshakeEffect, { do: "welcome" }>;
 
+/** Whose session it would be. */
+export interface SessionFacts {
+  readonly role: Role;
+  readonly owner: boolean;
+}
+
 /** Shared by all handshakes. The policies may change while the gateway runs. */
 export interface Gate {
   readonly clock: Clock;
@@ -26,8 +34,8 @@ export interface Gate {
   phase(): GatewayPhase;
   auth(): AuthPolicy;
   origins(): OriginPolicy;
-  /** Milliseconds until a further session of this node may take over from the one in force (F32); 0 = now. */
-  takeoverWaitMs(nodeId: string): Promise<number>;
+  /** Why a further session of this device cannot be had now (F32, N12); `undefined` = it can. */
+  refuseSession(deviceId: string, session: SessionFacts): Promise<WireError | undefined>;
   /** Lets an admitted connection in: principal, hello-ok, registry. Returns false when its pairing just ended. */
   welcome(connection: Connection, effect: WelcomeEffect, peer: PeerFacts): boolean;
 }

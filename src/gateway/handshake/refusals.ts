@@ -60,6 +60,12 @@ export const REFUSALS = {
     retryable: true,
     retryAfterMs: 500,
   } as WireError,
+  tooManySessions: {
+    code: "UNAVAILABLE",
+    message: "too many sessions of this device are open",
+    retryable: true,
+    retryAfterMs: 2_000,
+  } as WireError,
   pairingChanged: {
     code: "NOT_PAIRED",
     message: "node pairing changed during connect",

@@ -6,6 +6,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { CloseInfo, ServerSocket, SocketHandler } from "../../net/socket.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import { MAX_BUFFERED_BYTES, MAX_FRAME_BYTES } from "../../protocol/limits.ts";
+import type { Holder, Outgoing } from "./outgoing.ts";
 import type { Peer } from "./peer.ts";
 import type { Principal } from "./principal.ts";
 
@@ -20,6 +21,8 @@ export interface HandshakeHandler {
 
 /** Who is told about frames and the end of live connections. One object for all connections. */
 export interface ConnectionHost {
+  /** What slow readers hold together. */
+  readonly outgoing?: Outgoing | undefined;
   /** Is told of every frame that is sent. */
   readonly frames?: { sent(connection: Connection, frame: string): void } | undefined;
   /** A frame of a live connection. */
@@ -29,7 +32,7 @@ export interface ConnectionHost {
 }
 
 /** A connection from upgrade to close. Before hello-ok it has no principal and only its handshake talks to it. */
-export class Connection implements Peer, SocketHandler {
+export class Connection implements Peer, SocketHandler, Holder {
   readonly connId: string = crypto.randomUUID();
   connectedAtMs = 0;
   /** `unauthorized role` answers so far. */
@@ -128,12 +131,21 @@ export class Connection implements Peer, SocketHandler {
     if (this.#ended) return false;
     // N43: whoever does not read is cut, so that nobody else pays for its buffer.
     if (this.#socket.bufferedBytes > MAX_BUFFERED_BYTES) {
-      this.close(CLOSE.policy, SLOW_CONSUMER);
+      this.cut();
       return false;
     }
     this.#host.frames?.sent(this, frame);
     this.#socket.send(frame);
-    return true;
+    this.#host.outgoing?.sent(this);
+    return !this.#ended;
+  }
+
+  get bufferedBytes(): number {
+    return this.#ended ? 0 : this.#socket.bufferedBytes;
+  }
+
+  cut(): void {
+    this.close(CLOSE.policy, SLOW_CONSUMER);
   }
 
   sendEvent(head: string, dropIfSlow: boolean): void {
@@ -185,6 +197,7 @@ export class Connection implements Peer, SocketHandler {
   #end(info: CloseInfo): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#host.outgoing?.forget(this);
     this.#signOfLife();
     const handshake = this.#handshake;
     this.#handshake = undefined;

@@ -16,21 +16,31 @@ export interface DeviceSessions {
 export class Registry {
   readonly #peers = new Map<string, Peer>();
   readonly #nodes = new Map<string, Peer>();
+  /** Live connections of each device. */
+  readonly #sessions = new Map<string, number>();
 
   /** Adds a connection after hello-ok. An older session of the same node keeps its socket but loses its entry (9.3). */
   add(peer: Peer): void {
     this.#peers.set(peer.connId, peer);
     const { role, deviceId } = peer.principal;
-    if (role === "node" && deviceId !== undefined) this.#nodes.set(deviceId, peer);
+    if (deviceId === undefined) return;
+    this.#sessions.set(deviceId, this.sessionsOf(deviceId) + 1);
+    if (role === "node") this.#nodes.set(deviceId, peer);
   }
 
   /** Removes a closed connection. Late: the entry of a newer session of the same node stays (F33, A21). */
   remove(peer: Peer): void {
-    this.#peers.delete(peer.connId);
     const { role, deviceId } = peer.principal;
-    if (role === "node" && deviceId !== undefined && this.#nodes.get(deviceId) === peer) {
-      this.#nodes.delete(deviceId);
-    }
+    if (!this.#peers.delete(peer.connId) || deviceId === undefined) return;
+    const left = this.sessionsOf(deviceId) - 1;
+    if (left > 0) this.#sessions.set(deviceId, left);
+    else this.#sessions.delete(deviceId);
+    if (role === "node" && this.#nodes.get(deviceId) === peer) this.#nodes.delete(deviceId);
+  }
+
+  /** Number of live connections of a device. */
+  sessionsOf(deviceId: string): number {
+    return this.#sessions.get(deviceId) ?? 0;
   }
 
   /** All live connections; safe while connections close during the loop. */
@@ -60,9 +70,7 @@ export class Registry {
 
   /** Whether a device has any live session. */
   deviceConnected(deviceId: string): boolean {
-    if (this.#nodes.has(deviceId)) return true;
-    for (const peer of this.#peers.values()) if (peer.principal.deviceId === deviceId) return true;
-    return false;
+    return this.#sessions.has(deviceId);
   }
 
   /** Ends a device's sessions at once (I12: live after revoke). Returns how many. */
