@@ -3,7 +3,7 @@
  * were killed, a byte order mark, a missing gateway token. Content a person wrote is never changed but for the mark.
  */
 import { dirname, join } from "@std/path";
-import { judgeText, loadConfig } from "../../config/file/load.ts";
+import { judgeText, loadConfig, MAX_CONFIG_BYTES } from "../../config/file/load.ts";
 import { type StatePaths, statePaths } from "../../config/paths.ts";
 import { loadServerAuth, makeToken } from "../../config/server/server_plan.ts";
 import { isOpenclawError } from "../../lib/errors.ts";
@@ -18,7 +18,6 @@ import { readRunningGateway, runningGatewayFile } from "../connect/running_gatew
 /** Temporary files of `writeAtomic`; none lives this long. */
 const TEMP_FILE = /^\..+\.[0-9a-f]{8}\.tmp$|^\.doctor-[0-9a-f-]{36}$/;
 const TEMP_AGE_MS = 60_000;
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** Repairs; returns what was done, one line each. A repair that does not work is left to the diagnosis. */
 export async function repair(io: Io): Promise<string[]> {
@@ -74,7 +73,10 @@ function foldersOf(paths: StatePaths): string[] {
 /** Removes temporary files of writes that a crash cut short. */
 const fixTempFiles: Fix = async (paths) => {
   const fixed: string[] = [];
-  for (const folder of new Set([...foldersOf(paths), dirname(paths.configFile)])) {
+  const { configFile } = paths;
+  // Through a link of ours a write goes to the folder of its target.
+  const real = await Deno.realPath(configFile).catch(() => configFile);
+  for (const folder of new Set([...foldersOf(paths), dirname(configFile), dirname(real)])) {
     for (const name of await namesIn(folder)) {
       const path = join(folder, name);
       const info = TEMP_FILE.test(name) ? await lstat(path) : undefined;

@@ -84,6 +84,26 @@ Deno.test("--fix: temporary files of writes that did not end go, young ones and 
     assertEquals(left, [false, false, true, true]);
   }));
 
+Deno.test(
+  "--fix: what a write through a linked configuration left in the folder of its target goes",
+  {
+    ignore,
+  },
+  () =>
+    withState("{}", async (state) => {
+      const { configFile } = state.paths;
+      const target = join(state.home, "dotfiles", "openclaw.json");
+      const left = join(dirname(target), ".openclaw.json.0a1b2c3d.tmp");
+      for (const path of [target, left]) await write(path, "{}");
+      const old = new Date(Date.now() - HOUR_MS);
+      await Deno.utime(left, old, old);
+      await Deno.remove(configFile);
+      await Deno.symlink(target, configFile);
+      assertEquals(await fix(state), [`${left}: removed, left over by a write that did not end`]);
+      assert(!await isThere(left) && await isThere(target));
+    }),
+);
+
 Deno.test("--fix: F31: records of processes that are gone go, that of a living one stays", {
   ignore,
 }, () =>
