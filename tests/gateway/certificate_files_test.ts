@@ -102,10 +102,13 @@ Deno.test("F22: a node that was away for a switch hears the next one before ther
       const second = await ask("gateway.cert.switch");
       assertEquals(second.ok, true, "it knows this one");
 
+      // Named as `nodes status` names it.
+      const [{ nodeId }] = (await ask("gateway.cert.show")).payload.nodes;
+      assertEquals((await ask("node.rename", { nodeId, displayName: "renamed" })).ok, true);
       const third = (await ask("gateway.cert.prepare")).payload.next.fingerprint;
       const early = await ask("gateway.cert.switch");
       assertEquals(early.error?.details?.code, "CERTIFICATE_NOT_HEARD");
-      assertStringIncludes(early.error?.message ?? "", "away");
+      assertStringIncludes(early.error?.message ?? "", "renamed");
       away = await again();
       await heard(true);
       assertEquals((await ask("gateway.cert.switch")).payload.current.fingerprint, third);

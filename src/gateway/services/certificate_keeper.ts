@@ -24,7 +24,7 @@ import type { StatePaths } from "../../config/paths.ts";
 import { watchConfig } from "../../config/file/watch.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { CAP_CERTIFICATE, CAP_INVOKE_OUTPUT } from "../../protocol/hello.ts";
-import type { DeviceRecord } from "../../store/device_record.ts";
+import { deviceName, type DeviceRecord } from "../../store/device_record.ts";
 import type { EventHub } from "../peers/events.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { Registry } from "../peers/registry.ts";
@@ -192,7 +192,7 @@ export class CertificateKeeper {
       record,
     ) => ({
       nodeId: record.deviceId,
-      displayName: record.displayName ?? record.deviceId.slice(0, 12),
+      displayName: record.nodeName ?? deviceName(record),
       connected: registry.node(record.deviceId) !== undefined,
       heard: this.#heard.has(record.deviceId),
     }));
