@@ -18,8 +18,8 @@ import {
 const LOOK_EVERY_MS = 3_000;
 const LOOK_TIMEOUT_MS = 4_000;
 const FIRST_BACKOFF_MS = 500;
-/** Short, because the way back after the host answers should take at most 3 s (F24). */
-const LONGEST_BACKOFF_MS = 2_500;
+/** Short, because the way back after the host answers, jitter and login included, should take at most 3 s (F24). */
+const LONGEST_BACKOFF_MS = 1_500;
 /** Pause when a person has to act first: a host key or a login was refused (F25). */
 const FINAL_BACKOFF_MS = 30_000;
 

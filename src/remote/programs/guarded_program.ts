@@ -30,7 +30,9 @@ trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
 wait "$child"
 code=$?
 while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
-kill -KILL "$guard" 2>/dev/null
+exec 2>/dev/null
+kill -KILL "$guard"
+wait "$guard"
 forget
 exit "$code"
 `;

@@ -70,7 +70,7 @@ Deno.test("a gateway on another machine's loopback is used through ssh, and by n
       await logs.until(/\S/);
       assert((await sshHere()).length > 0);
       await logs.end("SIGKILL");
-      await eventually("ssh is gone", async () => (await sshHere()).length === 0, 6_000);
+      await eventually("ssh is gone", async () => (await sshHere()).length === 0, 20_000);
     });
 
     await t.step(

@@ -30,7 +30,7 @@ Deno.test("trouble on the ssh way is told apart", async (t) => {
     const startMs = performance.now();
     const done = await scene.cli("laptop", ["health"], { env: scene.env("laptop", env) });
     assertEquals(done.code, 1, done.stdout);
-    assertEquals(performance.now() - startMs < 12_000, true, "it hung");
+    assertEquals(performance.now() - startMs < 30_000, true, "it hung");
     assertEquals(await sshOf(sshd.configFile), [], "stray ssh");
     return done.stderr;
   };

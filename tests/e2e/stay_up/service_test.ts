@@ -176,7 +176,7 @@ Deno.test("gateway and node as systemd services", async (t) => {
       await eventually(
         "no process is left",
         () => processesWith(`--port ${port}`).length === 0,
-        10_000,
+        20_000,
       );
     });
 
@@ -209,7 +209,7 @@ Deno.test("gateway and node as systemd services", async (t) => {
     await t.step("F30: a port that becomes free in time is taken", async () => {
       const held = Deno.listen({ hostname: "127.0.0.1", port });
       const installing = must(["gateway", "install", "--port", String(port)]);
-      await eventually("it waits", () => processesWith(`--port ${port}`).length > 1, 10_000);
+      await eventually("it waits", () => processesWith(`--port ${port}`).length > 1, 30_000);
       await new Promise((resolve) => setTimeout(resolve, 1_000));
       held.close();
       await installing;

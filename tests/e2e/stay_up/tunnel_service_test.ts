@@ -59,7 +59,7 @@ Deno.test("tunnel install keeps a tunnel that other commands use", async (t) => 
         await eventually("another ssh", async () => {
           const { sshPid } = await status();
           return sshPid !== null && sshPid !== first.sshPid && await open();
-        }, 10_000);
+        }, 30_000);
         Deno.kill(first.pid, "SIGKILL");
         await eventually("another process", async () => {
           const { pid } = await status();
@@ -74,7 +74,11 @@ Deno.test("tunnel install keeps a tunnel that other commands use", async (t) => 
 
     await t.step("stop, start and restart", async () => {
       await must(["tunnel", "stop"]);
-      await eventually("no ssh", async () => (await processesWith(sshd.configFile)).length === 0);
+      await eventually(
+        "no ssh",
+        async () => (await processesWith(sshd.configFile)).length === 0,
+        20_000,
+      );
       assertEquals((await status()).tunnel, "not running");
       await must(["tunnel", "start"]);
       await eventually("open", open, 20_000);
@@ -89,7 +93,11 @@ Deno.test("tunnel install keeps a tunnel that other commands use", async (t) => 
 
     await t.step("uninstall leaves nothing", async () => {
       await must(["tunnel", "uninstall"]);
-      await eventually("no ssh", async () => (await processesWith(sshd.configFile)).length === 0);
+      await eventually(
+        "no ssh",
+        async () => (await processesWith(sshd.configFile)).length === 0,
+        20_000,
+      );
       assertEquals((await status()).service.installed, false);
       await must(["tunnel", "uninstall"]);
     });

@@ -8,8 +8,8 @@ import type { ServiceStatus } from "../../../service/manager.ts";
 import { serviceTitle } from "../../../service/plan.ts";
 import type { ServiceScene } from "./scene.ts";
 
-/** A gateway listens within a second; one whose port is held waits 10 s for it and ends then (F30). */
-const LIMIT_MS = 15_000;
+/** A gateway listens within a second; one whose port is held waits 10 s for it and ends then (F30), later on a busy machine. */
+const LIMIT_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
 /** What a start led to. */
