@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
 import { quoted } from "../lib/text.ts";
 import { lstatOrMissing } from "../platform/file_safety.ts";
-import { ensureDir, readOwned, writeAtomic } from "../platform/files.ts";
+import { ensureFolderOf, readOwned, writeAtomic } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import { makeCertificate, readCertificate } from "./certificate.ts";
 import { MAX_PEM_BYTES, readCertificateFile, unreadable } from "./certificate_file.ts";
@@ -98,8 +98,7 @@ async function make(options: TlsFilesOptions, marker: string, clock: Clock): Pro
     notBeforeMs: nowMs - DAY_MS,
     notAfterMs,
   });
-  await ensureDir(dirname(options.certPath));
-  await ensureDir(dirname(options.keyPath));
+  for (const path of [options.certPath, options.keyPath]) await ensureFolderOf(path);
   await writeAtomic(marker, "");
   await writeAtomic(options.keyPath, made.keyPem);
   await writeAtomic(options.certPath, made.certPem);

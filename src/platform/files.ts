@@ -155,8 +155,17 @@ export async function writeAtomic(
   }
 }
 
+/** Creates the folder of a file that people place anywhere; an existing one stays as it is: it may hold other things. */
+export async function ensureFolderOf(path: string): Promise<void> {
+  const folder = dirname(path);
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => {
+    throw fileError("create the folder", folder, error);
+  });
+}
+
 /**
- * Creates a folder of ours with its parents, `mode` whatever the umask; an existing one of ours is tightened to it.
+ * Creates a folder of ours with its parents, `mode` whatever the umask; an existing one of ours is tightened to it. One that
+ * everybody shares (`/tmp`) is left alone for root, whose it is: others need it.
  * @returns whether an existing folder was tightened.
  * @throws {OpenclawError} `FILE_UNSAFE` when it is no directory or others can write it and it is not ours.
  */
@@ -183,12 +192,16 @@ export async function ensureDir(path: string, mode = 0o700): Promise<boolean> {
       }
       return false;
     }
-    if ((bits & ~mode) === 0) return false;
+    const isShared = ((existing.mode ?? 0) & STICKY) !== 0;
+    if (isShared || (bits & ~mode) === 0) return false;
     return await Deno.chmod(path, bits & mode).then(() => true, () => false);
   } catch (error) {
     throw fileError("create the folder", path, error);
   }
 }
+
+/** In a folder with this bit nobody can take away or replace what belongs to another. */
+const STICKY = 0o1000;
 
 /** Missing parents get the same mode; existing ones are left alone. */
 async function ensureParents(path: string, mode: number): Promise<void> {

@@ -76,6 +76,22 @@ for (const which of ["certPath", "keyPath"] as const) {
     }));
 }
 
+Deno.test(
+  "a pair made in a folder of the owner's choice leaves that folder as it is: others need it",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  () =>
+    inTemp(async (options) => {
+      const folder = dirname(options.certPath);
+      await Deno.mkdir(folder, { recursive: true });
+      await Deno.chmod(folder, 0o755);
+      assertEquals((await loadOrCreateTls(options)).created, true);
+      assertEquals(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o755);
+      assertEquals(((await Deno.stat(options.keyPath)).mode ?? 0) & 0o777, 0o600);
+    }),
+);
+
 Deno.test("autoGenerate off: nothing is made", () =>
   inTemp(async (options) => {
     const error = await assertRejects(

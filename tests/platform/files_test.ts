@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import {
   ensureDir,
+  ensureFolderOf,
   lockFile,
   readOwned,
   tryLockFile,
@@ -65,6 +66,26 @@ Deno.test(
       assertEquals(await modeOf(join(folder, "x/y/z")), 0o700);
       assertEquals(await modeOf(join(folder, "x/y/open.json")), 0o600);
       assertEquals(await modeOf(join(folder, "x/y/shut.json")), 0o600);
+    }),
+);
+
+Deno.test(
+  "N40: a folder that everybody shares is not closed, and the folder of a file placed by hand stays",
+  posix,
+  () =>
+    inFolder(async (folder) => {
+      const shared = join(folder, "shared");
+      await Deno.mkdir(shared);
+      await Deno.chmod(shared, 0o1777);
+      assertEquals(await ensureDir(shared), false);
+      assertEquals(await modeOf(shared), 0o777);
+      const given = join(folder, "ssl");
+      await Deno.mkdir(given);
+      await Deno.chmod(given, 0o755);
+      await ensureFolderOf(join(given, "gateway.pem"));
+      assertEquals(await modeOf(given), 0o755);
+      await ensureFolderOf(join(given, "a/b/gateway.pem"));
+      assertEquals(await modeOf(join(given, "a/b")), 0o700);
     }),
 );
 
@@ -180,6 +201,7 @@ Deno.test(
         assertEquals(await textOf(path), "old");
         const error = await assertRejects(() => writeAtomic(path, "new"), OpenclawError);
         assertEquals(error.code, "STATE_READ_ONLY");
+        assertEquals(error.hint?.includes("OPENCLAW_STATE_DIR=<another folder>"), true);
       } finally {
         await runProgram({ file: "umount", args: [folder], env, timeoutMs: 5000 });
       }

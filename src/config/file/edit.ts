@@ -3,11 +3,10 @@
  * `.bak`. A file that cannot be read is never written (F06). Source: config-and-credentials.md 1, cli.md 7.
  */
 import { isObject } from "../../lib/objects.ts";
-import { dirname } from "@std/path";
 import { utf8 } from "../../lib/bytes.ts";
 import { OpenclawError } from "../../lib/errors.ts";
-import { fileError, realTarget } from "../../platform/file_safety.ts";
-import { withFileLock, writeAtomic } from "../../platform/files.ts";
+import { realTarget } from "../../platform/file_safety.ts";
+import { ensureFolderOf, withFileLock, writeAtomic } from "../../platform/files.ts";
 import { type ConfigPath, parseConfigPath, renderConfigPath } from "../text/config_path.ts";
 import type { Env } from "../env.ts";
 import { parseJson5 } from "../text/json5.ts";
@@ -121,11 +120,7 @@ export async function editConfig(
     return outcome;
   };
   if (options.dryRun === true) return await edit();
-  // An existing folder keeps its mode: it may hold other things than ours (`OPENCLAW_CONFIG_PATH`).
-  const folder = dirname(configFile);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => {
-    throw fileError("create the folder", folder, error);
-  });
+  await ensureFolderOf(configFile); // `OPENCLAW_CONFIG_PATH` may lead anywhere
   return await withFileLock(await lockPath(configFile), edit, {
     waitMs: options.waitMs ?? 10_000,
   });
