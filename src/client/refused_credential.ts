@@ -58,6 +58,12 @@ export function refusedCredential(
       joinAgain(facts)
     }`;
   }
+  if (facts.role === "node" && MISSING.test(error.code)) {
+    const kind = error.code === "AUTH_PASSWORD_MISSING" ? "password" : "token";
+    const variable = `OPENCLAW_GATEWAY_${kind.toUpperCase()}`;
+    return `no ${kind} is configured here: export ${variable}=<${kind}>, or join with a line: openclaw connect <line> ` +
+      `("openclaw devices join-code" on the gateway's machine prints it)`;
+  }
   const sent = error.details?.sent;
   if (sent === "token" || sent === "password") return sharedSecret(sent, facts);
   if (sent === "device token") {

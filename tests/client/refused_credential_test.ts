@@ -94,6 +94,22 @@ const cases: [
     "repair it: openclaw connect --operator <line> ",
   ],
   [
+    "a node that was given nothing",
+    "AUTH_TOKEN_MISSING",
+    {},
+    NODE,
+    "no token is configured here: export OPENCLAW_GATEWAY_TOKEN=<token>",
+    "or join with a line: openclaw connect <line> ",
+  ],
+  [
+    "a node that was given nothing, where a password is wanted",
+    "AUTH_PASSWORD_MISSING",
+    {},
+    NODE,
+    "no password is configured here: export OPENCLAW_GATEWAY_PASSWORD=<password>",
+    "or join with a line: openclaw connect <line> ",
+  ],
+  [
     "nothing left after a dropped token",
     "AUTH_TOKEN_MISSING",
     {},

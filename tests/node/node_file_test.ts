@@ -147,3 +147,27 @@ Deno.test("the file is read with comments and written only on change, 0600", asy
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+const hosts: [name: string, host: string, hint: string][] = [
+  ["a URL", "wss://127.0.0.1:18789", "--host 127.0.0.1 --port 18789 --tls"],
+  ["host and port", "gw.example:1234", "--host gw.example --port 1234"],
+  ["nothing", " ", "--host gw.example --port 18789"],
+  ["two words", "gw example", "--host gw.example --port 18789"],
+];
+for (const [name, host, hint] of hosts) {
+  Deno.test(`decideSettings() refuses ${name} for --host and says what was meant`, () => {
+    const error = assertThrows(() => decide(saved, { host }), OpenclawError);
+    assertEquals([error.code, error.hint], ["INVALID_FLAG_VALUE", hint]);
+  });
+}
+
+Deno.test("decideSettings(): N21: a password in --host is not repeated; IPv6 is taken with and without brackets", () => {
+  const host = "wss://me:hunter2@gw.example";
+  const { message, hint } = assertThrows(() => decide(saved, { host }), OpenclawError);
+  assertEquals(`${message} ${hint}`.includes("hunter2"), false);
+  for (const host of ["::1", "[::1]"]) {
+    assertEquals(decide(undefined, { host }).settings.url, "ws://[::1]:18789");
+  }
+  const damaged = { ...saved, gateway: { host: "ws://gw:1" } };
+  assertThrows(() => decide(damaged), OpenclawError, "Cannot use the gateway.host of");
+});

@@ -11,6 +11,7 @@ import {
 import { messageOf, OpenclawError } from "../../lib/errors.ts";
 import { any, bool, check, type Infer, int, obj, opt, problemText, str } from "../../lib/schema.ts";
 import { quoted } from "../../lib/text.ts";
+import { type Endpoint, parseEndpoint, urlHost } from "../../net/endpoint.ts";
 import { readOwned, writeAtomic } from "../../platform/files.ts";
 import { parseSshTarget, sshTargetText } from "../../remote/ssh_target.ts";
 
@@ -125,12 +126,12 @@ export async function saveNodeFile(
   return true;
 }
 
-/** Decides the settings. @throws {OpenclawError} `PIN_MALFORMED`, `PIN_WITHOUT_TLS` (both before anything is dialled). */
+/** Decides the settings. @throws {OpenclawError} `INVALID_FLAG_VALUE`, `PIN_MALFORMED`, `PIN_WITHOUT_TLS`, all before anything is dialled. */
 export function decideSettings(facts: SettingsFacts): DecidedSettings {
   const { file, flags } = facts;
   const saved = file?.gateway;
   const via = decideVia(facts);
-  const host = via ? DEFAULT_HOST : flags.host?.trim() || saved?.host?.trim() || DEFAULT_HOST;
+  const host = via ? DEFAULT_HOST : decideHost(facts);
   const port = flags.port ?? saved?.port ?? DEFAULT_PORT;
   const notices: string[] = [];
   const sameEndpoint = host.toLowerCase() === (saved?.host?.trim() || DEFAULT_HOST).toLowerCase() &&
@@ -173,12 +174,42 @@ export function decideSettings(facts: SettingsFacts): DecidedSettings {
     ...(savedNext ? { nextPin: savedNext } : {}),
     ...(contextPath ? { contextPath } : {}),
     ...(via ? { via } : {}),
-    url: `${tls ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}${contextPath}`,
+    url: `${tls ? "wss" : "ws"}://${urlHost(host)}:${port}${contextPath}`,
   };
   return { settings, file: fileOf(file, settings, identityReset), notices, identityReset };
 }
 
 const filled = (text: string | undefined) => text?.trim() || undefined;
+
+/** A host name or address alone: anything else would be kept, and fail only when it is dialled. */
+function decideHost({ path, file, flags }: SettingsFacts): string {
+  const host = flags.host?.trim() ?? filled(file?.gateway?.host) ?? DEFAULT_HOST;
+  const bare = host.replace(/^\[(.*)\]$/, "$1");
+  if (endpointOf(`ws://${urlHost(bare)}:1`)) return bare;
+  // Not repeated: a URL may hold a password (N21).
+  const wanted = "wanted a host name or address alone";
+  if (flags.host === undefined) {
+    throw new OpenclawError(
+      "NODE_FILE_UNREADABLE",
+      `Cannot use the gateway.host of ${quoted(path)}: ${wanted}`,
+      { hint: "openclaw node run --host <gateway> --port 18789" },
+    );
+  }
+  const meant = endpointOf(host.includes("://") ? host : `ws://${host}`);
+  throw new OpenclawError("INVALID_FLAG_VALUE", `Invalid --host: ${wanted}`, {
+    hint: meant
+      ? `--host ${meant.host} --port ${meant.port}${meant.secure ? " --tls" : ""}`
+      : "--host gw.example --port 18789",
+  });
+}
+
+function endpointOf(text: string): Endpoint | undefined {
+  try {
+    return parseEndpoint(text);
+  } catch {
+    return undefined; // Told by the caller in its own words.
+  }
+}
 
 /** The ssh host: the flag's, or the saved one unless `--host` names another way. */
 function decideVia({ path, file, flags }: SettingsFacts): string | undefined {
