@@ -36,7 +36,11 @@ export function fileError(what: string, path: string, error: unknown): OpenclawE
     return new OpenclawError(
       "STATE_READ_ONLY",
       `Cannot ${what} ${quoted(path)}: the file system is read-only (EROFS)`,
-      { ...facts, retryable: true },
+      {
+        ...facts,
+        hint: `findmnt -T ${quoted(dirname(path))}   # or OPENCLAW_STATE_DIR=<another folder>`,
+        retryable: true,
+      },
     );
   }
   return new OpenclawError(
