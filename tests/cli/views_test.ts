@@ -155,7 +155,7 @@ const logLines: [name: string, line: string, shown: string][] = [
   [
     "the reference's, of a subsystem",
     '{"0":"{\\"subsystem\\":\\"gateway\\"}","1":"ready","2":{"ms":3},"time":"T",' +
-    '"_meta":{"logLevelName":"WARN","name":"{\\"subsystem\\":\\"gateway\\"}","runtime":"node"}}',
+    '"_meta":{"logLevelName":"WARN","name":"{\\"subsystem\\":\\"gateway\\"}","runtime":"node"},"hostname":"h","message":"ready"}',
     'T warn gateway ready {"ms":3}',
   ],
   [

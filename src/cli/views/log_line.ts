@@ -29,7 +29,7 @@ export interface LogLine {
 export function readLogLine(raw: string): LogLine {
   const value = jsonValue(raw);
   const checked = check(logLine, value);
-  if (!checked.ok) return readReferenceLine(value);
+  if (!checked.ok || checked.value.level === undefined) return readReferenceLine(value);
   const { time, level, subsystem, message, ...fields } = checked.value;
   // `0` and `_meta` say the same for the command lines of the reference.
   const rest = Object.entries(fields).filter(([key]) => key !== "0" && key !== "_meta")

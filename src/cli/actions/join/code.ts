@@ -8,6 +8,7 @@ import { OpenclawError } from "../../../lib/errors.ts";
 import { type Infer, num, obj, opt, str } from "../../../lib/schema.ts";
 import { Secret } from "../../../lib/secret.ts";
 import { urlHost } from "../../../net/endpoint.ts";
+import { CAPABILITY_INVOKE_OUTPUT } from "../../../protocol/hello.ts";
 import { parseJoinLine, renderJoinLine } from "../../../protocol/setup_code.ts";
 import { type Gateway, withGateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -88,6 +89,7 @@ async function showJoined(
 
 async function paramsOf(values: JoinCodeValues, gateway: Gateway, io: Io): Promise<unknown> {
   const labels = labelsOf(values.label);
+  if (!gateway.offers(CAPABILITY_INVOKE_OUTPUT)) return referenceParams(values);
   const [publicUrl, ...further] = values.publicUrl === undefined
     ? await lanUrls(gateway, values.also, io)
     : [values.publicUrl];
@@ -103,6 +105,29 @@ async function paramsOf(values: JoinCodeValues, gateway: Gateway, io: Io): Promi
     ...(values.commands === undefined ? {} : { commands: commandsOf(values.commands) }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(urls.length > 0 ? { urls } : {}),
+  };
+}
+
+/** What a gateway of the reference takes; how long its codes last is its own matter, and shown. */
+function referenceParams(values: JoinCodeValues): unknown {
+  const foreign = [
+    ...(values.name === undefined ? [] : ["--name"]),
+    ...(values.label.length === 0 ? [] : ["--label"]),
+    ...(values.commands === undefined ? [] : ["--commands"]),
+    ...(values.uses === 1 ? [] : ["--uses"]),
+    ...(values.also.length === 0 ? [] : ["--also"]),
+  ];
+  if (foreign.length > 0) {
+    throw new OpenclawError("USAGE", `The codes of this gateway know no ${foreign.join(", ")}`, {
+      exitCode: 2,
+      hint: "openclaw devices join-code --public-url wss://gw.example:18789",
+    });
+  }
+  return {
+    bootstrapProfile: values.operator ? "limited" : "node",
+    includeQr: false,
+    ...(values.joinUrl ? { joinUrl: true } : {}),
+    ...(values.publicUrl === undefined ? {} : { publicUrl: values.publicUrl }),
   };
 }
 

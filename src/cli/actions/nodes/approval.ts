@@ -3,7 +3,7 @@
  * terminal, and takes whichever answer comes first (decision 15).
  */
 import { sha256Hex } from "../../../lib/bytes.ts";
-import { OpenclawError } from "../../../lib/errors.ts";
+import { type ErrorFacts, OpenclawError } from "../../../lib/errors.ts";
 import { quoted, showable } from "../../../lib/text.ts";
 import type { Gateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -27,8 +27,8 @@ export interface ApprovalQuestion {
   readonly reason: string;
   /** Wait for somebody else when nobody is at this terminal. */
   readonly wait: boolean;
-  /** The command line that runs it once request `id` is decided. */
-  readonly runLine: (id: string) => string;
+  /** The command line that runs it once request `id` is decided; without an id one that asks and waits. */
+  readonly runLine: (id?: string) => string;
 }
 
 /** What a person can answer. */
@@ -58,6 +58,11 @@ export async function askApproval(
   question: ApprovalQuestion,
   io: Io,
 ): Promise<Granted> {
+  if (!io.prompt.available && !question.wait && forgets(gateway)) {
+    throw nobodyHere(question, {
+      hint: `this gateway keeps no request that nobody waits for: ${question.runLine()}`,
+    });
+  }
   const abort = new AbortController();
   const accepted = Promise.withResolvers<string>();
   accepted.promise.catch(() => {/* the request itself reports the failure */});
@@ -80,6 +85,19 @@ export async function askApproval(
   } finally {
     abort.abort();
   }
+}
+
+/** A real protocol-3 gateway gives up a request at once when it sees no reviewer. */
+function forgets(gateway: Gateway): boolean {
+  return gateway.session.protocol === 3 && !gateway.offers(CAPABILITY_INVOKE_OUTPUT);
+}
+
+function nobodyHere(question: ApprovalQuestion, more: ErrorFacts): OpenclawError {
+  return new OpenclawError(
+    "APPROVAL_NEEDED",
+    `Nobody to ask here, and the node wants an approval: ${question.reason}`,
+    { exitCode: RUN_EXIT.denied, ...more },
+  );
 }
 
 function interrupted(): OpenclawError {
@@ -186,15 +204,10 @@ async function waitElsewhere(
 ): Promise<"answered" | "left"> {
   const command = `openclaw approvals resolve ${id} allow-once`;
   if (!question.wait) {
-    throw new OpenclawError(
-      "APPROVAL_NEEDED",
-      `Nobody to ask here, and the node wants an approval: ${question.reason}`,
-      {
-        exitCode: RUN_EXIT.denied,
-        hint: `decide: ${command}\nthen run: ${question.runLine(id)}`,
-        details: { approvalId: id },
-      },
-    );
+    throw nobodyHere(question, {
+      hint: `decide: ${command}\nthen run: ${question.runLine(id)}`,
+      details: { approvalId: id },
+    });
   }
   const end = Promise.withResolvers<"answered" | "left">();
   signal.addEventListener("abort", () => end.resolve("answered"), { once: true });

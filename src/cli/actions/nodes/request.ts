@@ -83,7 +83,7 @@ interface Again {
 }
 
 /** The line that runs a decided request, ready to paste. Values of `--env` may be secrets and stay out of it. */
-export function decidedLine(id: string, node: NodeEntry, values: Again): string {
+export function decidedLine(id: string | undefined, node: NodeEntry, values: Again): string {
   const options: readonly [string, string | undefined][] = [
     ["--node", typedName(node)],
     ["--approval", id],
@@ -95,6 +95,7 @@ export function decidedLine(id: string, node: NodeEntry, values: Again): string 
   const given = options.flatMap(([flag, value]) =>
     value === undefined ? [] : [`${flag} ${quoteWord(value)}`]
   );
+  if (id === undefined) given.push("--wait");
   const rest = values.argv.length > 0 ? ["--", ...values.argv.map(quoteWord)] : [];
   return ["openclaw nodes run", ...given, ...rest].join(" ");
 }

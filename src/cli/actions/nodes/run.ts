@@ -167,9 +167,7 @@ class Run {
       throw new OpenclawError(
         "APPROVAL_NEEDED",
         `${reason}, and the node cannot prepare a plan to approve`,
-        {
-          exitCode: RUN_EXIT.denied,
-        },
+        { exitCode: RUN_EXIT.denied },
       );
     }
     const question = {
@@ -186,17 +184,18 @@ class Run {
       ask: values.ask ?? prepared.execPolicy?.ask,
       reason,
       wait: values.wait ?? false,
-      runLine: (id: string) => decidedLine(id, node, values),
+      runLine: (id?: string) => decidedLine(id, node, values),
     };
-    const granted = gateway.offers(CAPABILITY_INVOKE_OUTPUT) || !io.prompt.available
-      ? await askApproval(gateway, gateway, question, io)
-      // A real gateway counts only another connection as a reviewer.
-      : await withGateway(
-        io,
-        values,
-        { scopes: ["operator.approvals"], caps: ["exec-approvals"], longLived: true },
-        (reviewer) => askApproval(gateway, reviewer, question, io),
-      );
+    const granted =
+      gateway.offers(CAPABILITY_INVOKE_OUTPUT) || !(io.prompt.available || values.wait)
+        ? await askApproval(gateway, gateway, question, io)
+        // A real gateway counts only another connection as a reviewer.
+        : await withGateway(
+          io,
+          values,
+          { scopes: ["operator.approvals"], caps: ["exec-approvals"], longLived: true },
+          (reviewer) => askApproval(gateway, reviewer, question, io),
+        );
     return await this.#invoke(prepared.plan, granted);
   }
 
@@ -252,6 +251,7 @@ class Run {
       ...what,
       ...(Object.keys(env).length > 0 ? { env } : {}),
       timeoutMs: values.commandTimeoutMs,
+      suppressNotifyOnExit: true, // the end is seen here: a gateway of the reference need not wake an agent
       ...(values.needsScreenRecording ? { needsScreenRecording: true } : {}),
       ...(stdin ? { stdin } : {}),
     };
