@@ -20,7 +20,8 @@ export interface CredentialFacts {
   readonly droppedToken?: boolean;
 }
 
-const REFUSED = /^AUTH_.*(MISMATCH|INVALID)$/;
+/** Not `AUTH_SCOPE_MISMATCH`: that token is good, and kept; it carries less than was asked for. */
+const REFUSED = /^AUTH_(?!SCOPE_).*(MISMATCH|INVALID)$/;
 const MISSING = /^AUTH_(TOKEN|PASSWORD)_MISSING$/;
 
 /** Notes in `details.sent` which credential a refused connect carried; other errors stay as they are. */

@@ -133,6 +133,8 @@ Deno.test("token drift: other errors stay as they are", () => {
   const lost = new OpenclawError("CONNECTION_LOST", "gone", { hint: "wait" });
   assertEquals(withSent(lost, { token: "s" }), lost);
   assertEquals(withRepair(lost, NODE), lost);
+  const narrow = new OpenclawError("AUTH_SCOPE_MISMATCH", "asks for more than it has");
+  assertEquals(withSent(narrow, { deviceToken: "s" }), narrow, "the token stays");
   const limited = new OpenclawError("AUTH_RATE_LIMITED", "later");
   assertEquals(isOpenclawError(limited) && refusedCredential(limited, NODE), undefined);
 });

@@ -123,6 +123,7 @@ Deno.test("a join line for a person gives commands of that account the gateway",
   const devices = await run(["devices", "list"], { env: home.env("person") });
   assertEquals(devices.code, 1, "read and write only");
   assertMatch(devices.stderr, /scope mismatch|pairing required|missing scope/);
+  assertStringIncludes(devices.stderr, "hint: this account was given less than the command needs");
 });
 
 Deno.test("a join URL of the gateway is a line, too, and works once", async () => {
