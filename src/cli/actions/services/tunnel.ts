@@ -9,13 +9,14 @@ import { ensureDir, tryLockFile } from "../../../platform/files.ts";
 import { join, resolve } from "@std/path";
 import { onStopSignals } from "../../../platform/signals.ts";
 import { keepTunnel, type TunnelState } from "../../../remote/keep_tunnel.ts";
-import { gatewayBehind, probeTunnel } from "../../../remote/probe_tunnel.ts";
+import { type BehindTunnel, gatewayBehind, probeTunnel } from "../../../remote/probe_tunnel.ts";
 import { sshTargetText } from "../../../remote/ssh_target.ts";
 import type { TunnelSurroundings, TunnelWish } from "../../../remote/tunnel.ts";
 import { listShared } from "../../../remote/shared_tunnel.ts";
 import { readRecord, writeRecord } from "../../../remote/tunnel_record.ts";
 import { tunnelSurroundings } from "../../../remote/surroundings.ts";
 import { tunnelWish } from "../../../remote/tunnel_wish.ts";
+import { acceptedPins } from "../../connect/operator_pins.ts";
 import type { Io } from "../../terminal/io.ts";
 import { serviceScene } from "./scene.ts";
 import { installService, runtimeLine } from "./services.ts";
@@ -65,8 +66,17 @@ async function wanted(flags: TunnelFlags, io: Io): Promise<Wanted> {
       socketName: SOCKET_NAME,
       ...(flags.localPort === undefined ? {} : { localPort: flags.localPort }),
     },
-    around: await tunnelSurroundings(io.env, paths.tunnelsDir, gatewayBehind(remote)),
+    around: await tunnelSurroundings(io.env, paths.tunnelsDir, await behindOf(remote, paths)),
   };
+}
+
+/** How the gateway behind the tunnel is spoken to, with the certificates now in force in place of the configured one (F22). */
+async function behindOf(
+  remote: Parameters<typeof gatewayBehind>[0],
+  paths: StatePaths,
+): Promise<BehindTunnel> {
+  const { url, pins: [pin] = [] } = gatewayBehind(remote);
+  return pin === undefined ? { url } : { url, pins: await acceptedPins(paths, pin) };
 }
 
 /** Where the local end is, for people and programs. */
@@ -159,7 +169,7 @@ export async function showTunnelStatus(io: Io): Promise<number> {
   const scene = await serviceScene("tunnel", io);
   const service = await scene.manager.status(scene.names);
   const { config } = await loadConfig(paths, io.env);
-  const look = probeTunnel(gatewayBehind(config.gateway.remote));
+  const look = probeTunnel(await behindOf(config.gateway.remote, paths));
   const local = record?.state.local;
   const gateway = local ? await look(local, 3000) : undefined;
   const open = record?.state.tunnel === "open" && gateway !== "silent";
