@@ -34,6 +34,9 @@ export interface DoctorValues extends RpcValues {
 /** F19: from here on a person should know. Signatures are not affected: they carry the gateway's time. */
 const SKEW_MS = 120_000;
 
+/** A file as large as those that are kept here. */
+const PROBE_BYTES = 8192;
+
 /** State of one hop. */
 interface HopReport {
   readonly hop: Hop;
@@ -183,7 +186,8 @@ async function checkStateDir({ env }: Io): Promise<void> {
   const { stateDir, gatewayDir } = statePaths(env);
   await ensureDir(stateDir);
   const probe = join(stateDir, `.doctor-${crypto.randomUUID()}`);
-  await writeAtomic(probe, "");
+  // An empty file needs no space: a full disk would take it.
+  await writeAtomic(probe, " ".repeat(PROBE_BYTES));
   await Deno.remove(probe);
   const [cert, key] = await Promise.all(
     ["cert", "key"].map((half) => exists(join(gatewayDir, "tls", `gateway-${half}.pem`))),
@@ -241,6 +245,7 @@ function fill(command: string, error: OpenclawError, { target, io, values }: Fin
     requestId: details.requestId,
     kind: details.kind,
     path: details.path ?? stateDir,
+    folder: typeof details.path === "string" ? dirname(details.path) : stateDir,
     tlsDir: dirname(missingIn(details) ?? tlsCertFile),
     node: values.node,
     argv: values.argv.length > 0 ? values.argv.map(quoteWord).join(" ") : "true",

@@ -31,13 +31,13 @@ export const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   STATE_READ_ONLY: {
     hop: "config",
     cause: "the state directory cannot be written: read-only disk, or it belongs to somebody else",
-    command: "ls -ld <stateDir>",
+    command: "ls -ld <folder>",
   },
-  DISK_FULL: { hop: "config", cause: "the disk is full", command: "df -h <stateDir>" },
+  DISK_FULL: { hop: "config", cause: "the disk is full", command: "df -h <folder>" },
   FILE_FAILED: {
     hop: "config",
-    cause: "a file of the state directory cannot be read or written",
-    command: "ls -la <stateDir>",
+    cause: "a file of the state directory, or the configuration, cannot be read or written",
+    command: "ls -ld <folder>",
   },
   TLS_FILES_INCOMPLETE: {
     hop: "config",

@@ -1,7 +1,7 @@
 /** Faults of this machine: its configuration, files, names and routes, and nothing at the other end. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { lockFile } from "../../../src/platform/files.ts";
-import type { TempState } from "../../config/temp_state.ts";
+import { inside, type TempState } from "../../config/temp_state.ts";
 import { freePort, run } from "../program.ts";
 import {
   checkFinding,
@@ -108,6 +108,21 @@ export const CONFIG_FAULTS: readonly Fault[] = [
     "FILE_UNSAFE",
     (state) => Deno.chmod(state.paths.configFile, 0o666),
   ),
+  {
+    title: "a configuration elsewhere that is a link to itself",
+    code: "FILE_FAILED",
+    notHere: posix,
+    inject: () =>
+      withClient("{}", async (state) => {
+        const folder = inside(state, "elsewhere");
+        await Deno.mkdir(folder);
+        const file = `${folder}/openclaw.json`;
+        await Deno.symlink(file, file);
+        const env = { ...state.env, OPENCLAW_CONFIG_PATH: file };
+        const { finding } = await expectCode("FILE_FAILED", env);
+        assertEquals(finding?.command, `ls -ld ${folder}`);
+      }),
+  },
   inFiles(
     "half of a certificate pair",
     "TLS_FILES_INCOMPLETE",
@@ -167,7 +182,8 @@ export const CONFIG_FAULTS: readonly Fault[] = [
           OPENCLAW_STATE_DIR: `${home.path}/full`,
           S: `${home.path}/full`,
         });
-        checkFinding(report, "DISK_FULL");
+        const { finding } = checkFinding(report, "DISK_FULL");
+        assertEquals(finding?.command, `df -h ${home.path}/full`);
       }),
   },
   {

@@ -54,7 +54,7 @@ Deno.test("doctor: at least 30 injected faults are each found with their code in
 /** Facts the doctor fills in, and those a person has to know. */
 const FACTS: ReadonlySet<string> = new Set([
   ...["host", "port", "url", "wss-url", "http-url", "actualUrl", "observed", "requestId"],
-  ...["kind", "path", "node", "argv", "stateDir", "lockFile", "tlsDir"],
+  ...["kind", "path", "node", "argv", "stateDir", "lockFile", "tlsDir", "folder"],
   ...["token", "password", "pin", "user", "gateway host", "proxy address"],
 ]);
 
