@@ -202,6 +202,13 @@ export async function restoreDatabase(path: string): Promise<boolean> {
   return true;
 }
 
+/** Keeps what somebody put in the place of the database, under another name: it is theirs, and none of ours is in it. */
+export async function setAside(path: string): Promise<void> {
+  for (const part of PARTS) {
+    await Deno.rename(path + part, `${path}.replaced${part}`).catch(ignoreMissing);
+  }
+}
+
 /** Rows of the audit table, newest first. Opened for the question only; the caller flushes before. */
 export async function readAudit(
   path: string,

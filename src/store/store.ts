@@ -7,7 +7,13 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { limitRepeats, type Logger, silentLogger } from "../lib/log.ts";
 import { surviveFileSizeLimit } from "../platform/signals.ts";
-import { loadDatabase, type LoadedDatabase, restoreDatabase, restoreHint } from "./database.ts";
+import {
+  loadDatabase,
+  type LoadedDatabase,
+  restoreDatabase,
+  restoreHint,
+  setAside,
+} from "./database.ts";
 import type { StoreOp } from "./store_worker.ts";
 import type { Table } from "./table.ts";
 import { StoreWriter } from "./writer.ts";
@@ -58,6 +64,8 @@ export class Store {
   #writing: Promise<void> | undefined;
   #cancelLater: (() => void) | undefined;
   #degraded: string | undefined;
+  /** The file was made again and does not hold what was acknowledged yet. */
+  #isNew = false;
   #dropped = 0;
   #closed = false;
   readonly #endSurviving: () => void;
@@ -194,12 +202,21 @@ export class Store {
     this.#undo([...batch, ...this.#queue.splice(0)], error);
   }
 
-  /** After trouble the file may be gone: it is made again, with everything memory holds. */
+  /** After trouble, or when somebody took it away, the file is made again, with everything memory holds. */
   async #write(ops: readonly StoreOp[]): Promise<string | undefined> {
-    if (this.#degraded === undefined) return await this.#writer.write(ops);
+    const all = () => this.#isNew ? [...this.#everything(), ...ops] : ops;
     try {
-      const made = await restoreDatabase(this.path);
-      return await this.#writer.write(made ? [...this.#everything(), ...ops] : ops);
+      if (this.#degraded !== undefined && await restoreDatabase(this.path)) this.#isNew = true;
+      let failure = await this.#writer.write(all());
+      if (failure?.gone) {
+        await setAside(this.path);
+        await restoreDatabase(this.path);
+        this.#isNew = true;
+        this.#warn("the database was taken away; made again", { path: this.path });
+        failure = await this.#writer.write(all());
+      }
+      if (failure === undefined) this.#isNew = false;
+      return failure?.error;
     } catch (error) {
       return messageOf(error);
     }

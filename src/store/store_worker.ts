@@ -19,9 +19,9 @@ export interface StoreBatch {
   readonly ops: readonly StoreOp[];
 }
 
-/** Answer to a {@linkcode StoreBatch}, or `closed` after `"close"`. */
+/** Answer to a {@linkcode StoreBatch}, or `closed` after `"close"`. `gone`: the file that holds what was written is not in its place any more. */
 export type StoreReply =
-  | { readonly seq: number; readonly error?: string }
+  | { readonly seq: number; readonly error?: string; readonly gone?: true }
   | { readonly closed: true };
 
 const SQL: Readonly<Record<StoreOp[0], string>> = {
@@ -36,6 +36,8 @@ const SQL: Readonly<Record<StoreOp[0], string>> = {
 };
 
 let database: DatabaseSync | undefined;
+/** The files as they were when they were opened. */
+let files: Files | undefined;
 let prepared = new Map<string, StatementSync>();
 
 /** Never makes a file: an empty one in its place would be refused at the next start. */
@@ -48,6 +50,40 @@ function open(url: string): DatabaseSync {
   return opened;
 }
 
+/** Which files lie in the place of the database and of its log. */
+interface Files {
+  readonly main: string;
+  readonly log: string;
+}
+
+function filesAt(url: string): Files {
+  return { main: identityOf(url), log: identityOf(`${url}-wal`) };
+}
+
+function identityOf(url: string): string {
+  try {
+    const { dev, ino } = Deno.statSync(new URL(url));
+    return `${dev} ${ino}`;
+  } catch {
+    return "none";
+  }
+}
+
+/**
+ * F01: what is written to a file that somebody removed is gone with the process, however often it was synced. A log that is
+ * not there any more is folded into the database by closing it.
+ */
+function leaveRemovedFiles(url: string): void {
+  if (database === undefined || files === undefined) return;
+  const now = filesAt(url);
+  if (now.main === files.main && now.log === files.log) return;
+  const isGone = now.main !== files.main;
+  close();
+  if (isGone) throw new GoneError("the database was removed or replaced");
+}
+
+class GoneError extends Error {}
+
 function run(db: DatabaseSync, [kind, ...values]: StoreOp): void {
   let statement = prepared.get(kind);
   if (statement === undefined) {
@@ -59,15 +95,21 @@ function run(db: DatabaseSync, [kind, ...values]: StoreOp): void {
 
 function write(batch: StoreBatch): StoreReply {
   try {
+    leaveRemovedFiles(batch.url);
     database ??= open(batch.url);
     database.exec("BEGIN IMMEDIATE");
+    files ??= filesAt(batch.url);
     for (const op of batch.ops) run(database, op);
     database.exec("COMMIT");
     return { seq: batch.seq };
   } catch (error) {
     // After disk full or EIO the connection is dropped: the next batch starts from a fresh one (F04, F05).
     close();
-    return { seq: batch.seq, error: error instanceof Error ? error.message : String(error) };
+    return {
+      seq: batch.seq,
+      error: error instanceof Error ? error.message : String(error),
+      ...(error instanceof GoneError ? { gone: true } : {}),
+    };
   }
 }
 
@@ -78,6 +120,7 @@ function close(): void {
     // The open transaction is rolled back by SQLite on the next open.
   }
   database = undefined;
+  files = undefined;
 }
 
 const scope = self as unknown as {

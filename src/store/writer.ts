@@ -9,6 +9,12 @@ import type { StoreBatch, StoreOp, StoreReply } from "./store_worker.ts";
 /** How long an idle writer thread is kept; it holds about 14 MiB. */
 const IDLE_MS = 10_000;
 
+/** Why a batch is not on disk. `gone`: neither is anything that was written before. */
+export interface WriteFailure {
+  readonly error: string;
+  readonly gone: boolean;
+}
+
 /** Writes batches to one database. Calls must not overlap. */
 export class StoreWriter {
   /** Made here: a thread that loads a path library for it takes twice as long to start. */
@@ -25,8 +31,8 @@ export class StoreWriter {
     this.#clock = clock;
   }
 
-  /** Resolves with `undefined` when the batch is on disk, else with the reason it is not. */
-  async write(ops: readonly StoreOp[]): Promise<string | undefined> {
+  /** Resolves with `undefined` when the batch is on disk, else with why it is not. */
+  async write(ops: readonly StoreOp[]): Promise<WriteFailure | undefined> {
     this.#cancelIdle?.();
     this.#cancelIdle = undefined;
     await this.#leaving;
@@ -35,7 +41,9 @@ export class StoreWriter {
     if (this.#worker !== undefined) {
       this.#cancelIdle = this.#clock.after(IDLE_MS, () => void this.#leave());
     }
-    return "error" in reply ? reply.error : undefined;
+    return "closed" in reply || reply.error === undefined
+      ? undefined
+      : { error: reply.error, gone: reply.gone ?? false };
   }
 
   /** Closes the database (which folds the WAL into it) and ends the thread. */
