@@ -94,6 +94,7 @@ const serveSchema = obj({
       }),
     ),
   ),
+  AllowFunnel: opt(record(bool())),
 }, { unknown: "drop" });
 
 function parsed(text: string): unknown {
@@ -138,13 +139,23 @@ export async function tailnetPeers(host: TailscaleHost, timeoutMs: number): Prom
   });
 }
 
+/** A rule for `/` on port 443. */
+interface RootRule {
+  readonly proxy: string | undefined;
+  /** `funnel` when everybody on the internet reaches it. */
+  readonly mode: TailscaleMode;
+}
+
 /** What already answers at `/` on port 443. */
-async function rootProxy(host: TailscaleHost): Promise<string | undefined> {
+async function rootRule(host: TailscaleHost): Promise<RootRule | undefined> {
   const result = await tailscale(host, ["serve", "status", "--json"], STATUS_TIMEOUT_MS);
   const checked = check(serveSchema, parsed(result.stdout));
   if (!checked.ok) return undefined;
-  const sites = Object.entries(checked.value.Web ?? {});
-  return sites.find(([name]) => name.endsWith(":443"))?.[1].Handlers?.["/"]?.Proxy;
+  const { Web = {}, AllowFunnel = {} } = checked.value;
+  const [name, site] = Object.entries(Web).find(([name]) => name.endsWith(":443")) ?? [];
+  const root = site?.Handlers?.["/"];
+  if (name === undefined || root === undefined) return undefined;
+  return { proxy: root.Proxy, mode: AllowFunnel[name] ? "funnel" : "serve" };
 }
 
 /** A published gateway. */
@@ -175,18 +186,19 @@ export async function publishThroughTailscale(
   const target = facts.tls
     ? `https+insecure://127.0.0.1:${facts.port}`
     : `http://127.0.0.1:${facts.port}`;
-  const before = await rootProxy(host);
-  if (before !== undefined && before !== target) {
+  const before = await rootRule(host);
+  if (before && before.proxy !== target) {
     throw new OpenclawError(
       "TAILSCALE_RULE_TAKEN",
       `Cannot publish the gateway: tailscale ${facts.mode} already sends "/" to "${
-        showableWithin(before, 200)
+        showableWithin(before.proxy ?? "another service", 200)
       }"`,
       { hint: "tailscale serve status" },
     );
   }
   const argument = facts.tls ? target : String(facts.port);
-  if (before === undefined) {
+  // A rule of the other mode would go on: a gateway meant for the tailnet must not stay open to the internet.
+  if (before?.mode !== facts.mode) {
     await must(host, [facts.mode, "--bg", "--yes", argument], CALL_TIMEOUT_MS);
   }
   const name = await tailnetName(host).catch(() => undefined);
@@ -194,7 +206,7 @@ export async function publishThroughTailscale(
     mode: facts.mode,
     url: name === undefined ? undefined : `wss://${name}`,
     async withdraw() {
-      if (before !== undefined) return undefined;
+      if (before) return undefined;
       try {
         await must(host, [facts.mode, "--https=443", "--set-path=/", "off"], CALL_TIMEOUT_MS);
         return undefined;

@@ -16,7 +16,11 @@ case "$*" in
   "status --json") echo '{"Self":{"DNSName":"gw.tail1234.ts.net."},"Peer":{}}' ;;
   "serve status --json") [ -f "$dir/rules" ] && cat "$dir/rules" || echo '{}' ;;
   *" off") rm -f "$dir/rules" ;;
-  serve*|funnel*) echo '{"Web":{"gw.tail1234.ts.net:443":{"Handlers":{"/":{"Proxy":"http://127.0.0.1:18789"}}}}}' > "$dir/rules" ;;
+  serve*|funnel*)
+    case $1 in funnel) open=true ;; *) open=false ;; esac
+    site='"gw.tail1234.ts.net:443"'
+    rule='{"Handlers":{"/":{"Proxy":"http://127.0.0.1:18789"}}}'
+    printf '{"Web":{%s:%s},"AllowFunnel":{%s:%s}}' $site $rule $site $open > "$dir/rules" ;;
 esac
 `;
 
@@ -62,6 +66,19 @@ Deno.test("a rule that was there before is left alone", () =>
     await second.withdraw();
     assertEquals(await exists(join(dir, "rules")), true);
     await first.withdraw();
+  }));
+
+Deno.test("a gateway that was open to the internet and is now meant for the tailnet does not stay open", () =>
+  withStandIn(async (host, dir) => {
+    const open = async () =>
+      JSON.parse(await Deno.readTextFile(join(dir, "rules"))).AllowFunnel["gw.tail1234.ts.net:443"];
+    // It ended, and its rule outlived it.
+    await publishThroughTailscale(host, { mode: "funnel", port: 18789, tls: false });
+    assertEquals(await open(), true);
+    await publishThroughTailscale(host, { mode: "serve", port: 18789, tls: false });
+    assertEquals(await open(), false);
+    await publishThroughTailscale(host, { mode: "funnel", port: 18789, tls: false });
+    assertEquals(await open(), true);
   }));
 
 Deno.test("somebody else's rule is not replaced", () =>
