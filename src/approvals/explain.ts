@@ -209,7 +209,10 @@ function fixFor(
     };
   }
   const missingFile = misses.find(({ segment }) => segment?.blocked?.code === "not-found");
-  if (missingFile) return { kind: "rewrite", patterns: [], text: missingFile.miss.why };
+  if (missingFile) {
+    const text = `${missingFile.miss.why}; install it or name it by its absolute path`;
+    return { kind: "rewrite", patterns: [], text };
+  }
   const patterns = byPath
     ? [...new Set(misses.flatMap(({ miss }) => miss.missing.map((one) => one.path)))]
     : [`=argv:${plan.exactDigest}`];

@@ -227,7 +227,8 @@ const misses: readonly Miss[] = [
     name: "an assignment in front",
     argv: sh("GIT_TRACE2=1 git log"),
     allow: ["git"],
-    says: /the assignment "GIT_TRACE2=" at offset 0 \(pass it with the request's env/,
+    says:
+      /the assignment "GIT_TRACE2=" at offset 0 \(leave the shell out and give --env NAME=value/,
     fix: "exact-rule",
   },
   {
@@ -334,6 +335,47 @@ for (const miss of misses) {
     for (const pattern of patterns) assert(text.includes(pattern), "the rule is in the text");
     assertEquals(patterns.length > 0, miss.then === undefined);
     const after = await judge({ ...one, allow: [...miss.allow ?? [], ...patterns], ...miss.then });
+    assertEquals(after.verdict.outcome, "run", explanationText(after.verdict.explanation));
+  });
+}
+
+/** What people of a build server type, what the refusal says, and the same work as it then runs. */
+const rewrites: readonly [refused: string, says: RegExp, then: readonly string[]][] = [
+  ["[ -f x ] && make", /write test … for \[ … \]/, sh("test -f x && make")],
+  ["make > build.log 2>&1", /tee <file>/, sh("make 2>&1 | tee build.log")],
+  ["sha256sum x >> sums", /tee <file>/, sh("sha256sum x | tee -a sums")],
+  ["jq . < x.json", /cat <file> \|/, sh("cat x.json | jq .")],
+  ["CI=1 make test", /leave the shell out and give --env/, ["make", "test"]],
+  ["export CI=1 && make test", /leave the shell out and give --env/, ["make", "test"]],
+  ["env CI=1 make test", /leave env and the shell out and give --env/, ["make", "test"]],
+  ["set -e; make; make test", /join the commands with &&/, sh("make && make test")],
+  ["command -v make", /which <name>/, sh("which make")],
+  ["git log && cd sub && make", /run what stands before it on its own/, sh("cd sub && make")],
+  ["for f in a b; do cat $f; done", /sh <file>/, ["sh", "ci.sh"]],
+  ["jq . <<E\n1\nE", /sh <file>/, ["sh", "ci.sh"]],
+  ["diff <(cat a) <(cat b)", /sh <file>/, ["sh", "ci.sh"]],
+  [". ./env.sh && make", /sh <file>/, ["sh", "ci.sh"]],
+  ["sudo make install", /run the inner command itself/, sh("make install")],
+  ["poetry run pytest", /\.venv\/bin\/<name>/, sh(".venv/bin/pytest")],
+  ["echo $HOME", /single quotes if it is meant literally/, sh("echo '$HOME'")],
+];
+for (const [refused, says, then] of rewrites) {
+  Deno.test(`explain() says what runs instead of ${refused.replaceAll("\n", " ")}`, async () => {
+    const one = {
+      machine: {
+        programs: "make tee sha256sum jq which poetry diff",
+        files: { "/srv/app/ci.sh": "make" },
+        executables: ["/srv/app/.venv/bin/pytest"],
+        directories: ["/srv/app/sub"],
+      },
+      allow: "make tee sha256sum jq which poetry diff cat test git echo sudo env /srv/app/**".split(
+        " ",
+      ),
+    };
+    const { verdict } = await judge({ ...one, argv: sh(refused) });
+    assert(verdict.outcome === "deny");
+    assertMatch(explanationText(verdict.explanation), says);
+    const after = await judge({ ...one, argv: then, request: { env: { CI: "1" } } });
     assertEquals(after.verdict.outcome, "run", explanationText(after.verdict.explanation));
   });
 }

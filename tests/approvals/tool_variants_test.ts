@@ -21,7 +21,7 @@ const starts: Readonly<Record<string, string>> = {
   "X15: awk that starts a program":
     'awk BEGIN{system("id")}¦awk BEGIN{print|"id"}¦awk BEGIN{"id"|getline}¦awk BEGIN{system␣("id")}¦awk -F, {print␣$1␣|␣"id"}¦awk -v x=1 BEGIN{printf␣"a"␣|&␣"id"}¦gawk BEGIN{f="system";@f("id")}¦gawk -l x 1¦gawk -i x 1¦awk -f -¦awk -f/dev/stdin¦awk -f /proc/self/fd/0¦mawk BEGIN{sys\\\ntem("id")}¦awk -- BEGIN{system("id")}¦mawk -W interactive BEGIN{system("id")}¦awk -Wexec x BEGIN{system("id")}¦awk -d BEGIN{system("id")}¦gawk --source BEGIN{system("id")}¦awk BEGIN{a="}";print␣"a}"|"id"}',
   "X30: options in the shortest form that getopt takes":
-    "sort --co=id f¦sort --com id f¦split --f=id f¦split --fi id f¦man --pa=id ls¦install --strip-pr=id -s a b¦tar xf x --to-c=id¦tar xf x --us=id¦wget --use-a=id u¦rg --pr=id x",
+    "sort --co=id f¦sort --com id f¦split --f=id f¦split --fi id f¦man --pa=id ls¦install --strip-pr=id -s a b¦tar xf x --to-c=id¦tar xf x --us=id¦wget --use-a=id u¦wget -qe use_askpass=id u¦wget -e robots=off -e use_askpass=id u¦rg --pr=id x",
   "X30: the last of several options counts":
     "ssh -o BatchMode=yes -o ProxyCommand=id h¦ssh -oBatchMode=yes␣-oProxyCommand=id h¦ssh -o User=x⏎ProxyCommand=id h¦ssh -vo BatchMode=yes h¦ssh -E /tmp/x h¦scp -o Port=22 -oProxyCommand=id f h:¦rsync -e ssh␣-o␣ProxyCommand=id a h:b¦cmake -DCMAKE_C_COMPILER=/tmp/gcc .¦cmake -DCMAKE_C_COMPILER_LAUNCHER=id .¦cmake -DCMAKE_C_COMPILER=gcc;id .¦rsync -e ssh -e id a b:¦rsync --rsh=ssh --rsh=id a b:¦rsync --rsh=ssh --rsync-path=id a b:¦rsync -avze ssh --rsh id a b:¦rsync -M--rsh=id a b:¦git -c color.ui=never -c core.pager=id log",
   "X15: xargs and find that hide what they run":
@@ -249,7 +249,7 @@ Deno.test("everyday uses of these programs run by their rule", async () => {
     "pnpm install --frozen-lockfile¦bun install¦yarn workspace web build¦" +
     "npm pkg get version¦npm pkg set version=1.2.3¦npm config set fund false¦gh release view v1¦gh config get git_protocol¦apt-mark hold x¦" +
     "dpkg-architecture -qDEB_HOST_ARCH¦cargo clippy -- -D warnings¦cargo +nightly fmt¦git svn fetch¦ssh-add -l¦mount -o ro /dev/sdb1 /mnt¦" +
-    "meson setup b¦meson test -C b¦opam install x¦terraform init -input=false¦vim stdin.txt¦base64 -d f¦sha256sum f¦tc qdisc show"
+    "meson setup b¦meson test -C b¦opam install x¦terraform init -input=false¦vim stdin.txt¦wget -e robots=off -q u¦base64 -d f¦sha256sum f¦tc qdisc show"
   ).split("¦");
   for (const line of lines) {
     const argv = words(line);

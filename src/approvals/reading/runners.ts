@@ -122,6 +122,9 @@ const OTHER_RUNNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["rtx", ["exec", "x", "run"]],
 ]);
 
+/** Runners whose programs lie in the virtual environment of the project. */
+const PYTHON_RUNNERS = /^(?:uvx?|pipx|poetry|pipenv|pdm|rye|hatch|tox)$/;
+
 const GLOBAL_FLAGS = /^(?:-s|-q|--silent|--quiet|--color|--no-color|--bun)$/;
 const GLOBAL_VALUED =
   /^(?:--reporter|--loglevel|--prefix|-C|--dir|--cwd|--filter|-F|--workspace|-w)$/;
@@ -149,7 +152,9 @@ function unbound(name: string, text: string): RunnerUse {
       "runner",
       `"${text}" starts a program that ${name} finds or fetches, which cannot be bound to a file`,
       {
-        hint: "name the program by its own path, for instance node_modules/.bin/<name>",
+        hint: `name the program by its own path, for instance ${
+          PYTHON_RUNNERS.test(name) ? ".venv/bin" : "node_modules/.bin"
+        }/<name>`,
       },
     ),
   };

@@ -139,7 +139,13 @@ function leadingCd(items: readonly ShellItem[], start: string, facts: ExecFacts)
   }
   const late = rest.some((item) => item.stages.some((stage) => stage.words[0] === "cd"));
   if (!late) return { cwd, items: rest };
-  return { cwd, items, refusal: refusal("cd", `"cd" is only run in front: cd <directory> && …`) };
+  return {
+    cwd,
+    items,
+    refusal: refusal("cd", `"cd" is only run in front: cd <directory> && …`, {
+      hint: "run what stands before it on its own",
+    }),
+  };
 }
 
 function execOf(segment: Segment, stdio: Stdio): ExecCommand {

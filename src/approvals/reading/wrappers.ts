@@ -108,7 +108,8 @@ export function stripWrapper(argv: readonly string[], platform: ExecPlatform): U
   if (name === "busybox" || name === "toybox") return multiplexer(name, argv);
   if (argv.length === 2 && asksOnly(name, argv[1] ?? "")) return { kind: "plain" };
   if (CARRIERS.has(name) || LOADER.test(name) || (name === "script" && platform === "linux")) {
-    return blocked("carrier", `"${name}" runs another program in a way that is not judged here`);
+    const why = `"${name}" runs another program in a way that is not judged here`;
+    return blocked("carrier", why, "run the inner command itself, or allow exactly this command");
   }
   const rule = WRAPPERS.get(name);
   if (!rule || (rule.only !== undefined && rule.only !== platform)) return { kind: "plain" };
@@ -135,7 +136,7 @@ function envWrapper(argv: readonly string[]): Unwrapped {
     return blocked(
       "env-assignment",
       `env sets "${next.split("=")[0]}"`,
-      "pass it with the request's env",
+      "leave env and the shell out and give --env NAME=value",
     );
   }
   return { kind: "wrapper", name: "env", length: 1 };

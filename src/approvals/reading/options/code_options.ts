@@ -142,7 +142,11 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     "wget",
     (argv) =>
-      longOption(argv, ["use-askpass", "execute", "config"]) ?? shortOption(argv, /^-[a-zA-Z]*e/),
+      longOption(argv, ["use-askpass", "execute", "config"]) ??
+        argv.find((word, i) =>
+          i > 0 && /^-[a-zA-Z]*e/.test(word) &&
+          !(word === "-e" && /^robots=o(?:n|ff)$/.test(argv[i + 1] ?? ""))
+        ),
   ],
   [
     "tcpdump",

@@ -32,6 +32,8 @@ export type ShellParse = { readonly ok: true; readonly items: readonly ShellItem
   readonly refusal: Refusal;
 };
 
+const IN_A_SCRIPT = "put it into a script and allow that file: sh <file>";
+
 /** Most commands that are judged. */
 const MAX_COMMANDS = 64;
 
@@ -125,7 +127,7 @@ class Reader {
     if (/^[A-Za-z_][A-Za-z0-9_]*\+?=/.test(word)) {
       this.#in.refuse("assignment", `the assignment "${word.split("=")[0]}="`, {
         at,
-        hint: "pass it with the request's env, or run env in front with an approval",
+        hint: "leave the shell out and give --env NAME=value, or run env in front with an approval",
       });
     }
   }
@@ -144,10 +146,10 @@ class Reader {
     const fd = number === "" ? (operator.startsWith("<") ? 0 : 1) : Number(number);
     this.#in.at += operator.length;
     if (operator.endsWith("(")) {
-      this.#in.refuse("expansion", "a process substitution", { at: start });
+      this.#in.refuse("expansion", "a process substitution", { at: start, hint: IN_A_SCRIPT });
     }
     if (operator === "<<" || operator === "<<<") {
-      this.#in.refuse("heredoc", "a here-document", { at: start });
+      this.#in.refuse("heredoc", "a here-document", { at: start, hint: IN_A_SCRIPT });
     }
     if (this.#in.peek() === " " || this.#in.peek() === "\t") this.#in.blanks();
     const target = this.#in.word();
@@ -164,8 +166,9 @@ class Reader {
       `the redirection "${this.#in.text.slice(start, this.#in.at)}"`,
       {
         at: start,
-        hint:
-          "only 2>&1, >&2 and /dev/null are run without a shell; let the program write the file itself",
+        hint: operator.startsWith("<")
+          ? "read the file through a pipe: cat <file> | …"
+          : "only 2>&1, >&2 and /dev/null are run without a shell; write a file through tee: … | tee <file>",
       },
     );
   }

@@ -102,6 +102,11 @@ export class ShellText {
 
   #plain(char: string, before: string): string {
     const what = UNQUOTED[char];
+    if (char === "[" && before === "" && /\s/.test(this.peek(1))) {
+      this.refuse("expansion", `"[", which shells run themselves`, {
+        hint: "write test … for [ … ]",
+      });
+    }
     if (what !== undefined) {
       this.refuse("expansion", `an unquoted "${char}", ${what}`, { hint: UNQUOTED_HINT });
     }

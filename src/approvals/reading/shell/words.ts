@@ -18,14 +18,29 @@ const BUILTINS = new Set(
     "ulimit umask unalias unset unsetopt wait whence zmodload").split(" "),
 );
 
+/** What to write instead of a builtin that people reach for in one-liners. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  ".": "run the file as a script: sh <file>",
+  source: "run the file as a script: bash <file>",
+  command: "which <name> tells whether a program is there",
+  exec: "leave exec out",
+  export: "leave the shell out and give --env NAME=value",
+  set: "leave it out and join the commands with &&",
+  type: "which <name> tells whether a program is there",
+};
+const IN_A_FILE = "put the lines into a script and allow that file: sh <file>";
+
 /** Why a simple command cannot be run without a shell; `undefined` when it can. `cd` in front of a list is the caller's business. */
 export function checkCommandWords(words: readonly string[], dialect: Dialect): Refusal | undefined {
   const name = words[0] ?? "";
   if (RESERVED.has(name) || (dialect === "fish" && FISH_RESERVED.has(name))) {
-    return refusal("compound", `"${name}" starts a compound command, which needs a shell`);
+    return refusal("compound", `"${name}" starts a compound command, which needs a shell`, {
+      hint: IN_A_FILE,
+    });
   }
   if (BUILTINS.has(name) && name !== "cd") {
-    return refusal("builtin", `"${name}" is a shell builtin, not a program`);
+    const hint = INSTEAD[name] ?? IN_A_FILE;
+    return refusal("builtin", `"${name}" is a shell builtin, not a program`, { hint });
   }
   if (name === "echo" && words.some((word) => word.includes("\\"))) {
     return refusal("echo-escape", "shells disagree about backslashes in echo", {
