@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { OpenclawError } from "../../src/lib/errors.ts";
 import {
   ensureDir,
@@ -38,6 +38,8 @@ async function refusal(path: string): Promise<string> {
   return error.message;
 }
 
+const UMASK_WORKER = fromFileUrl(new URL("umask_worker.ts", import.meta.url));
+
 Deno.test("writeAtomic() replaces the content and leaves no other file", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a.json");
@@ -52,16 +54,10 @@ Deno.test(
   posix,
   () =>
     inFolder(async (folder) => {
-      const before = Deno.umask(0o000);
-      try {
-        await ensureDir(join(folder, "x/y"));
-        await writeAtomic(join(folder, "x/y/open.json"), "{}");
-        Deno.umask(0o777);
-        await writeAtomic(join(folder, "x/y/shut.json"), "{}");
-        await ensureDir(join(folder, "x/y/z"));
-      } finally {
-        Deno.umask(before);
-      }
+      const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", UMASK_WORKER, folder],
+      }).output();
+      assert(success, new TextDecoder().decode(stderr));
       assertEquals(await modeOf(join(folder, "x")), 0o700);
       assertEquals(await modeOf(join(folder, "x/y/z")), 0o700);
       assertEquals(await modeOf(join(folder, "x/y/open.json")), 0o600);
