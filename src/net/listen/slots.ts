@@ -2,6 +2,7 @@
  * Counts sockets that have not proved who they are, per address and in total. Attack stopped: N12, idle sockets that
  * use up descriptors and memory. Pure counting; what is refused and how is `ws_server.ts`.
  */
+import { ipKind, parseIp } from "../../lib/ip.ts";
 import { limiterKey } from "../address.ts";
 
 /** Most sockets at one time. */
@@ -10,11 +11,13 @@ export interface SlotLimits {
   readonly total: number;
 }
 
-/** A counter with two limits. */
+/** A counter with two limits. This machine's own addresses keep to theirs alone: no crowd outside locks out the owner. */
 export class Slots {
   readonly #limits: SlotLimits;
   readonly #perKey = new Map<string, number>();
+  /** Of all addresses, and of those of other machines. */
   #total = 0;
+  #remote = 0;
 
   constructor(limits: SlotLimits) {
     this.#limits = limits;
@@ -24,9 +27,12 @@ export class Slots {
   take(address: string): boolean {
     const key = limiterKey(address);
     const held = this.#perKey.get(key) ?? 0;
-    if (held >= this.#limits.perAddress || this.#total >= this.#limits.total) return false;
+    const isRemote = !isLoopback(address);
+    if (held >= this.#limits.perAddress) return false;
+    if (isRemote && this.#remote >= this.#limits.total) return false;
     this.#perKey.set(key, held + 1);
     this.#total++;
+    if (isRemote) this.#remote++;
     return true;
   }
 
@@ -38,10 +44,16 @@ export class Slots {
     if (held === 1) this.#perKey.delete(key);
     else this.#perKey.set(key, held - 1);
     this.#total--;
+    if (!isLoopback(address)) this.#remote--;
   }
 
   /** Slots in use. */
   get total(): number {
     return this.#total;
   }
+}
+
+function isLoopback(address: string): boolean {
+  const bytes = parseIp(address);
+  return bytes !== undefined && ipKind(bytes) === "loopback";
 }

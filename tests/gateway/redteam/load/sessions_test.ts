@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Connection } from "../../../../src/gateway/peers/connection.ts";
 import { Outgoing } from "../../../../src/gateway/peers/outgoing.ts";
+import { Slots } from "../../../../src/net/listen/slots.ts";
 import { eventually } from "../../../e2e/program.ts";
 import { fakePeer } from "../../fake_peer.ts";
 import { device } from "../devices.ts";
@@ -83,4 +84,18 @@ Deno.test("N43 variant: connections that do not read are cut before they hold to
   for (const end of ends) assertMatch(end, /^\d+ 1008 slow consumer$/);
   assertEquals(connections.filter((connection) => connection.sendText("{}")).length, 13);
   assert(connections[0]?.live);
+});
+
+Deno.test("N12 variant: a crowd from a thousand addresses fills every place, and the programs of this machine get in", () => {
+  const slots = new Slots({ perAddress: 32, total: 512 });
+  let taken = 0;
+  for (let n = 0; n < 1_000; n++) if (slots.take(`203.0.${n >> 8}.${n & 255}`)) taken++;
+  assertEquals([taken, slots.take("2001:db8::1"), slots.take("198.51.100.1")], [512, false, false]);
+  const local = ["127.0.0.1", "::1", "::ffff:127.0.0.1"];
+  for (const address of local) assert(slots.take(address), address);
+  while (slots.take("127.0.0.1")) taken++;
+  assert(taken < 512 + 32, "they keep to their own limit");
+  for (const address of local) slots.free(address);
+  slots.free("203.0.0.0");
+  assertEquals([slots.take("198.51.100.1"), slots.take("198.51.100.2")], [true, false]);
 });
