@@ -19,6 +19,10 @@ export interface ToolAnswer {
 /** Methods of this gateway that are tools. Everything else does not exist here. */
 const TOOLS: ReadonlySet<string> = new Set(["health", "node.list", "node.describe", "node.invoke"]);
 
+/** Families of commands that run programs, or do with a machine what somebody at its keyboard could. */
+const HANDS =
+  /^(?:system\.(?!notify$)|(?:agent|browser|computer|desktop|fs|mcp|terminal)\.|canvas\.(?:eval|navigate)$)/;
+
 /** Calls one tool for the holder of the shared secret; the call ends with `signal`. */
 export async function callTool(
   dispatcher: Dispatcher,
@@ -52,7 +56,7 @@ export function notFound(name: string): ToolAnswer {
 function runsPrograms({ name, args }: { readonly name: string; readonly args: unknown }): boolean {
   if (name !== "node.invoke") return false;
   const command = (args as { command?: unknown } | null | undefined)?.command;
-  return typeof command !== "string" || isExecCommand(command) ||
+  return typeof command !== "string" || isExecCommand(command) || HANDS.test(command) ||
     !/^[a-z][A-Za-z0-9.]*$/.test(command);
 }
 

@@ -31,7 +31,24 @@ Deno.test("/tools/invoke answers node.list and health, and nothing that runs pro
     for (const tool of ["exec", "shell", "gateway", "nodes", "config.set", "device.pair.approve"]) {
       assertEquals((await post(gateway, { tool })).status, 404, tool);
     }
-    for (const command of ["system.run", "system.run.prepare", "system.which", " system.run", 7]) {
+    for (
+      const command of [
+        "system.run",
+        "system.run.prepare",
+        "system.which",
+        " system.run",
+        7,
+        "agent.cli.claude.run.v1",
+        "mcp.tools.call.v1",
+        "computer.act",
+        "desktop.stream",
+        "terminal.upload",
+        "fs.listDir",
+        "browser.proxy.upload.v1",
+        "canvas.eval",
+        "system.execApprovals.set",
+      ]
+    ) {
       const args = { ...absent, command };
       assertEquals((await post(gateway, { tool: "node.invoke", args })).status, 404, `${command}`);
     }
