@@ -14,6 +14,8 @@ export interface SshTarget {
   readonly port: number | undefined;
 }
 
+/** A host name has at most 253 characters, a user name 32, a port 5. */
+const MAX_LENGTH = 320;
 /** `user:password@`, as other URLs have it; needs a text without `ssh://`. */
 const PASSWORD = /^([^:@]*):.*@/s;
 const PREFIX = /^\s*(ssh\s+)?(ssh:\/\/)?/;
@@ -36,6 +38,7 @@ export function parseSshTarget(text: string): SshTarget {
   const bare = text.replace(PREFIX, "").trim().replace(/\/$/, "");
   if (PASSWORD.test(bare)) throw invalid(text, "a password cannot be given");
   if (bare === "") throw invalid(text, "it is empty");
+  if (bare.length > MAX_LENGTH) throw invalid(text, `it is longer than ${MAX_LENGTH} characters`);
   // Anything a shell, ssh or its configuration could read as more than a name is refused as a class.
   if (!/^[A-Za-z0-9._@:\[\]%+-]+$/.test(bare)) {
     throw invalid(text, "only letters, digits and . _ - + @ : [ ] are allowed");

@@ -61,6 +61,7 @@ const bad: [name: string, text: string][] = [
   ["a second @", "a@b@c"],
   ["an empty user", "@host"],
   ["IPv6 without brackets", "fe80::1"],
+  ["what no host is called", "h".repeat(321)],
 ];
 for (const [name, text] of bad) {
   Deno.test(`parseSshTarget() refuses ${name}`, () => {
