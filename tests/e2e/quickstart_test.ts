@@ -51,6 +51,26 @@ Deno.test("quickstart killed with -9 leaves no process and no folder behind", li
   await eventually("the folder is gone", () => folders().length === 0);
 });
 
+for (const moment of ["gateway", "pin", "node", "allowed"]) {
+  Deno.test(
+    `quickstart interrupted right after "${moment}" leaves no process and no folder behind`,
+    linux,
+    async () => {
+      await using home = await TempHome.make();
+      await using quickstart = start(["quickstart", "--", "sleep", "600"], {
+        env: home.env("unused", { TMPDIR: home.path }),
+      });
+      await quickstart.until(new RegExp(`^${moment} `, "m"));
+      const ended = await quickstart.end("SIGINT");
+      assertEquals(ended.code, 130, quickstart.said);
+      const folders = () =>
+        [...Deno.readDirSync(home.path)].filter((e) => e.name.startsWith("openclaw-quickstart-"));
+      await eventually("nothing runs any more", () => processesWith(home.path).length === 0);
+      await eventually("the folder is gone", () => folders().length === 0);
+    },
+  );
+}
+
 Deno.test("quickstart serves no page: decision 36", async () => {
   await using home = await TempHome.make();
   await using quickstart = start(["quickstart"], { env: home.env("unused") });

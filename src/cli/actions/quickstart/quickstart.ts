@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { setConfigValue } from "../../../config/file/edit.ts";
 import { statePaths } from "../../../config/paths.ts";
 import { type RunningGateway, startGateway } from "../../../gateway/server.ts";
+import { withDeadline } from "../../../lib/deadline.ts";
 import { messageOf, OpenclawError } from "../../../lib/errors.ts";
 import { platformName } from "../../../platform/os.ts";
 import { onStopSignals } from "../../../platform/signals.ts";
@@ -20,6 +21,8 @@ import { QuickstartNode } from "./node.ts";
 import { runOnNode } from "../nodes/run.ts";
 
 const NODE_NAME = "quickstart-node";
+/** Longest wait for what is being started when Ctrl-C comes. */
+const END_MS = 5_000;
 /** Values of the command. */
 export interface QuickstartValues {
   readonly argv: readonly string[];
@@ -39,8 +42,8 @@ export async function quickstart(values: QuickstartValues, io: Io): Promise<numb
   const folder = await makeFolder();
   const interrupt = interruptible();
   const scene = new Scene(folder, io);
+  const show = scene.open().then(() => scene.runCommand(values, startMs));
   try {
-    const show = scene.open().then(() => scene.runCommand(values, startMs));
     const code = await Promise.race([show, interrupt.signalled]);
     if (code === undefined) return 130;
     if (values.once) return code;
@@ -49,7 +52,7 @@ export async function quickstart(values: QuickstartValues, io: Io): Promise<numb
     return 130;
   } finally {
     interrupt.remove();
-    await scene.close();
+    await scene.end(show);
     await Deno.remove(folder, { recursive: true }).catch(() => {/* the node was faster */});
   }
 }
@@ -86,6 +89,7 @@ class Scene {
   readonly #folder: string;
   #gateway: RunningGateway | undefined;
   #node: QuickstartNode | undefined;
+  #ending = false;
 
   constructor(folder: string, io: Io) {
     this.#folder = folder;
@@ -96,6 +100,7 @@ class Scene {
   /** Starts gateway and node, waits until the node serves. */
   async open(): Promise<void> {
     const gateway = this.#gateway = await this.#startGateway();
+    this.#goOn();
     await withGateway(
       this.#io,
       RPC,
@@ -118,6 +123,7 @@ class Scene {
       tls: true,
       fingerprint: gateway.fingerprint ?? null,
     });
+    if (this.#ending) return gateway;
     this.#say("gateway", `${gateway.url} (TLS 1.3, its own certificate)`);
     this.#say("pin", gateway.fingerprint ?? "");
     return gateway;
@@ -130,6 +136,7 @@ class Scene {
       publicUrl: gateway.url,
       name: NODE_NAME,
     });
+    this.#goOn();
     this.#node = await QuickstartNode.start({
       name: NODE_NAME,
       port: gateway.port,
@@ -208,7 +215,22 @@ class Scene {
     if (!this.#io.out.json) this.#io.out.text(styled("strong", what.padEnd(8)), ` ${text}`);
   }
 
-  async close(): Promise<void> {
+  /** After Ctrl-C nothing more is started. */
+  #goOn(): void {
+    if (!this.#ending) return;
+    throw new OpenclawError("INTERRUPTED", "Interrupted while starting", { exitCode: 130 });
+  }
+
+  /** Ends everything, also what is just being started: it would write into the folder that is removed next. */
+  async end(show: Promise<unknown>): Promise<void> {
+    this.#ending = true;
+    await this.#close();
+    const over = withDeadline(show, { timeoutMs: END_MS, what: "the start to end" });
+    await over.catch(() => {/* told already, or of no interest any more */});
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#node?.stop();
     // The second call cuts the drain short: there is nothing left worth waiting for.
     void this.#gateway?.stop();
