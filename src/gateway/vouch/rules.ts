@@ -32,6 +32,8 @@ export function addressToAsk(
 ): string | undefined {
   const { role, asksScopes, local, direct, browserOrigin, remoteIp } = request;
   if (role !== "node" || asksScopes || local || browserOrigin !== undefined) return;
+  // I06: a request keeps what the device asked for before. Of that a key on a machine vouches for the node alone.
+  if (filed.roles.some((asked) => asked !== "node") || filed.scopes.length > 0) return;
   // Behind a proxy the address is hearsay; an upgrade or a repair always asks a person.
   if (!direct || remoteIp === undefined || filed.reason !== "not-paired" || filed.isRepair) return;
   const bytes = parseIp(remoteIp);
