@@ -223,6 +223,27 @@ Deno.test("N13: a changed gateway.handshakeTimeoutMs is in force at once, and no
     assertEquals((await silent.ended()).code, 1000);
   }));
 
+Deno.test("reload hybrid: keys of TLS that do not matter now close no listener, and count once they do", () =>
+  withGateway({}, async ({ gateway, edit, logs, state }) => {
+    const { port } = gateway;
+    const listening = () => logs.filter(({ message }) => message === "gateway listening").length;
+    const certPath = `${state.home}/later/cert.pem`;
+    const keyPath = `${state.home}/later/key.pem`;
+    await edit({ port, tls: { enabled: false, certPath, keyPath } }, "configuration reloaded");
+    assertEquals([listening(), gateway.plan.tls.certPath], [1, certPath]);
+    await edit({ port, tls: { enabled: true, certPath, keyPath } }, "configuration reloaded");
+    const print = gateway.fingerprint ?? "";
+    assertEquals([listening(), await problemAt(gateway.url, print)], [2, undefined]);
+    const tls = { enabled: true, certPath, keyPath, autoGenerate: false };
+    await edit({ port, tls }, "configuration reloaded");
+    assertEquals([listening(), gateway.fingerprint, gateway.plan.tls.autoGenerate], [
+      2,
+      print,
+      false,
+    ]);
+    assertEquals(await problemAt(gateway.url, print), undefined);
+  }));
+
 Deno.test("reload: a changed gateway.reload.mode rules the next edit", () =>
   withGateway({}, async ({ gateway, edit, logs }) => {
     const { port } = gateway;

@@ -75,12 +75,12 @@ export class Listening {
   }
 
   /**
-   * What changes while the same sockets listen: a deadline; and Tailscale, which publishes what listens anyway, but who
-   * publishes has to know.
+   * What changes while the same sockets listen: a deadline; keys of TLS that do not matter now; and Tailscale, which
+   * publishes what listens anyway, but who publishes has to know.
    */
-  #takeOver({ tailscaleMode, handshakeTimeoutMs }: ServerPlan): void {
+  #takeOver({ tailscaleMode, handshakeTimeoutMs, tls }: ServerPlan): void {
     const before = this.#plan;
-    this.#plan = { ...before, tailscaleMode, handshakeTimeoutMs };
+    this.#plan = { ...before, tailscaleMode, handshakeTimeoutMs, tls };
     if (handshakeTimeoutMs !== before.handshakeTimeoutMs) {
       this.listeners.setHandshakeTimeout(handshakeTimeoutMs);
     }
@@ -108,6 +108,6 @@ export class Listening {
 }
 
 /** What the sockets cannot take over while they listen. */
-function shapeOf({ port, bind, tls }: ServerPlan) {
-  return { port, addresses: bind.addresses, tls };
+function shapeOf({ port, bind, tls: { enabled, certPath, keyPath, caPath } }: ServerPlan) {
+  return { port, addresses: bind.addresses, tls: enabled && { certPath, keyPath, caPath } };
 }
