@@ -14,6 +14,7 @@ import {
   PRODUCT_SECRET,
   SHELL_WRAPPER_KEEPS,
 } from "./env_names.ts";
+import { showableWithin } from "../lib/text.ts";
 import type { ExecPlatform } from "./facts.ts";
 
 /** What became of a caller's overrides. */
@@ -29,6 +30,9 @@ export interface EnvVerdict {
   /** Wire text when anything was refused; answer it with `INVALID_REQUEST` before looking at the policy. */
   readonly refusal?: string;
 }
+
+/** Longest name in a message. */
+const MAX_NAME_BYTES = 200;
 
 const VALID_NAME = /^[A-Za-z_][A-Za-z0-9_()]*$/;
 
@@ -48,6 +52,11 @@ function isBlockedInherited(name: string): boolean {
   if (INHERIT_ONLY.has(upper)) return false;
   return NEVER.has(upper) || NEVER_OVERRIDE.has(upper) || PRODUCT_SECRET.test(upper) ||
     [...NEVER_PREFIXES, ...NEVER_OVERRIDE_PREFIXES].some((prefix) => upper.startsWith(prefix));
+}
+
+/** Names as one line of a message: a caller chooses them, and could write over the reader's terminal with them (A17). */
+export function shownNames(names: readonly string[]): string {
+  return names.map((name) => showableWithin(name, MAX_NAME_BYTES)).join(", ");
 }
 
 /** Judges the overrides of a request. Values that are no strings are ignored. */
@@ -72,8 +81,8 @@ export function judgeEnv(
   invalid.sort();
   if (blocked.length === 0 && invalid.length === 0) return { accepted, reduced, blocked, invalid };
   const parts = [
-    ...(blocked.length > 0 ? [`blocked override keys: ${blocked.join(", ")}`] : []),
-    ...(invalid.length > 0 ? [`invalid non-portable override keys: ${invalid.join(", ")}`] : []),
+    ...(blocked.length > 0 ? [`blocked override keys: ${shownNames(blocked)}`] : []),
+    ...(invalid.length > 0 ? [`invalid non-portable override keys: ${shownNames(invalid)}`] : []),
   ];
   const text = `SYSTEM_RUN_DENIED: environment override rejected (${parts.join("; ")})`;
   return { accepted: Object.create(null), reduced, blocked, invalid, refusal: text };

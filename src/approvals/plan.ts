@@ -5,7 +5,7 @@
  * Source: node-host.md 5.4, 7.4, 8; decisions.md 21, 22.
  */
 import { exactArgvDigest, exactTextDigest } from "./digest.ts";
-import { type EnvVerdict, isBlockedOverride, judgeEnv } from "./env.ts";
+import { type EnvVerdict, isBlockedOverride, judgeEnv, shownNames } from "./env.ts";
 import { type ExecFacts, type Refusal, refusal } from "./facts.ts";
 import { operandOf, type ScriptOperand } from "./reading/operand.ts";
 import { absolutePath, baseName, cleanPath, fileNameOf } from "./reading/paths.ts";
@@ -140,7 +140,7 @@ function environment(
   const env = judgeEnv(request.env ?? {}, { shellWrapper });
   const blocked = envAssignments(argv, platform).filter(isBlockedOverride);
   if (blocked.length === 0) return { env };
-  const keys = `blocked env assignment keys: ${blocked.join(", ")}`;
+  const keys = `blocked env assignment keys: ${shownNames(blocked)}`;
   return {
     env,
     envPrefixRefusal: `SYSTEM_RUN_DENIED: command env assignment rejected (${keys})`,

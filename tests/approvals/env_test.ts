@@ -54,6 +54,15 @@ for (const row of rows) {
   });
 }
 
+Deno.test("A17: refused names are shown as one line, whatever a caller put into them", async () => {
+  const odd = "LD_\n\x1b[2K\u202e" + "x".repeat(1000);
+  const { refusal = "" } = judgeEnv({ [odd]: "x" }, { shellWrapper: false });
+  assertMatch(refusal, /keys: LD_\\n\\x1b\[2K\\u\{202e\}x+…\)$/);
+  assert(refusal.length < 400);
+  const plan = await makePlan({ argv: ["env", `${odd.replace("\n", "")}=1`, "id"] }, fakeMachine());
+  assertMatch(plan.envPrefixRefusal ?? "", /^SYSTEM_RUN_DENIED: [^\n\x1b\u202e]+$/);
+});
+
 Deno.test("judgeEnv() accepts what builds need and ignores values that are no text", () => {
   const verdict = judgeEnv({
     CI: "1",

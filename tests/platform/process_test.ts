@@ -137,6 +137,14 @@ bothWays("startProgram() tells a missing program from a missing folder", posix, 
   assertEquals(folder.code, "CWD_MISSING");
 });
 
+bothWays("startProgram() says that words are too long for the system", posix, async () => {
+  const tooLong = await assertRejects(
+    () => startProgram({ file: "/bin/true", args: ["x".repeat(1 << 22)], env }),
+    OpenclawError,
+  );
+  assertStringIncludes(tooLong.message, "longer than the system takes (E2BIG)");
+});
+
 bothWays("startProgram() gives the program the wanted name", posix, async () => {
   const result = await runProgram({
     ...sh("tr '\\0' ' ' < /proc/$$/cmdline"),

@@ -38,7 +38,10 @@ async function startError(options: ProgramOptions, error: unknown): Promise<Open
       facts,
     );
   }
-  const text = `Cannot start ${quoted(options.file)}: ${messageOf(error)}`;
+  const why = name === "E2BIG" || messageOf(error).includes("(os error 7)")
+    ? "its words and environment are longer than the system takes (E2BIG)"
+    : messageOf(error);
+  const text = `Cannot start ${quoted(options.file)}: ${why}`;
   return new OpenclawError("PROGRAM_FAILED_TO_START", text, facts);
 }
 

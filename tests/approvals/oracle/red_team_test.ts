@@ -6,7 +6,6 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { lstatOrMissing } from "../../../src/platform/file_safety.ts";
 import { withNode } from "../../node/support/node.ts";
-import { redTeamLines } from "./red_team_lines.ts";
 
 const FORBIDDEN = "touch";
 const unix = Deno.build.os === "windows" ? { ignore: true } : {};
@@ -22,6 +21,26 @@ function rules(argvs: readonly (readonly string[])[]): unknown {
     defaults: { security: "allowlist", ask: "off" },
     agents: { "*": { allowlist } },
   };
+}
+
+interface Attack {
+  readonly line: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+}
+
+/** The lines of `red_team.txt` with their places filled in. */
+async function attacks(folder: string): Promise<Attack[]> {
+  const text = await Deno.readTextFile(new URL("red_team.txt", import.meta.url));
+  return text.trim().split("\n").filter((line) => !line.startsWith("# ")).map((line) => {
+    const filled = line.replaceAll("⏎", "\n").replaceAll("$C", `${folder}/canary`)
+      .replaceAll("$D", folder);
+    const [, cwd = folder, rest = ""] = /^(?:@(\S+) )?(.*)$/s.exec(filled) ?? [];
+    const argv = rest.startsWith("sh: ")
+      ? ["sh", "-c", rest.slice("sh: ".length)]
+      : rest.split(" ").map((word) => word.replaceAll("␣", " "));
+    return { line, argv, cwd };
+  });
 }
 
 async function withScratch(run: (folder: string) => Promise<void>): Promise<void> {
@@ -44,11 +63,11 @@ Deno.test({
   ...unix,
   fn: () =>
     withScratch(async (folder) => {
-      const lines = redTeamLines(folder);
-      assert(lines.length > 300, `only ${lines.length} lines`);
+      const lines = await attacks(folder);
+      assert(lines.length > 600, `only ${lines.length} lines`);
       await withNode(async ({ gateway }) => {
         const leg = await gateway.leg();
-        for (const { line, argv, cwd = folder } of lines) {
+        for (const { line, argv, cwd } of lines) {
           const answer = await leg.invoke("system.run", { command: argv, cwd });
           assertEquals(answer.ok, false, line);
           assertMatch(
