@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Home } from "../support/reference.ts";
 import { Matrix } from "./matrix.ts";
-import { checkWhich, eventually, liveNode, stageGateway, TOKEN } from "./stage.ts";
+import { checkWhich, liveNode, PATIENT, stageGateway, TOKEN } from "./stage.ts";
 
 const KIND = "v4";
 
@@ -18,9 +18,11 @@ Deno.test({
     });
     const codeOf = async (more: Record<string, unknown> = {}) => {
       const params = { bootstrapProfile: "node", publicUrl: gateway.url, ...more };
-      return await operator.json(
-        ["gateway", "call", "device.pair.setupCode", "--params", JSON.stringify(params), "--json"],
-      ) as { setupCode: string; joinUrl?: string };
+      const call = ["gateway", "call", "device.pair.setupCode", "--params", JSON.stringify(params)];
+      return await operator.json([...call, "--json", ...PATIENT]) as {
+        setupCode: string;
+        joinUrl?: string;
+      };
     };
     const joins = async (line: string) => {
       const home = await Home.make("ours");
@@ -40,6 +42,14 @@ Deno.test({
       await matrix.scenario(t, "oc-pair:// link: joins, commands live, no approval", async () => {
         ({ setupCode: code } = await codeOf());
         await joins(`oc-pair://${code}`);
+      });
+      await matrix.scenario(t, "our devices join-code makes a line that joins", async () => {
+        const made = await operator.run([
+          ...["devices", "join-code", "--public-url", gateway.url],
+          ...PATIENT,
+        ]);
+        assertEquals(made.code, 0, made.stderr);
+        await joins(made.stdout.trim());
       });
       await matrix.scenario(t, "bare setup code: joins", async () => {
         await joins((await codeOf()).setupCode);
@@ -98,10 +108,7 @@ Deno.test({
           const home = await Home.make(KIND);
           const node = await home.start(["connect", made.stdout.trim()]);
           try {
-            const row = await eventually(
-              "a live node",
-              async () => await liveNode(operator, [], "system.run", 2_000),
-            );
+            const row = await liveNode(operator, []);
             await checkWhich(operator, row.nodeId);
             assert(!node.text.includes("pairing required"), node.text);
           } finally {

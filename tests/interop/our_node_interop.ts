@@ -8,6 +8,7 @@ import {
   eventually,
   liveNode,
   openNodeHome,
+  PATIENT,
   pendingSurfaces,
   reach,
   stageGateway,
@@ -44,12 +45,17 @@ for (const kind of ["v3", "v4"] as const) {
           ]
         ) {
           await cliRows.scenario(t, command.join(" "), async () => {
-            const result = await operator.run([...command, "--json"]);
+            const result = await operator.run([...command, "--json", ...PATIENT]);
             assertEquals(result.code, 0, `${result.stdout}\n${result.stderr}`);
           });
         }
         await cliRows.scenario(t, "health --url with a token", async () => {
-          const result = await operator.run(["health", "--json", ...reach(operator, gateway)]);
+          const result = await operator.run([
+            "health",
+            "--json",
+            ...PATIENT,
+            ...reach(operator, gateway),
+          ]);
           assertEquals(result.code, 0, `${result.stdout}\n${result.stderr}`);
         });
         await cliRows.scenario(t, "approvals get --gateway", async () => {
@@ -93,6 +99,14 @@ for (const kind of ["v3", "v4"] as const) {
             file: { defaults: { security: string } };
           };
           assertEquals(answer.file.defaults.security, "full");
+        });
+        await cliRows.scenario(t, "nodes run --wait: somebody else allows it", async () => {
+          const run = ["nodes", "run", "--wait", "--ask", "always", "--node", nodeId];
+          const running = await operator.start([...run, "--", "/bin/echo", "allowed"]);
+          const [, id = ""] = await running.until(/approvals resolve (\S+) allow-once/);
+          await operator.json(["approvals", "resolve", id, "allow-once", "--json"]);
+          await running.until(/^allowed$/m);
+          assertEquals((await running.process.status).code, 0, running.text);
         });
         await nodeRows.scenario(t, "comes back after a restart of the gateway", async () => {
           await gateway.restart();

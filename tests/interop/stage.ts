@@ -6,6 +6,9 @@ import { freePort, Home, type PeerKind, type Running } from "../support/referenc
 /** The shared token of every gateway in these tests. */
 export const TOKEN = "interop-shared-token-0123456789abcdef";
 
+/** For commands of ours: gateways of the reference answer their first callers late, on a busy machine very late. */
+export const PATIENT = ["--timeout", "60s"];
+
 /** A running gateway with its own home. */
 export interface StagedGateway {
   readonly kind: PeerKind;
