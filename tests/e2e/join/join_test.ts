@@ -2,7 +2,16 @@
  * Joining and approving with real processes: join lines, people, and the race on --latest.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { command, eventually, freePort, run, type Running, start, TempHome } from "../program.ts";
+import {
+  command,
+  eventually,
+  freePort,
+  Pair,
+  run,
+  type Running,
+  start,
+  TempHome,
+} from "../program.ts";
 
 /** A gateway with TLS on a free port, ready. */
 async function gatewayOf(home: TempHome): Promise<{ gateway: Running; port: number; pin: string }> {
@@ -124,6 +133,23 @@ Deno.test("a join line for a person gives commands of that account the gateway",
   assertEquals(devices.code, 1, "read and write only");
   assertMatch(devices.stderr, /scope mismatch|pairing required|missing scope/);
   assertStringIncludes(devices.stderr, "hint: this account was given less than the command needs");
+});
+
+Deno.test("an invited person may run what the node allows, and is told why not for the rest", async () => {
+  await using pair = await Pair.make();
+  const at = ["--public-url", `wss://127.0.0.1:${pair.facts.port}`];
+  const made = await pair.cli(["devices", "join-code", "--operator", ...at]);
+  const env = pair.home.env("person");
+  const joined = await run(["connect", "--operator", made.stdout.trim()], { env });
+  assertEquals(joined.code, 0, joined.stderr);
+  const asPerson = () => run(["nodes", "run", "--node", "build-1", "--", "echo", "hi"], { env });
+  const refused = await asPerson();
+  assertEquals([refused.code, refused.stdout], [126, ""], refused.stderr);
+  assertStringIncludes(refused.stderr, "this account may not ask for one: approval required");
+  assertMatch(refused.stderr, /fix: openclaw approvals allowlist add --node build-1 /);
+  await pair.policy("full", "off");
+  const ran = await asPerson();
+  assertEquals([ran.code, ran.stdout], [0, "hi\n"], ran.stderr);
 });
 
 Deno.test("a join URL of the gateway is a line, too, and works once", async () => {

@@ -3,7 +3,7 @@
  * terminal, and takes whichever answer comes first (decision 15).
  */
 import { sha256Hex } from "../../../lib/bytes.ts";
-import { type ErrorFacts, OpenclawError } from "../../../lib/errors.ts";
+import { type ErrorFacts, isOpenclawError, OpenclawError } from "../../../lib/errors.ts";
 import { quoted, showable } from "../../../lib/text.ts";
 import type { Gateway } from "../../connect/connect.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -82,9 +82,26 @@ export async function askApproval(
     abort.abort();
     if (await asked === "left") throw interrupted();
     return granted(id, decision, question.commandText);
+  } catch (error) {
+    throw mayNotAsk(error) ? notYours(question) : error;
   } finally {
     abort.abort();
   }
+}
+
+/** An account with read and write only, as `connect --operator` makes it. Protocol 3 tells it in words alone. */
+const mayNotAsk = (error: unknown) =>
+  isOpenclawError(error) && /missing scope: operator\.approvals/.test(error.message);
+
+function notYours(question: ApprovalQuestion): OpenclawError {
+  return new OpenclawError(
+    "APPROVAL_NEEDED",
+    `The node wants an approval, and this account may not ask for one: ${question.reason}`,
+    {
+      exitCode: RUN_EXIT.denied,
+      hint: 'the owner of the gateway can allow it with the line after "fix"',
+    },
+  );
 }
 
 /** A real protocol-3 gateway gives up a request at once when it sees no reviewer. */
