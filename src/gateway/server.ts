@@ -11,7 +11,7 @@ import type { TlsFiles } from "../identity/tls_files.ts";
 import { loadTlsInForce } from "../identity/tls_succession.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { createLogger, type Logger, type LogLevel, type LogSink } from "../lib/log.ts";
-import { ensureDir, type FileLock } from "../platform/files.ts";
+import type { FileLock } from "../platform/files.ts";
 import { hostName } from "../platform/os.ts";
 import type { AuthPolicy } from "./auth/auth.ts";
 import { AuthState, policyOf, type Whois } from "./auth/state.ts";
@@ -19,7 +19,7 @@ import { ConfigHolder } from "./services/config_holder.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Door } from "./door.ts";
 import { EventHub } from "./peers/events.ts";
-import { lockGateway } from "./services/gateway_lock.ts";
+import { ensureGatewayDirs, lockGateway } from "./services/gateway_lock.ts";
 import { refuseReferenceGateway } from "./services/reference_lock.ts";
 import { HealthMonitor } from "./services/health.ts";
 import { HelloBuilder } from "./hello.ts";
@@ -83,8 +83,7 @@ export interface RunningGateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { paths, env } = options;
-  await ensureDir(paths.stateDir);
-  await ensureDir(paths.gatewayDir);
+  const closed = await ensureGatewayDirs(paths);
   // Before the plan: it may save a new token, which a gateway that runs already would take for its own.
   const lock = await lockGateway(paths);
   const cleanups: (() => unknown)[] = [() => lock.close()];
@@ -92,7 +91,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await refuseReferenceGateway(paths, env);
     const loaded = await loadServerConfig(paths, env);
     const plan = await loadServerPlan({ flags: options.flags ?? {}, env, paths, loaded });
-    return await compose(options, plan, lock, cleanups);
+    const warnings = [...closed, ...plan.warnings];
+    return await compose(options, { ...plan, warnings }, lock, cleanups);
   } catch (error) {
     for (const cleanup of cleanups.reverse()) await cleanup();
     throw error;

@@ -6,9 +6,8 @@ import type { StatePaths } from "../../config/paths.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
-import { ensureDir } from "../../platform/files.ts";
 import { GatewayStore } from "../../store/gateway_store.ts";
-import { lockGateway } from "../services/gateway_lock.ts";
+import { ensureGatewayDirs, lockGateway } from "../services/gateway_lock.ts";
 import { type ImportReport, importState } from "./import.ts";
 
 /** What to import where. */
@@ -26,8 +25,7 @@ export interface ImportOptions {
  */
 export async function runImport(options: ImportOptions): Promise<ImportReport> {
   const { from, paths, clock = systemClock } = options;
-  await ensureDir(paths.stateDir);
-  await ensureDir(paths.gatewayDir);
+  await ensureGatewayDirs(paths);
   const lock = await lockOrExplain(paths);
   try {
     const store = await GatewayStore.open({ path: paths.gatewayDbFile, clock });

@@ -5,9 +5,19 @@
 import type { StatePaths } from "../../config/paths.ts";
 import { isOpenclawError, OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
-import { type FileLock, lockFile } from "../../platform/files.ts";
+import { ensureDir, type FileLock, lockFile } from "../../platform/files.ts";
 
 const WAIT_MS = 300;
+
+/** Makes the folders of a gateway, for nobody else; the lines say what was open to others before. */
+export async function ensureGatewayDirs(paths: StatePaths): Promise<string[]> {
+  const notes: string[] = [];
+  for (const path of [paths.stateDir, paths.gatewayDir]) {
+    const isClosedNow = await ensureDir(path);
+    if (isClosedNow) notes.push(`${path} was open to others; its mode is 0700 now`);
+  }
+  return notes;
+}
 
 /** Takes the lock. @throws {OpenclawError} `GATEWAY_ALREADY_RUNNING` with the pid of the holder. */
 export async function lockGateway(paths: StatePaths): Promise<FileLock> {

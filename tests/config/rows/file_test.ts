@@ -119,6 +119,7 @@ Deno.test("section 1 rule: what was open before is closed at the next start, and
   assertEquals(((await Deno.stat(state)).mode ?? 0) & 0o777, 0o700);
   assertEquals(found["openclaw.json"], "600");
   assertMatch(gateway.said, /openclaw\.json was readable by others; its mode is 0600 now/);
+  assertMatch(gateway.said, /\/state was open to others; its mode is 0700 now/);
   await gateway.end();
 });
 
