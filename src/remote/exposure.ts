@@ -6,7 +6,12 @@ import { messageOf } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { announceGateway } from "../net/discovery/mdns.ts";
 import { type AnnounceFacts, hostLabelOf } from "../net/discovery/records.ts";
-import { publishThroughTailscale, type TailscaleHost, type TailscaleMode } from "./tailscale.ts";
+import {
+  publishThroughTailscale,
+  type TailscaleHost,
+  type TailscaleMode,
+  withdrawEarlier,
+} from "./tailscale.ts";
 import { publishZone, type WideArea } from "./zone_file.ts";
 
 /** Facts of the running gateway and what its configuration wants. */
@@ -31,6 +36,8 @@ export interface ExposureFacts {
   /** Take the Tailscale rule back on exit. */
   readonly resetOnExit: boolean;
   readonly tailscaleHost: TailscaleHost;
+  /** Where a Tailscale rule of ours is written down. */
+  readonly tailscaleRecord: string;
   readonly log: Logger;
 }
 
@@ -78,12 +85,13 @@ async function announce(facts: ExposureFacts): Promise<(() => Promise<void>) | u
 async function publish(
   facts: ExposureFacts,
 ): Promise<((reason: EndReason) => Promise<void>) | undefined> {
-  if (facts.tailscale === "off") return undefined;
+  if (facts.tailscale === "off") return await closeEarlier(facts);
   try {
     const publication = await publishThroughTailscale(facts.tailscaleHost, {
       mode: facts.tailscale,
       port: facts.port,
       tls: facts.tlsFingerprint !== undefined,
+      recordFile: facts.tailscaleRecord,
     });
     facts.log.info("published through tailscale", { mode: publication.mode, url: publication.url });
     return async (reason) => {
@@ -97,6 +105,17 @@ async function publish(
       reason: messageOf(error),
     });
     return undefined;
+  }
+}
+
+/** A rule that outlived its gateway must not show one that is no longer meant to be published. */
+async function closeEarlier(facts: ExposureFacts): Promise<undefined> {
+  try {
+    if (await withdrawEarlier(facts.tailscaleHost, facts.tailscaleRecord)) {
+      facts.log.info("tailscale rule of an earlier run taken back");
+    }
+  } catch (error) {
+    facts.log.warn("tailscale rule of an earlier run not taken back", { reason: messageOf(error) });
   }
 }
 

@@ -4,8 +4,10 @@
  */
 import { messageOf, OpenclawError } from "../lib/errors.ts";
 import { inIpRange, parseIp, parseIpRange } from "../lib/ip.ts";
+import { jsonValue } from "../lib/objects.ts";
 import { bool, check, list, obj, opt, record, str } from "../lib/schema.ts";
 import { showableWithin } from "../lib/text.ts";
+import { readOwned, writeAtomic } from "../platform/files.ts";
 import { findProgram } from "../platform/find_program.ts";
 import { runProgram, type RunResult } from "../platform/process/start.ts";
 import { platformName } from "../platform/os.ts";
@@ -96,20 +98,13 @@ const serveSchema = obj({
   ),
   AllowFunnel: opt(record(bool())),
 }, { unknown: "drop" });
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // some versions print nothing when there is no rule
-  }
-}
+const ownSchema = obj({ proxy: str() });
 
 /** Name of this machine in the tailnet, without the final dot; `undefined` when it has none. */
 export async function tailnetName(host: TailscaleHost): Promise<string | undefined> {
   const checked = check(
     statusSchema,
-    parsed(await must(host, ["status", "--json"], STATUS_TIMEOUT_MS)),
+    jsonValue(await must(host, ["status", "--json"], STATUS_TIMEOUT_MS)),
   );
   return checked.ok ? checked.value.Self?.DNSName?.replace(/\.$/, "") || undefined : undefined;
 }
@@ -130,7 +125,7 @@ export function isTailnetAddress(address: string): boolean {
  */
 export async function tailnetPeers(host: TailscaleHost, timeoutMs: number): Promise<string[]> {
   const limitMs = Math.min(timeoutMs, STATUS_TIMEOUT_MS);
-  const status = check(peersSchema, parsed(await must(host, ["status", "--json"], limitMs)));
+  const status = check(peersSchema, jsonValue(await must(host, ["status", "--json"], limitMs)));
   return Object.values(status.ok ? status.value.Peer : {}).flatMap((text) => {
     // A peer that is described in another way does not hide the rest.
     const peer = check(peerSchema, text);
@@ -148,8 +143,8 @@ interface RootRule {
 
 /** What already answers at `/` on port 443. */
 async function rootRule(host: TailscaleHost): Promise<RootRule | undefined> {
-  const result = await tailscale(host, ["serve", "status", "--json"], STATUS_TIMEOUT_MS);
-  const checked = check(serveSchema, parsed(result.stdout));
+  const text = await must(host, ["serve", "status", "--json"], STATUS_TIMEOUT_MS);
+  const checked = check(serveSchema, jsonValue(text)); // some versions print nothing when there is no rule
   if (!checked.ok) return undefined;
   const { Web = {}, AllowFunnel = {} } = checked.value;
   const [name, site] = Object.entries(Web).find(([name]) => name.endsWith(":443")) ?? [];
@@ -158,12 +153,43 @@ async function rootRule(host: TailscaleHost): Promise<RootRule | undefined> {
   return { proxy: root.Proxy, mode: AllowFunnel[name] ? "funnel" : "serve" };
 }
 
+/** Where the rule of this gateway leads, as it was written down when it was added; it may outlive the gateway. */
+async function ownProxy(recordFile: string): Promise<string | undefined> {
+  const file = await readOwned(recordFile, { maxBytes: 4096 });
+  const checked = check(ownSchema, file && jsonValue(file.bytes));
+  return checked.ok ? checked.value.proxy : undefined;
+}
+
+async function takeBack(
+  host: TailscaleHost,
+  mode: TailscaleMode,
+  recordFile: string,
+): Promise<void> {
+  await must(host, [mode, "--https=443", "--set-path=/", "off"], CALL_TIMEOUT_MS);
+  await Deno.remove(recordFile).catch(() => {/* nothing was written down */});
+}
+
+/**
+ * Takes back what an earlier run of this gateway added, when it still stands. Without a record nothing is asked. Throws
+ * `TAILSCALE_MISSING`, `TAILSCALE_FAILED`; the record stays then.
+ * @returns whether there was such a rule.
+ */
+export async function withdrawEarlier(host: TailscaleHost, recordFile: string): Promise<boolean> {
+  const own = await ownProxy(recordFile);
+  if (own === undefined) return false;
+  const rule = await rootRule(host);
+  const stands = rule?.proxy === own;
+  if (stands) await takeBack(host, rule.mode, recordFile);
+  else await Deno.remove(recordFile);
+  return stands;
+}
+
 /** A published gateway. */
 export interface Publication {
   readonly mode: TailscaleMode;
   /** `wss://<name in the tailnet>`; `undefined` when the name could not be told. */
   readonly url: string | undefined;
-  /** Removes the rule we added, and no other; nothing when it was there before. Never throws. */
+  /** Removes the rule this gateway added, now or in an earlier run, and no other. Never throws. */
   withdraw(): Promise<string | undefined>;
 }
 
@@ -173,6 +199,8 @@ export interface PublishFacts {
   readonly port: number;
   /** Whether the gateway itself speaks TLS on its loopback port. */
   readonly tls: boolean;
+  /** Where it is written down that the rule is ours. */
+  readonly recordFile: string;
 }
 
 /**
@@ -181,38 +209,32 @@ export interface PublishFacts {
  */
 export async function publishThroughTailscale(
   host: TailscaleHost,
-  facts: PublishFacts,
+  { mode, port, tls, recordFile }: PublishFacts,
 ): Promise<Publication> {
-  const target = facts.tls
-    ? `https+insecure://127.0.0.1:${facts.port}`
-    : `http://127.0.0.1:${facts.port}`;
+  const target = tls ? `https+insecure://127.0.0.1:${port}` : `http://127.0.0.1:${port}`;
   const before = await rootRule(host);
-  if (before && before.proxy !== target) {
+  const isOurs = before === undefined || before.proxy === await ownProxy(recordFile);
+  if (!isOurs && before.proxy !== target) {
     throw new OpenclawError(
       "TAILSCALE_RULE_TAKEN",
-      `Cannot publish the gateway: tailscale ${facts.mode} already sends "/" to "${
+      `Cannot publish the gateway: tailscale ${mode} already sends "/" to "${
         showableWithin(before.proxy ?? "another service", 200)
       }"`,
       { hint: "tailscale serve status" },
     );
   }
-  const argument = facts.tls ? target : String(facts.port);
+  if (isOurs) await writeAtomic(recordFile, JSON.stringify({ proxy: target }) + "\n");
   // A rule of the other mode would go on: a gateway meant for the tailnet must not stay open to the internet.
-  if (before?.mode !== facts.mode) {
-    await must(host, [facts.mode, "--bg", "--yes", argument], CALL_TIMEOUT_MS);
+  if (before?.proxy !== target || before.mode !== mode) {
+    await must(host, [mode, "--bg", "--yes", tls ? target : String(port)], CALL_TIMEOUT_MS);
   }
   const name = await tailnetName(host).catch(() => undefined);
   return {
-    mode: facts.mode,
+    mode,
     url: name === undefined ? undefined : `wss://${name}`,
     async withdraw() {
-      if (before) return undefined;
-      try {
-        await must(host, [facts.mode, "--https=443", "--set-path=/", "off"], CALL_TIMEOUT_MS);
-        return undefined;
-      } catch (error) {
-        return messageOf(error);
-      }
+      if (!isOurs) return undefined;
+      return await takeBack(host, mode, recordFile).then(() => undefined, messageOf);
     },
   };
 }

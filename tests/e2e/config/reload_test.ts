@@ -85,7 +85,7 @@ Deno.test(
     ignore: !linux,
   },
   () =>
-    withGateway((port) => section(port), async ({ gateway, port, edit, calls }) => {
+    withGateway((port) => section(port), async ({ gateway, env, port, edit, calls }) => {
       const wire = await owner(port);
       const serve = { tailscale: { mode: "serve" } };
       await edit(
@@ -114,6 +114,11 @@ Deno.test(
         [],
         "a gateway that ends leaves its rule, unless resetOnExit",
       );
+      const file = `${env.OPENCLAW_STATE_DIR}/openclaw.json`;
+      await Deno.writeTextFile(file, JSON.stringify(section(other)), { mode: 0o600 });
+      await using again = start(["gateway", "run"], { env });
+      await again.until(/tailscale rule of an earlier run taken back/);
+      assertEquals(calls().slice(last).filter((line) => / off$/.test(line)).length, 1);
     }),
 );
 

@@ -103,6 +103,7 @@ async function expose(
     mdns: quiet ? "off" : config.discovery.mdns.mode,
     tailscale: tailscaleMode,
     resetOnExit: values.tailscaleResetOnExit ?? config.gateway.tailscale.resetOnExit,
+    tailscaleRecord: join(paths.gatewayDir, "tailscale.json"),
     tailscaleHost: { env: io.env, binDirs: tailscaleFolders(io.env) },
     log: createLogger({ subsystem: "exposure", sink: io.out.logSink(values.json) }),
   });
