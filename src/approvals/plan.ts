@@ -100,11 +100,16 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
     file: file?.execPath ?? argv[0] ?? "",
     operandHash: hashes.length === 0 ? undefined : hashes.join(),
   };
+  const words = commandText(argv);
+  const [exactDigest, textDigest] = await Promise.all([
+    exactArgvDigest(exactFacts),
+    exactTextDigest(words),
+  ]);
   return {
     argv,
     cwd,
     cwdGiven: given !== "",
-    commandText: commandText(argv),
+    commandText: words,
     commandPreview: commandPreview(argv),
     agentId: request.agentId?.trim() || "main",
     sessionKey: request.sessionKey?.trim() || null,
@@ -124,8 +129,8 @@ export async function makePlan(request: PlanRequest, facts: ExecFacts): Promise<
     ...(operand.refusal === undefined ? {} : { operandRefusal: operand.refusal }),
     scripts,
     ...(scripts.length > 0 || operand.viaRunner ? { boundItems: boundItems(reading, cwd) } : {}),
-    exactDigest: await exactArgvDigest(exactFacts),
-    textDigest: await exactTextDigest(commandText(argv)),
+    exactDigest,
+    textDigest,
   };
 }
 

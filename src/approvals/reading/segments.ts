@@ -91,10 +91,13 @@ export async function analyzeSegment(
   const read = use?.kind === "file"
     ? shellScript(walk, found, use.operandIndex)
     : program(walk, found);
-  const operand = await operandOf(walk, found, use?.kind === "file" ? use.operandIndex : undefined);
+  const [operand, argDigest] = await Promise.all([
+    operandOf(walk, found, use?.kind === "file" ? use.operandIndex : undefined),
+    argPatternDigest(cwd, found.argv.slice(1)),
+  ]);
   return {
     ...read,
-    argDigest: await argPatternDigest(cwd, found.argv.slice(1)),
+    argDigest,
     ...(operand ? { operand } : {}),
   };
 }
