@@ -129,7 +129,8 @@ Deno.test(
     const whois = createWhois({ env: { PATH: "/usr/bin:/bin" }, program });
     const logins = await Promise.all(["100.64.0.7", "100.64.0.7"].map(whois));
     assertEquals(logins, [undefined, undefined]);
-    assert(performance.now() - startMs < 12_000);
+    // The program itself would take 600 s.
+    assert(performance.now() - startMs < 120_000);
     const pid = Number(await Deno.readTextFile(inside(state, "pid")));
     assertThrows(() => Deno.kill(pid, "SIGTERM"));
   },
