@@ -39,7 +39,10 @@ function readValue(
   label: string,
   { flag, given }: { readonly flag: AnyFlag; readonly given: unknown },
 ): unknown {
-  if (flag.kind === "bool" || flag.kind === "text" || flag.kind === "list") return given;
+  if (flag.kind === "bool" || flag.kind === "list") return given;
+  // `--node "$NODE"` of an unset variable must not mean "whichever there is".
+  if (String(given).trim() === "") throw usage(`${label} is empty`, helpHint(command));
+  if (flag.kind === "text") return given;
   const word = String(given).trim();
   const invalid = (name: string, wanted: string) =>
     new OpenclawError("INVALID_FLAG_VALUE", `Invalid ${name}: ${quoted(word)}, wanted ${wanted}`, {
