@@ -137,7 +137,7 @@ export class Running implements AsyncDisposable {
   }
 
   /** Waits until it said something that matches; fails with all it said. */
-  async until(pattern: RegExp, timeoutMs = 20_000): Promise<RegExpMatchArray> {
+  async until(pattern: RegExp, timeoutMs = 40_000): Promise<RegExpMatchArray> {
     let cancel = () => {};
     const late = new Promise<never>((_, reject) => {
       const timer = setTimeout(
@@ -269,7 +269,7 @@ export function processesWith(text: string): number[] {
 export async function eventually(
   what: string,
   test: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   const endMs = performance.now() + timeoutMs;
   while (!await test()) {

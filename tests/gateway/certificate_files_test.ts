@@ -19,7 +19,7 @@ const TLS = { flags: { tls: true } };
 
 /** Whether a pinned dial gets through; `pin` of the certificate or of its key. */
 const reaches = (url: string, pin: string) =>
-  dial({ url, pin: requireFingerprint(pin, "the test"), timeoutMs: 5_000 })
+  dial({ url, pin: requireFingerprint(pin, "the test"), timeoutMs: 30_000 })
     .then((socket) => (socket.terminate(), true), ({ code }) => code);
 
 const newPair = () =>

@@ -27,7 +27,7 @@ async function newPair(days = 100) {
 /** The error of a pinned dial. */
 async function dialError(url: string, pin: string) {
   try {
-    (await dial({ url, pin: requireFingerprint(pin, "the test"), timeoutMs: 5_000 })).terminate();
+    (await dial({ url, pin: requireFingerprint(pin, "the test"), timeoutMs: 30_000 })).terminate();
   } catch (error) {
     if (isOpenclawError(error)) return error;
     throw error;

@@ -70,7 +70,7 @@ async function withGateway(
 async function problemAt(url: string, pin?: string): Promise<string | undefined> {
   try {
     const pins = pin === undefined ? [] : [requireFingerprint(pin, "the test")];
-    (await dial({ url, pins, timeoutMs: 3_000, longLived: true })).terminate();
+    (await dial({ url, pins, timeoutMs: 30_000, longLived: true })).terminate();
     return undefined;
   } catch (error) {
     if (isOpenclawError(error)) return error.code;
