@@ -251,6 +251,9 @@ function warningsOf({ flags, bind, tls, made, loaded }: WarningFacts): string[] 
     const host = bind.addresses[0]?.host ?? "";
     out.push(`plaintext on ${host}: tokens and commands can be read on the network; use --tls`);
   }
+  if (bind.mode === "tailnet" && bind.loopbackOnly) {
+    out.push("bind tailnet: this machine has no tailnet address, so only it can connect");
+  }
   if (made?.problem !== undefined) {
     out.push(`the new token could not be saved and is valid for this run only: ${made.problem}`);
   }

@@ -411,6 +411,10 @@ Deno.test("loadServerPlan() warns about plaintext on the network and secrets in 
   assertStringIncludes(warnings.join("\n"), "plaintext on 0.0.0.0");
   assertStringIncludes(warnings.join("\n"), "--token is visible in process lists");
   assert(!warnings.join().includes("hunter2"));
+  const tailnet = { gateway: { ...TOKEN, bind: "tailnet" } };
+  assertStringIncludes((await plan(tailnet)).warnings.join(), "has no tailnet address");
+  const there = await plan({ ...tailnet, host: { tailnetIpv4: "100.64.0.9" } });
+  assert(!there.warnings.join().includes("tailnet"));
   assertEquals(
     (await plan({ gateway: { ...TOKEN, bind: "lan", tls: { enabled: true } } })).warnings,
     [],
