@@ -31,6 +31,8 @@ export const JOIN_COMMANDS = [
       joinUrl: bool({ help: "Print a short one-time https address instead; needs a public name" }),
       ...rpcFlags(),
     },
+    // A person serves no commands, and the short address is for nodes.
+    exclusive: [["operator", "commands"], ["operator", "joinUrl"]],
     examples: [
       ["openclaw devices join-code --name build-1", "then paste the line on the new machine"],
       [
