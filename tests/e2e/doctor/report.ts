@@ -57,16 +57,18 @@ export async function examineProcess(
   return read(await run(["doctor", "--json", ...args], { env }));
 }
 
-/** The report on a finished command line; fails when exit code and report differ, or it took too long. */
+/** A diagnosis came too late; on a busy machine a second look tells whether it always does. */
+export class TooSlow extends Error {}
+
+/** The report on a finished command line; fails when exit code and report differ. */
 export function read(done: { code: number; stdout: string; stderr: string }): Report {
   assert(done.stdout.startsWith("{"), done.stderr);
   const report: Report = JSON.parse(done.stdout);
   assertEquals(done.code, report.ok ? 0 : 1, done.stderr);
-  assert(report.tookMs < MAX_MS, `took ${report.tookMs} ms`);
   return report;
 }
 
-/** Checks a report: this code, one broken hop, a cause, and no secret. */
+/** Checks a report: this code, one broken hop, a cause, and no secret. @throws {TooSlow} */
 export function checkFinding(report: Report, code: string): Report {
   assertEquals(report.finding?.code, code, JSON.stringify(report.finding));
   assert(report.finding?.cause, "no cause");
@@ -77,6 +79,7 @@ export function checkFinding(report: Report, code: string): Report {
   const broken = report.hops.filter(({ state }) => state === "broken");
   assertEquals(broken.map(({ hop }) => hop), [report.finding?.hop]);
   for (const text of [TOKEN, "wrong-secret"]) assert(!JSON.stringify(report).includes(text));
+  if (report.tookMs >= MAX_MS) throw new TooSlow(`${code}: took ${report.tookMs} ms`);
   return report;
 }
 
