@@ -1,6 +1,7 @@
 /** I12: who asked is gone before the disk took what he asked for. */
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { eventually } from "../../../e2e/program.ts";
 import { ask } from "../approvals/asking.ts";
 import { device } from "../devices.ts";
 import { admittedNode, nodeOptions, openWorld, owner } from "../../world.ts";
@@ -22,6 +23,10 @@ Deno.test("I12 variant: a run that waits for the disk does not start once its ca
     idempotencyKey: "k",
   });
   await asker.close();
+  await eventually(
+    "the end of the caller's session",
+    async () => (await operator.call("status")).gateway.connections === 2,
+  );
   other.exec("ROLLBACK");
   other.close();
   // One more write lies behind the one that the run waits for.
