@@ -6,7 +6,7 @@
 import {
   INHERIT_ONLY,
   INHERIT_ONLY_PREFIXES,
-  INHERIT_ONLY_SHAPE,
+  isInheritOnlyShape,
   NEVER,
   NEVER_OVERRIDE,
   NEVER_OVERRIDE_PREFIXES,
@@ -40,7 +40,7 @@ const VALID_NAME = /^[A-Za-z_][A-Za-z0-9_()]*$/;
 export function isBlockedOverride(name: string): boolean {
   const upper = name.toUpperCase();
   return NEVER.has(upper) || NEVER_OVERRIDE.has(upper) || INHERIT_ONLY.has(upper) ||
-    INHERIT_ONLY_SHAPE.test(upper) ||
+    isInheritOnlyShape(upper) ||
     [...NEVER_PREFIXES, ...NEVER_OVERRIDE_PREFIXES, ...INHERIT_ONLY_PREFIXES].some((prefix) =>
       upper.startsWith(prefix)
     );
