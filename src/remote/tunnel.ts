@@ -5,7 +5,9 @@
 import { join } from "@std/path";
 import { type Clock, systemClock, wait } from "../lib/clock.ts";
 import { isOpenclawError, messageOf, OpenclawError } from "../lib/errors.ts";
+import { showable } from "../lib/text.ts";
 import { findProgram } from "../platform/find_program.ts";
+import { findPortHolder } from "../platform/port_holder.ts";
 import type { Program } from "../platform/process/start.ts";
 import { startGuarded } from "./programs/guarded_program.ts";
 import { removeSocket, socketPlace } from "./programs/unix_socket.ts";
@@ -168,13 +170,7 @@ async function localEnd(
 ): Promise<{ readonly local: LocalEnd; readonly ownSocket?: string | undefined }> {
   if (wish.localPort !== undefined) {
     // F24: somebody else's listener on our port would answer the first look in the gateway's place.
-    if (!canBind(wish.localPort)) {
-      throw new OpenclawError(
-        "SSH_LOCAL_END_TAKEN",
-        `Cannot open an ssh tunnel on 127.0.0.1:${wish.localPort}: the port is already taken`,
-        { hint: "openclaw tunnel status", retryable: true },
-      );
-    }
+    if (!canBind(wish.localPort)) throw portTaken(wish.localPort);
     return { local: { kind: "port", port: wish.localPort } };
   }
   if (around.platform === "windows") {
@@ -183,6 +179,18 @@ async function localEnd(
   const { path, isOwn } = await socketPlace(around.tunnelsDir, wish.socketName);
   // A fixed name may belong to the next tunnel by the time this one's guard is done.
   return { local: { kind: "unix", path }, ownSocket: isOwn ? path : undefined };
+}
+
+function portTaken(port: number): OpenclawError {
+  const holder = findPortHolder(port);
+  const found = holder
+    ? `process ${holder.pid} (${showable(holder.name)}) listens there`
+    : "the port is already taken";
+  return new OpenclawError(
+    "SSH_LOCAL_END_TAKEN",
+    `Cannot open an ssh tunnel on 127.0.0.1:${port}: ${found}`,
+    { hint: `ss -ltnp 'sport = :${port}'   # or leave --local-port out`, retryable: true },
+  );
 }
 
 /** The port that could be bound (0 finds a free one), or `undefined` when it is taken. */
