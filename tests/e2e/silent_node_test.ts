@@ -1,7 +1,7 @@
-/** A node that never tells of a command's end, as those of the reference after a cancel: what Ctrl-C gives then. */
-import { assertEquals } from "@std/assert";
+/** A node as those of the reference are: it takes no input, and after a cancel it tells of no end. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { admittedNode, nodeOptions, openWorld, owner, TOKEN } from "../gateway/world.ts";
-import { start, TempHome } from "./program.ts";
+import { run, start, TempHome } from "./program.ts";
 
 Deno.test({
   name: "nodes run: Ctrl-C on a node that tells of no end gives 130 and says so",
@@ -22,4 +22,24 @@ Deno.test({
     await running.until(/the node did not tell of the command's end: it may still be running/);
     assertEquals((await running.status).code, 130);
   },
+});
+
+Deno.test("nodes run on a node of the reference names the agent, wakes none, and tells that input is not passed on", async () => {
+  await using world = await openWorld();
+  await using home = await TempHome.make();
+  const operator = await owner(world);
+  const node = await admittedNode(world, operator, nodeOptions(1));
+  const flags = ["--url", world.gateway.url, "--token", TOKEN, "--node", node.id];
+  const options = { env: home.env("operator"), input: "piped" };
+  const running = run(["nodes", "run", ...flags, "--", "cat"], options);
+  const { id, nodeId, paramsJSON } = await node.event("node.invoke.request");
+  const { command, agentId, suppressNotifyOnExit, stdin } = JSON.parse(paramsJSON);
+  assertEquals([command, agentId, suppressNotifyOnExit, stdin], [["cat"], "main", true, undefined]);
+  const payload = { exitCode: 0, timedOut: false, success: true, stdout: "out\n", stderr: "" };
+  await node.call("node.invoke.result", { id, nodeId, ok: true, payload });
+  const done = await running;
+  assertEquals([done.code, done.stdout], [0, "out\n"], done.stderr);
+  assertStringIncludes(done.stderr, "what is piped in is not passed on");
+  const refused = await run(["nodes", "run", ...flags, "--stdin", "--", "cat"], options);
+  assertStringIncludes(refused.stderr, "cannot take stdin for a command");
 });

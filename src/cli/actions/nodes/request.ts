@@ -4,6 +4,9 @@
  */
 import { quoteWord } from "../../../approvals/words.ts";
 import { OpenclawError } from "../../../lib/errors.ts";
+import { CAP_INVOKE_OUTPUT, CAPABILITY_INVOKE_OUTPUT } from "../../../protocol/hello.ts";
+import type { Gateway } from "../../connect/connect.ts";
+import type { Io } from "../../terminal/io.ts";
 import type { NodeEntry } from "../../shapes.ts";
 import { typedName } from "../../views/nodes.ts";
 import { RUN_EXIT } from "./result.ts";
@@ -25,16 +28,35 @@ export function shellArgv(script: string, node: NodeEntry): string[] {
     : ["/bin/sh", "-c", script];
 }
 
+/** Where a command is to run, and where to warn. */
+interface Destination {
+  readonly gateway: Gateway;
+  readonly node: NodeEntry;
+  readonly out: Io["out"];
+}
+
 /**
- * Whether stdin is passed on: as the flag says, else when it is data and the peers can take it.
+ * Whether stdin is passed on: as the flag says, else when it is data and the peers can take it; it is told when they
+ * cannot.
  * @throws OpenclawError `STDIN_UNSUPPORTED` when it was asked for and they cannot.
  */
-export async function wantsStdin(flag: boolean | undefined, live: boolean): Promise<boolean> {
+export async function wantsStdin(
+  flag: boolean | undefined,
+  { gateway, node, out }: Destination,
+): Promise<boolean> {
   if (flag === false) return false;
-  const wanted = flag === true || await stdinKind() === "data";
-  if (!wanted || live) return wanted;
+  const isWanted = flag === true || await stdinKind() === "data";
+  if (!isWanted || gateway.offers(CAPABILITY_INVOKE_OUTPUT) && isOurs(node)) return isWanted;
   if (flag === true) throw stdinUnsupported();
+  out.warn("what is piped in is not passed on: this gateway or node takes no input");
   return false;
+}
+
+const isOurs = (node: NodeEntry) => node.caps?.includes(CAP_INVOKE_OUTPUT) ?? false;
+
+/** The agent whose policy counts: for nodes of the reference always named, as those of 2026.9.6 learn nothing else. */
+export function agentOf(agent: string | undefined, node: NodeEntry): string | undefined {
+  return agent ?? (isOurs(node) ? undefined : "main");
 }
 
 /** What makes the node's own policy stricter. */

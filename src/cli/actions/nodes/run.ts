@@ -23,6 +23,7 @@ import {
   troubleOf,
 } from "./result.ts";
 import {
+  agentOf,
   decidedLine,
   type Prepared,
   readEnv,
@@ -82,9 +83,9 @@ export async function runOnNode(values: RunValues, io: Io): Promise<number> {
       const { exec } = gateway.target.loaded.config.tools;
       const node = await chooseNode(gateway, values.node ?? exec.node);
       name = node.displayName ?? node.nodeId;
-      const stdin = await wantsStdin(values.stdin, gateway.offers(CAPABILITY_INVOKE_OUTPUT));
+      const stdin = await wantsStdin(values.stdin, { gateway, node, out: io.out });
       const command = argv ?? shellArgv(values.raw as string, node);
-      const wish = { ...values, ...tightened(values, exec) };
+      const wish = { ...values, ...tightened(values, exec), agent: agentOf(values.agent, node) };
       return await new Run({ gateway, node, command, env, stdin, values: wish, io }).start();
     });
   } catch (error) {
@@ -292,9 +293,8 @@ class Run {
       await writeStream("err", encoder.encode(result.stderr ?? ""));
     }
     if (result.gap) io.out.warn("some output was lost on the way");
-    const code = exitCodeOf(result);
     const trouble = troubleOf(result);
     if (trouble !== undefined) io.out.note(`openclaw: ${trouble}`);
-    return code;
+    return exitCodeOf(result);
   }
 }
