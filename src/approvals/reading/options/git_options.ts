@@ -63,7 +63,7 @@ function verbCode(verb: string, rest: readonly string[]): string | undefined {
     case "bisect":
       return rest.includes("run") ? "bisect run" : undefined;
     case "rebase":
-      return short("xi") ?? longOption(["git", ...rest], ["interactive"]);
+      return short("xi") ?? longOption(["git", ...rest], ["interactive", "edit-todo"]);
     case "grep":
       return short("O");
     case "clone":
@@ -79,8 +79,9 @@ function verbCode(verb: string, rest: readonly string[]): string | undefined {
 
 /** Writing a key that may name a program would run it with a later, innocent command. */
 function configCode(rest: readonly string[]): string | undefined {
-  if (rest.some((word) => /^(?:-e|--edit)$/.test(word))) return "config --edit";
   const words = rest.filter((word) => !word.startsWith("-"));
+  const edits = words[0] === "edit" || rest.some((word) => /^(?:-e|--edit)$/.test(word));
+  if (edits) return "config --edit";
   const key = words.find((word) => word.includes("."));
   return words.length > 1 && key !== undefined && !isSafeSetting(key) ? `config ${key}` : undefined;
 }
