@@ -1,7 +1,7 @@
 /** The decisions of `nodes run`: exit codes, and what a person is shown before they decide. */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { type ApprovalQuestion, askApproval } from "../../src/cli/actions/nodes/approval.ts";
-import { decidedLine, tightened } from "../../src/cli/actions/nodes/request.ts";
+import { agentOf, decidedLine, tightened } from "../../src/cli/actions/nodes/request.ts";
 import {
   exitCodeOf,
   isNotFound,
@@ -91,6 +91,23 @@ for (const [code, message, said, hint, exit = 255] of troubles) {
     assertMatch(error.hint ?? "", hint);
   });
 }
+
+Deno.test("runFailure() says a node's code once", () => {
+  const twice = new OpenclawError(
+    "UNAVAILABLE",
+    "SYSTEM_RUN_DENIED: SYSTEM_RUN_DENIED: allowlist miss",
+  );
+  assertEquals((runFailure(twice) as OpenclawError).message, "SYSTEM_RUN_DENIED: allowlist miss");
+});
+
+Deno.test("agentOf(): nodes of the reference always hear an agent, ours only a given one", () => {
+  const ours = { nodeId: "n", caps: ["system", "invoke-output"] };
+  const real = { nodeId: "n", caps: ["system"] };
+  assertEquals(
+    [agentOf(undefined, ours), agentOf(undefined, real), agentOf("a", ours), agentOf("a", real)],
+    [undefined, "main", "a", "a"],
+  );
+});
 
 const rows: [name: string, flags: [string?, string?], exec: [string?, string?], both: string][] = [
   ["nothing is said", [], [], "undefined undefined"],

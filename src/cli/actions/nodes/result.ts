@@ -112,7 +112,9 @@ export function runFailure(error: unknown, nodeName?: string): unknown {
   const nextStep = exitCode === RUN_EXIT.transport ? NODES_STATUS : undefined;
   const hint = trouble?.[2] ?? error.hint ?? nextStep;
   if (!trouble || nodeName === undefined) {
-    return withExitCode(error, exitCode, { message: error.message, hint });
+    // A gateway puts the node's code before a text that begins with the same word.
+    const message = error.message.replace(/^([A-Z_]+: )\1/, "$1");
+    return withExitCode(error, exitCode, { message, hint });
   }
   const what = trouble[1] ?? error.message.replace(/^.*?: node /, "");
   return withExitCode(error, exitCode, { message: `Node ${showable(nodeName)} ${what}`, hint });
