@@ -61,7 +61,7 @@ export async function requestSurface(
     ...wanted,
     ts: clock.now(),
   };
-  countAsked(context, nodeId);
+  countAsked(context, `${nodeId} for it`); // not the node's own: it may still ask itself
   await store.commit((tx) => {
     tx.put(store.devices, nodeId, { ...record, pendingSurface: made });
     if (old === undefined) return;
