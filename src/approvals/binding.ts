@@ -9,6 +9,7 @@ import type { ExecFacts } from "./facts.ts";
 import type { ScriptOperand } from "./reading/operand.ts";
 import { absolutePath, cleanPath } from "./reading/paths.ts";
 import { makePlan, type Plan } from "./plan.ts";
+import { ownContent, programsInside } from "./programs.ts";
 import { commandPreview, commandText } from "./words.ts";
 import { shellUse } from "./reading/shells.ts";
 import { behindWrappers, stripWrapper } from "./reading/wrappers.ts";
@@ -22,7 +23,7 @@ const operandSchema = obj({
   unknown: "drop",
 });
 
-/** The plan as it travels. `policySnapshot` is kept for v4 peers; `stdin`, `cwdIdentity` and `scriptOperands` are ours. */
+/** The plan as it travels. `policySnapshot` is kept for v4 peers; `stdin`, `cwdIdentity`, `scriptOperands` and `programOperands` are ours. */
 export const systemRunPlanSchema = obj({
   argv: list(str(), { min: 1 }),
   cwd: nullable(str()),
@@ -35,6 +36,7 @@ export const systemRunPlanSchema = obj({
   stdin: opt(bool()),
   cwdIdentity: opt(str()),
   scriptOperands: opt(list(obj({ path: str({ min: 1 }), sha256: SHA256 }), { max: 64 })),
+  programOperands: opt(list(obj({ path: str({ min: 1 }), sha256: SHA256 }), { max: 1000 })),
 }, { unknown: "drop" });
 
 /** {@linkcode systemRunPlanSchema} as a type. */
@@ -76,6 +78,7 @@ export async function prepareRun(plan: Plan, facts: ExecFacts): Promise<Prepared
   const operand = plan.operand ??
     (wrapped ? inText(plan, facts) : await ownContent(plan.exact.file, facts));
   const identity = facts.file(plan.cwd)?.identity;
+  const programs = await programsInside(plan, [operand?.path], facts);
   return {
     ok: true,
     plan: {
@@ -89,6 +92,7 @@ export async function prepareRun(plan: Plan, facts: ExecFacts): Promise<Prepared
       ...(plan.scripts.length > 1
         ? { scriptOperands: plan.scripts.map(({ path, sha256 }) => ({ path, sha256 })) }
         : {}),
+      ...(programs.length > 0 ? { programOperands: programs } : {}),
       ...(plan.stdin ? { stdin: true } : {}),
       ...(identity === undefined ? {} : { cwdIdentity: identity }),
     },
@@ -101,13 +105,6 @@ function inText(plan: Plan, { platform }: ExecFacts): ScriptOperand | undefined 
   const use = shellUse(behindWrappers(plan.argv, platform));
   if (!only || more.length > 0 || use?.kind !== "inline") return undefined;
   return { ...only, argvIndex: plan.argv.indexOf(use.script, 1) };
-}
-
-/** A program that somebody may rewrite is bound by content, like a script. */
-async function ownContent(path: string, facts: ExecFacts) {
-  if (facts.file(path)?.mutable !== true) return undefined;
-  const sha256 = await facts.hashFile(path);
-  return sha256 === undefined ? undefined : { argvIndex: 0, path, sha256 };
 }
 
 /** A09: a working directory that can be pointed elsewhere after the approval is refused. */
@@ -136,7 +133,8 @@ export async function checkDrift(
     return denied("approval cwd changed before execution");
   }
   const now = await makePlan({ argv: plan.argv, cwd: plan.cwd }, facts);
-  return scriptDrift(plan, now) ?? await programDrift(plan, now, facts);
+  return scriptDrift(plan, now) ?? await programDrift(plan, now, facts) ??
+    await insideDrift(plan, now, facts);
 }
 
 /** The scripts approved and the scripts there now must be the same files with the same content (A07). */
@@ -164,6 +162,23 @@ async function programDrift(
   if (!operand || operand.argvIndex > 0) return undefined;
   const same = (now.exact.file === operand.path || now.operand?.path === operand.path) &&
     await facts.hashFile(operand.path) === operand.sha256;
+  return same ? undefined : denied("approval script operand changed before execution");
+}
+
+/** The programs inside must be the approved ones, and no other may have come in their place. */
+async function insideDrift(
+  plan: SystemRunPlan,
+  now: Plan,
+  facts: ExecFacts,
+): Promise<string | undefined> {
+  const approved = plan.programOperands;
+  // A gateway that is not ours does not carry them.
+  if (approved === undefined) return undefined;
+  const found = await programsInside(now, [plan.mutableFileOperand?.path], facts);
+  const same = found.length === approved.length &&
+    found.every((one) =>
+      approved.some((other) => other.path === one.path && other.sha256 === one.sha256)
+    );
   return same ? undefined : denied("approval script operand changed before execution");
 }
 

@@ -30,7 +30,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   "config.schema": "ConfigSchemaResponse",
 };
 
-const OWN_PLAN = ["stdin", "cwdIdentity", "scriptOperands"];
+const OWN_PLAN = ["stdin", "cwdIdentity", "scriptOperands", "programOperands"];
 const OWN_SETUP = ["urls", "name", "labels", "commands", "scopes", "uses", "ttlMs"];
 const PEOPLE = "a code for a person's device, which the reference does not make (decision 35)";
 const forPeople = (value: Loose) => value.access === "operator" && (value.access = "node");

@@ -144,6 +144,42 @@ Deno.test(
 );
 
 Deno.test(
+  "A07: a program behind a shell or a wrapper that is rewritten after the approval is refused",
+  linux,
+  ask(async (leg, bench) => {
+    const tool = join(bench.home, "tool");
+    const canary = join(bench.home, "canary");
+    const put = async (text: string) => {
+      await Deno.remove(tool).catch(() => {/* the first time */});
+      await Deno.writeTextFile(tool, `#!/bin/sh\n${text}\n`, { mode: 0o700 });
+    };
+    const find = ["find", ".", "-maxdepth", "0", "-exec", "./tool", ";"];
+    for (
+      const command of [
+        ["sh", "-c", "./tool"],
+        ["sh", "-c", "echo a && ./tool"],
+        ["bash", "-c", "sh tool && ./tool"],
+        ["env", "./tool"],
+        ["nice", tool],
+        ["nice", "setsid", "./tool"],
+        ["xargs", "./tool"],
+        find,
+      ]
+    ) {
+      await put("echo good");
+      const plan = await prepare(leg, { command, cwd: bench.home });
+      const good = await run(leg, approvedRun(plan));
+      assertEquals([good["exitCode"], good.message], [0, ""], command.join(" "));
+      assertMatch(String(good["stdout"]), /good\n$/);
+      await put(`touch ${canary}`);
+      const { message } = await run(leg, approvedRun(plan));
+      assertMatch(message, /approval script operand changed before execution/, command.join(" "));
+      assertEquals(await Deno.stat(canary).catch(() => "absent"), "absent");
+    }
+  }),
+);
+
+Deno.test(
   "A07: a script that finds its neighbours by $0 still works",
   linux,
   ask(async (leg, bench) => {
