@@ -218,6 +218,9 @@ Deno.test("devices approve shows what it grants and never wins a race blindly", 
     }
   });
   await t.step("without an id and without --latest it only shows", async () => {
+    // On a slow machine both steps before may have approved what they found.
+    await using third = node("third");
+    await requestOf(third);
     const shown = await run(["devices", "approve"], { env });
     assertEquals(shown.code, 1);
     assertStringIncludes(shown.stderr, "Approve this request with: openclaw devices approve ");
