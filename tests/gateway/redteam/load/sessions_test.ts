@@ -8,6 +8,9 @@ import { fakePeer } from "../../fake_peer.ts";
 import { device } from "../devices.ts";
 import { openWorld, owner, type ScriptedPeer } from "../../world.ts";
 
+/** A frame as it may be: what is sent here is held against the published schema, too. */
+const FRAME = '{"type":"event","event":"tick","payload":{"ts":1}}';
+
 Deno.test("N12 variant: a device has so many sessions and no more; others and the owner get in, and so does it when one ends", async () => {
   await using world = await openWorld();
   const first = await device(world, 30, ["operator.read"]);
@@ -82,11 +85,11 @@ Deno.test("N43 variant: connections that do not read are cut before they hold to
     connection.goLive(fakePeer().principal, 0);
     return connection;
   });
-  const sent = connections.map((connection) => connection.sendText("{}"));
+  const sent = connections.map((connection) => connection.sendText(FRAME));
   // 256 MiB hold twelve of them; the one that reads is among those that stay.
   assertEquals([ends.length, sent[0]], [7, true]);
   for (const end of ends) assertMatch(end, /^\d+ 1008 slow consumer$/);
-  assertEquals(connections.filter((connection) => connection.sendText("{}")).length, 13);
+  assertEquals(connections.filter((connection) => connection.sendText(FRAME)).length, 13);
   assert(connections[0]?.live);
 });
 
