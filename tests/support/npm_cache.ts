@@ -24,10 +24,13 @@ export function npmPackages(name: string, ...specs: string[]): Promise<string> {
 }
 
 async function installOnce(dir: string, specs: readonly string[]): Promise<string> {
+  await Deno.mkdir(dir, { recursive: true });
+  // Test files run beside each other, and two npms in one folder leave it half empty.
+  using lock = await Deno.open(`${dir}.lock`, { create: true, write: true });
+  await lock.lock(true);
   const done = join(dir, ".installed");
   const wanted = specs.join(" ");
   if (await Deno.readTextFile(done).catch(() => undefined) === wanted) return dir;
-  await Deno.mkdir(dir, { recursive: true });
   console.log(`installing ${wanted} …`);
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const result = await new Deno.Command("npm", {
