@@ -45,6 +45,8 @@ interface ActiveInvoke {
   readonly command: string;
   readonly input: InputQueue;
   readonly done: Promise<void>;
+  /** Its answer is on the way: it takes no place any more. */
+  isOver?: true;
 }
 
 /** All invokes of a node. */
@@ -164,6 +166,8 @@ export class Invokes {
     } catch (error) {
       answer = { ...base, ok: false, error: this.#nodeError(invoke.command, error) };
     }
+    const active = this.#active.get(id);
+    if (active) active.isOver = true;
     await session.request("node.invoke.result", answer, { timeoutMs: ANSWER_TIMEOUT_MS })
       .catch((error) => {
         this.#log.debug("result could not be delivered", { id, error: messageOf(error) });
@@ -205,8 +209,8 @@ export class Invokes {
   /** Counts only what came before: those that wait for the settings must not stand in each other's way. */
   #refuseBusy(id: string, limit: number): void {
     let count = 0;
-    for (const [other, { command }] of this.#active) {
-      if (command === COUNTED_COMMAND) count++;
+    for (const [other, { command, isOver }] of this.#active) {
+      if (command === COUNTED_COMMAND && !isOver) count++;
       if (other === id) break;
     }
     if (count <= limit) return;

@@ -120,3 +120,28 @@ Deno.test("a flood of requests of any kind is answered busy beyond 512 under way
   await settle();
   assertEquals([results.length, invokes.running], [600, 0]);
 });
+
+Deno.test("decision 16: a command whose answer is on the way takes no place", async () => {
+  const command = nodeCommand("system.run", { params: any() }, () => Promise.resolve({}));
+  const services = {
+    log: silentLogger,
+    clock: new FakeClock(),
+    policyConfig: () => Promise.resolve({ maxRuns: 1 }),
+  } as unknown as NodeServices;
+  const invokes = new Invokes({ services, commands: [command], deviceId: "me" });
+  const answers: unknown[] = [];
+  const session: InvokeSession = {
+    protocol: 4,
+    liveOutput: false,
+    request: (_method, params) => {
+      answers.push((params as { ok: boolean }).ok);
+      return new Promise(() => {}); // the gateway has not taken it yet
+    },
+  };
+  for (const id of ["a", "b"]) {
+    const request = { id, nodeId: "me", command: "system.run", paramsJSON: "{}" };
+    invokes.take(session, "node.invoke.request", request);
+    await settle();
+  }
+  assertEquals(answers, [true, true]);
+});
