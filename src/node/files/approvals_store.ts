@@ -97,8 +97,7 @@ export class ApprovalsStore {
     for (const problem of loaded.parsed.problems) {
       this.#warn("exec approvals file has a problem", { path: approvalsFile, problem });
     }
-    // A link that leads nowhere is refused, but has no stamp to tell its end by.
-    if (!loaded.exists || stamp !== "missing") this.#cached = { stamp, loaded };
+    this.#cached = { stamp, loaded };
     return loaded;
   }
 
