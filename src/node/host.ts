@@ -10,7 +10,6 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { isOpenclawError, messageOf } from "../lib/errors.ts";
 import { limitRepeats, type Logger } from "../lib/log.ts";
 import type { Secret } from "../lib/secret.ts";
-import { lookBeforeStamping } from "../platform/file_facts.ts";
 import { watchNetwork } from "../platform/network.ts";
 import { hideFromOthers } from "../platform/own_environment.ts";
 import { ApprovalsStore } from "./files/approvals_store.ts";
@@ -66,7 +65,6 @@ export interface RunningNode {
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { paths, env, log } = options;
-  await lookBeforeStamping();
   const prepared = await prepareNode(options);
   const { config } = prepared;
   const { secretNames } = await config.policy();
