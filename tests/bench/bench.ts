@@ -11,7 +11,7 @@ import { measureRun } from "./run.ts";
 import type { Sizes } from "./side_by_side.ts";
 
 const FULL: Sizes = { forMs: 3000, rounds: 3, idleNodes: 2000, handshakes: 3000, runs: 200 };
-const REDUCED: Sizes = { forMs: 500, rounds: 3, idleNodes: 2000, handshakes: 400, runs: 40 };
+const REDUCED: Sizes = { forMs: 500, rounds: 3, idleNodes: 2000, handshakes: 400, runs: 200 };
 
 const SECTIONS: Record<string, (sizes: Sizes) => Promise<Row[]>> = {
   invoke: measureInvoke,
