@@ -12,7 +12,7 @@
 import { join } from "@std/path";
 import { sha256Hex } from "../lib/bytes.ts";
 import { wait } from "../lib/clock.ts";
-import type { OpenclawError } from "../lib/errors.ts";
+import { isOpenclawError, type OpenclawError } from "../lib/errors.ts";
 import { check, int, obj, opt, str } from "../lib/schema.ts";
 import { ensureDir, readOwned, withFileLock, writeAtomic } from "../platform/files.ts";
 import { type ProcessIdentity, stillRuns } from "../platform/process/identity.ts";
@@ -127,10 +127,14 @@ async function usable({ wish, around, file }: Facts): Promise<Joined | undefined
     const found = await around.probe(local, LOOK_TIMEOUT_MS);
     if (found === "gateway" || found === "untrusted") return { local, lease };
     // ssh is alive and says that nobody listens over there: a new one would hear the same.
-    if (found === "no-gateway") await awaitGateway(wish, around, { local });
+    const again = { ...wish, readyMs: LOOK_TIMEOUT_MS };
+    if (found === "no-gateway") await awaitGateway(again, around, { local });
   } catch (error) {
-    lease.close();
-    throw error;
+    // One that was killed a moment ago refuses once and is silent then: another one may do better.
+    if (!isOpenclawError(error, "TUNNEL_NOT_READY")) {
+      lease.close();
+      throw error;
+    }
   }
   lease.close();
   end(record);
