@@ -399,7 +399,8 @@ async function hangingPort() {
 
 Deno.test({
   name: "F38: an address that hangs costs 250 ms, then the other one is tried beside it",
-  ignore: Deno.build.os !== "linux",
+  // Deno 2.8 closes the descriptor of a socket that is given up while it connects twice: by then it may be another test's.
+  ignore: Deno.build.os !== "linux" || Deno.version.deno.startsWith("2.8."),
   async fn() {
     const dead = await hangingPort();
     // The gateway listens on ::1 with the same port number, so that one URL means both.
