@@ -9,7 +9,7 @@ import type { ExecFacts } from "./facts.ts";
 import type { ScriptOperand } from "./reading/operand.ts";
 import { absolutePath, cleanPath } from "./reading/paths.ts";
 import { makePlan, type Plan } from "./plan.ts";
-import { ownContent, programsInside } from "./programs.ts";
+import { ownContent, type ProgramOperand, programsInside } from "./programs.ts";
 import { commandPreview, commandText } from "./words.ts";
 import { shellUse } from "./reading/shells.ts";
 import { behindWrappers, stripWrapper } from "./reading/wrappers.ts";
@@ -146,10 +146,16 @@ function scriptDrift(plan: SystemRunPlan, now: Plan): string | undefined {
     found.some((one) => !approved.some((other) => other.path === one.path));
   // A plan that knows a script must find it again, or it has changed; one that knows none was not bound.
   if (missing && approved.length === 0) return denied("approval missing script operand binding");
-  const same = approved.every((one) =>
-    found.some((other) => other.path === one.path && other.sha256 === one.sha256)
+  return hasAll(found, approved) && !missing
+    ? undefined
+    : denied("approval script operand changed before execution");
+}
+
+/** Whether each of `wanted` is among `all`, with the same content. */
+function hasAll(all: readonly ProgramOperand[], wanted: readonly ProgramOperand[]): boolean {
+  return wanted.every((one) =>
+    all.some((other) => other.path === one.path && other.sha256 === one.sha256)
   );
-  return same && !missing ? undefined : denied("approval script operand changed before execution");
 }
 
 /** A program bound by its own content. */
@@ -175,10 +181,7 @@ async function insideDrift(
   // A gateway that is not ours does not carry them.
   if (approved === undefined) return undefined;
   const found = await programsInside(now, [plan.mutableFileOperand?.path], facts);
-  const same = found.length === approved.length &&
-    found.every((one) =>
-      approved.some((other) => other.path === one.path && other.sha256 === one.sha256)
-    );
+  const same = found.length === approved.length && hasAll(approved, found);
   return same ? undefined : denied("approval script operand changed before execution");
 }
 

@@ -1,14 +1,14 @@
 /**
- * How much each of many actors may do in a sliding window of monotonic time. Bounded: the actor that was quiet longest is
+ * How much each of many actors may do in a sliding minute of monotonic time. Bounded: the actor that was quiet longest is
  * forgotten first.
  */
 import type { Clock } from "./clock.ts";
 
+const WINDOW_MS = 60_000;
+
 /** Limits of a {@linkcode Budget}. */
 export interface BudgetOptions {
   readonly clock: Clock;
-  /** Milliseconds. Default a minute. */
-  readonly windowMs?: number;
   /** Actors remembered. Default 1,000. */
   readonly maxActors?: number;
 }
@@ -21,13 +21,11 @@ interface Spent {
 /** Counts what actors spend. */
 export class Budget {
   readonly #clock: Clock;
-  readonly #windowMs: number;
   readonly #maxActors: number;
   readonly #spent = new Map<string, readonly Spent[]>();
 
-  constructor({ clock, windowMs = 60_000, maxActors = 1_000 }: BudgetOptions) {
+  constructor({ clock, maxActors = 1_000 }: BudgetOptions) {
     this.#clock = clock;
-    this.#windowMs = windowMs;
     this.#maxActors = maxActors;
   }
 
@@ -37,12 +35,10 @@ export class Budget {
    */
   take(actor: string, limit: number, amount = 1): number {
     const nowMs = this.#clock.monotonic();
-    const recent = (this.#spent.get(actor) ?? []).filter(({ atMs }) =>
-      nowMs - atMs < this.#windowMs
-    );
+    const recent = (this.#spent.get(actor) ?? []).filter(({ atMs }) => nowMs - atMs < WINDOW_MS);
     const used = recent.reduce((sum, spent) => sum + spent.amount, 0);
     if (used + amount > limit) {
-      return Math.max(1, Math.ceil(this.#windowMs - (nowMs - (recent[0]?.atMs ?? nowMs))));
+      return Math.max(1, Math.ceil(WINDOW_MS - (nowMs - (recent[0]?.atMs ?? nowMs))));
     }
     this.#spent.delete(actor);
     this.#spent.set(actor, [...recent, { atMs: nowMs, amount }]);

@@ -9,6 +9,14 @@ import { cutBytes, quoted } from "../lib/text.ts";
 /** Whether files have owners and modes here. */
 export const IS_POSIX = Deno.build.os !== "windows";
 
+/** In a folder with this bit nobody can take away or replace what belongs to another. */
+export const STICKY = 0o1000;
+
+/** Whether others than the owner of a folder of this mode can replace the files in it. */
+export function isOpenFolder(mode: number): boolean {
+  return (mode & 0o022) !== 0 && (mode & STICKY) === 0;
+}
+
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : error instanceof Error ? error.name : "";

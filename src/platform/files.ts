@@ -13,6 +13,7 @@ import {
   lstatOrMissing,
   realTarget,
   refuseForeign,
+  STICKY,
   tighten,
   unsafe,
 } from "./file_safety.ts";
@@ -199,9 +200,6 @@ export async function ensureDir(path: string, mode = 0o700): Promise<boolean> {
     throw fileError("create the folder", path, error);
   }
 }
-
-/** In a folder with this bit nobody can take away or replace what belongs to another. */
-const STICKY = 0o1000;
 
 /** Missing parents get the same mode; existing ones are left alone. */
 async function ensureParents(path: string, mode: number): Promise<void> {

@@ -17,13 +17,28 @@ async function environOf(pid: number | undefined): Promise<string[]> {
   throw new Error("the service never became ours");
 }
 
-Deno.test("a real systemd runs the unit, restart gives a new pid, and uninstall leaves nothing", async () => {
+/** A user instance of systemd on a folder of its own, and ours on it. */
+async function withSystemd(
+  use: (scene: {
+    readonly dir: string;
+    readonly host: ReturnType<typeof hostOf>;
+    readonly manager: ReturnType<typeof systemdManager>;
+  }) => Promise<void>,
+): Promise<void> {
   const dir = await Deno.makeTempDir();
   const systemd = await realSystemd(dir);
   try {
     if (!systemd) return;
     const host = hostOf(dir, ["/usr/bin", "/bin"], { XDG_RUNTIME_DIR: dir });
-    const manager = systemdManager(host, { kind: "user" });
+    await use({ dir, host, manager: systemdManager(host, { kind: "user" }) });
+  } finally {
+    await systemd?.stop();
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("a real systemd runs the unit, restart gives a new pid, and uninstall leaves nothing", () =>
+  withSystemd(async ({ dir, host, manager }) => {
     const facts = factsOf(dir);
     await writeSecrets(facts);
     await manager.install(await planInstall(facts, host), names);
@@ -39,11 +54,7 @@ Deno.test("a real systemd runs the unit, restart gives a new pid, and uninstall 
     assertEquals((await manager.status(names)).runtime.status, "stopped");
     await manager.uninstall(names);
     assertEquals((await manager.status(names)).installed, false);
-  } finally {
-    await systemd?.stop();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
+  }));
 
 const stateDirs: [name: string, path: string][] = [
   ["a blank and quotes", `my "own" 'state'`],
@@ -53,13 +64,8 @@ const stateDirs: [name: string, path: string][] = [
   ["a comment sign and a semicolon", "# ; state"],
   ["letters beyond ASCII", "büild-日本"],
 ];
-Deno.test("N39: a real systemd reads the secrets of a state directory whatever its name", async (t) => {
-  const dir = await Deno.makeTempDir();
-  const systemd = await realSystemd(dir);
-  try {
-    if (!systemd) return;
-    const host = hostOf(dir, ["/usr/bin", "/bin"], { XDG_RUNTIME_DIR: dir });
-    const manager = systemdManager(host, { kind: "user" });
+Deno.test("N39: a real systemd reads the secrets of a state directory whatever its name", (t) =>
+  withSystemd(async ({ dir, host, manager }) => {
     for (const [name, path] of stateDirs) {
       await t.step(name, async () => {
         const stateDir = join(dir, path);
@@ -79,11 +85,7 @@ Deno.test("N39: a real systemd reads the secrets of a state directory whatever i
         await manager.uninstall(names);
       });
     }
-  } finally {
-    await systemd?.stop();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
+  }));
 
 /** Units of ours that systemd still has in mind. */
 async function unitsKnown(dir: string): Promise<string> {
@@ -104,13 +106,8 @@ const programs: [name: string, file: string][] = [
   ["a word for systemd in front", "-@+!node"],
   ["letters beyond ASCII", "büild-日本"],
 ];
-Deno.test("N39: a real systemd starts a program whatever its path is called, or it is refused", async (t) => {
-  const dir = await Deno.makeTempDir();
-  const systemd = await realSystemd(dir);
-  try {
-    if (!systemd) return;
-    const host = hostOf(dir, ["/usr/bin", "/bin"], { XDG_RUNTIME_DIR: dir });
-    const manager = systemdManager(host, { kind: "user" });
+Deno.test("N39: a real systemd starts a program whatever its path is called, or it is refused", (t) =>
+  withSystemd(async ({ dir, host, manager }) => {
     for (const [name, file] of programs) {
       await t.step(name, async () => {
         const program = join(dir, file);
@@ -135,19 +132,10 @@ Deno.test("N39: a real systemd starts a program whatever its path is called, or 
         assertEquals((await manager.status(names)).installed, false);
       });
     }
-  } finally {
-    await systemd?.stop();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
+  }));
 
-Deno.test("F30: exit 78 is not started again and status says why", async () => {
-  const dir = await Deno.makeTempDir();
-  const systemd = await realSystemd(dir);
-  try {
-    if (!systemd) return;
-    const host = hostOf(dir, ["/usr/bin", "/bin"], { XDG_RUNTIME_DIR: dir });
-    const manager = systemdManager(host, { kind: "user" });
+Deno.test("F30: exit 78 is not started again and status says why", () =>
+  withSystemd(async ({ dir, host, manager }) => {
     const facts = {
       ...factsOf(dir),
       executable: ["/bin/sh", "-c", "exit 78"],
@@ -173,8 +161,4 @@ Deno.test("F30: exit 78 is not started again and status says why", async () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error("the unit never reached its exit");
-  } finally {
-    await systemd?.stop();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
+  }));

@@ -5,7 +5,7 @@
  */
 import { basename, dirname } from "@std/path";
 import { quoted } from "../../lib/text.ts";
-import { IS_POSIX } from "../../platform/file_safety.ts";
+import { IS_POSIX, isOpenFolder } from "../../platform/file_safety.ts";
 import { userId } from "../../platform/user.ts";
 
 /** One line per folder of these files, and of what they lead to, that somebody else can write; says what to type. */
@@ -27,8 +27,7 @@ async function openFolderNote(folder: string, name: string): Promise<string | un
     return `FOLDER_OPEN: ${quoted(folder)} belongs to user ${info.uid}, who can replace ${name} ` +
       `there; keep it in a folder of your own`;
   }
-  // In a sticky folder (/tmp) nobody can replace the file of another.
-  if ((mode & 0o022) === 0 || (mode & 0o1000) !== 0) return undefined;
+  if (!isOpenFolder(mode)) return undefined;
   const bits = mode.toString(8).padStart(4, "0");
   return `FOLDER_OPEN: others can write ${quoted(folder)} (mode ${bits}) and replace ${name} ` +
     `there; type: chmod go-w ${quoted(folder)}`;

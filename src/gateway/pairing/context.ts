@@ -61,6 +61,11 @@ export function countAsked({ asked }: PairingContext, deviceId: string): void {
   });
 }
 
+/** For rules that give the refusal instead of throwing it. */
+export function throwIf(error: OpenclawError | undefined): void {
+  if (error !== undefined) throw error;
+}
+
 /** Waits until no undurable change is visible, so that a verdict never rests on one. */
 export async function settledReads(store: GatewayStore): Promise<void> {
   await store.settled();

@@ -2,7 +2,6 @@
  * The operator's acts on devices: list, approve, admit, reject, remove, rename. Each settles when durable.
  * Tokens are `token_changes.ts`. Source: gateway-protocol.md 8.5; decisions 3, 4.
  */
-import type { OpenclawError } from "../../lib/errors.ts";
 import { refusal } from "../../protocol/errors.ts";
 import { requiredApproveScopes } from "../../protocol/node_commands.ts";
 import type { ApprovedVia, DeviceRecord } from "../../store/device_record.ts";
@@ -12,6 +11,7 @@ import {
   deadRequest,
   expireRequests,
   type PairingContext,
+  throwIf,
   waitingRequest,
   waitingRequests,
 } from "./context.ts";
@@ -101,10 +101,6 @@ export async function approveVouched(
   const request = waitingRequest(context, confirmed.requestId);
   if (request?.publicKey !== confirmed.publicKey) return undefined;
   return await grantRequest(context, request, { withSurface: true, via: "ssh-verified" });
-}
-
-function throwIf(error: OpenclawError | undefined): void {
-  if (error !== undefined) throw error;
 }
 
 async function grantRequest(

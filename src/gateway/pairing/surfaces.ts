@@ -13,7 +13,7 @@ import {
 } from "../../store/device_record.ts";
 import type { Change } from "../../store/store.ts";
 import { filterDeclared } from "../nodes/policy.ts";
-import { countAsked, deadRequest, type PairingContext, remember } from "./context.ts";
+import { countAsked, deadRequest, type PairingContext, remember, throwIf } from "./context.ts";
 import type { AdmissionRequest, EffectiveSurface } from "./desk.ts";
 import { refuseName } from "./record.ts";
 import { mayTouch, refuseSurfaceApprove } from "./rules.ts";
@@ -189,8 +189,7 @@ export async function approveSurface(
   requestId: string,
 ) {
   const { record, pending } = waitingSurface(context, principal, requestId);
-  const refused = refuseSurfaceApprove(principal, requiredApproveScopes(pending.commands));
-  if (refused !== undefined) throw refused; // I06
+  throwIf(refuseSurfaceApprove(principal, requiredApproveScopes(pending.commands))); // I06
   const nowMs = context.clock.now();
   const { pendingSurface: _answered, ...rest } = record;
   const saved: DeviceRecord = { ...rest, surface: approve(pending, record.surface, nowMs) };
@@ -254,8 +253,7 @@ export async function renameNode(
   if (record?.surface === undefined || !mayTouch(principal, nodeId)) {
     throw refusal("INVALID_REQUEST", "unknown nodeId");
   }
-  const taken = refuseName(principal, context.store.devices.values(), nodeId, displayName);
-  if (taken !== undefined) throw taken;
+  throwIf(refuseName(principal, context.store.devices.values(), nodeId, displayName));
   await context.store.commit((tx) =>
     tx.put(context.store.devices, nodeId, { ...record, nodeName: displayName })
   );

@@ -6,6 +6,7 @@ import { basename, dirname, isAbsolute, resolve } from "@std/path";
 import { sha256Hex } from "../../lib/bytes.ts";
 import { OpenclawError } from "../../lib/errors.ts";
 import { quoted } from "../../lib/text.ts";
+import { isOpenFolder } from "../../platform/file_safety.ts";
 import { userId } from "../../platform/user.ts";
 import type { FileBinding, StageSpec } from "./frames.ts";
 import { platformName } from "../../platform/os.ts";
@@ -113,9 +114,8 @@ async function refuseForeignParents(path: string): Promise<void> {
   for (let folder = dirname(path);; folder = dirname(folder)) {
     const info = await Deno.lstat(folder);
     const foreign = info.uid !== me && info.uid !== 0;
-    // A sticky folder lets only the owner of an entry replace it, and the entry below is ours or root's.
-    const open = ((info.mode ?? 0) & 0o022) !== 0 && ((info.mode ?? 0) & 0o1000) === 0;
-    if (info.isSymlink || foreign || open) {
+    // Of a sticky folder the entry below is ours or root's.
+    if (info.isSymlink || foreign || isOpenFolder(info.mode ?? 0)) {
       throw new OpenclawError(
         "PLAN_UNBINDABLE",
         `Cannot bind ${quoted(path)}: others can change ${quoted(folder)}`,
